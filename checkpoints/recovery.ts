@@ -1,0 +1,56 @@
+/** Where to go on after a start: compares every sink's position. Pure. */
+import type { Position, Range, SinkPosition } from '../engine/contracts.ts'
+import type { Recovery } from '../engine/runtime.ts'
+
+/**
+ * Sinks are committed in turn with the same ranges, so they differ only after a half-finished batch, or when a sink
+ * was added to the definition. The furthest position is where all shall be; the sinks that lack part of the way get it
+ * replayed, those that hang back furthest first. A range that some sinks hold is judged again by the definition of
+ * today: if the run that committed them had another one, that is refused, except for a sink that never held anything
+ * (it is new, and nothing of it can disagree).
+ * @param sinks in commit order, the primary last
+ */
+export function planRecovery(sinks: readonly SinkPosition[], initial: Position, fingerprint: string): Recovery {
+  const furthest = new Map<string, bigint>()
+  for (const { position } of sinks)
+    for (const [partition, next] of position) furthest.set(partition, larger(furthest.get(partition), next))
+  const missing = sinks.map((sink) => missingRanges(sink.position, furthest, initial))
+  const lagging = sinks.map((_, i) => i).filter((i) => missing[i]!.length > 0)
+  if (lagging.length === 0) return { kind: 'settled', position: furthest }
+
+  const first = lagging[0]!
+  const together = lagging.filter((i) => sameRanges(missing[i]!, missing[first]!))
+  const ranges = missing[first]!
+  const primary = sinks.length - 1
+  const allNew = together.every((i) => i !== primary && sinks[i]!.position.size === 0)
+  const ahead = sinks.filter((_, i) => !together.includes(i) && holdsAny(sinks[i]!, ranges))
+  const changed = ahead.some((sink) => sink.fingerprint !== null && sink.fingerprint !== fingerprint)
+  return { kind: changed && !allNew ? 'refused' : 'replay', ranges, sinks: together }
+}
+
+function larger(left: bigint | undefined, right: bigint): bigint {
+  return left === undefined || right > left ? right : left
+}
+
+function missingRanges(position: Position, furthest: Position, initial: Position): Range[] {
+  const ranges: Range[] = []
+  for (const [sourcePartition, end] of furthest) {
+    const start = position.get(sourcePartition) ?? initial.get(sourcePartition) ?? 0n
+    if (start < end) ranges.push({ sourcePartition, start, end })
+  }
+  return ranges.sort((a, b) => (a.sourcePartition < b.sourcePartition ? -1 : 1))
+}
+
+function sameRanges(left: readonly Range[], right: readonly Range[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every((range, i) => {
+      const other = right[i]!
+      return range.sourcePartition === other.sourcePartition && range.start === other.start && range.end === other.end
+    })
+  )
+}
+
+function holdsAny(sink: SinkPosition, ranges: readonly Range[]): boolean {
+  return ranges.some(({ sourcePartition, start }) => (sink.position.get(sourcePartition) ?? start) > start)
+}

@@ -1,0 +1,49 @@
+/** `delta({...})`: a table of the lake as source or sink. Data only. */
+import type { SinkDescription, SourceDescription } from '../../engine/contracts.ts'
+import type { Column } from '../../engine/schema.ts'
+
+export interface DeltaSourceOptions {
+  /** Path in the lake: `bronze/movies`. */
+  readonly table: string
+  /** Read what changed (`_change_type`, `_commit_version` and the table's columns) instead of what was added. */
+  readonly changeFeed?: boolean
+}
+
+interface DeltaSinkBase {
+  readonly table: string
+  /** Step whose rows are written; default the last one. */
+  readonly from?: string
+  /** Columns of a table that may have to be created before the first row is seen. */
+  readonly columns?: readonly Column[]
+  /** Keep a change feed (`delta.enableChangeDataFeed`), for pipelines that follow this table. */
+  readonly changeFeed?: boolean
+}
+
+export interface DeltaAppendOptions extends DeltaSinkBase {
+  readonly mode: 'append'
+}
+
+export interface DeltaMergeOptions extends DeltaSinkBase {
+  readonly mode: 'merge'
+  /** Columns that identify a row. */
+  readonly key: readonly string[]
+  /** Columns, compared in order: a row replaces another only if these are greater. */
+  readonly newer: readonly string[]
+}
+
+export type DeltaSinkOptions = DeltaAppendOptions | DeltaMergeOptions
+
+/** A Delta table: with `mode` a sink, without one a source. */
+export function delta(options: DeltaSinkOptions): SinkDescription
+export function delta(options: DeltaSourceOptions): SourceDescription
+export function delta(options: DeltaSinkOptions | DeltaSourceOptions): SinkDescription | SourceDescription {
+  const target = `table:${options.table}`
+  if (!('mode' in options)) return { kind: 'delta', shape: 'table', reads: target, options: { ...options } }
+  const { from, ...rest } = options
+  return {
+    kind: 'delta',
+    writes: target,
+    inputs: { rows: from },
+    options: rest as unknown as SinkDescription['options'],
+  }
+}

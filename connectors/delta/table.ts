@@ -1,0 +1,70 @@
+/** What the rest of the connector works with: a table's snapshots, its log entries and its commit. */
+import type { Column } from '../../engine/schema.ts'
+import type { Action, AddFile, MetaData, Protocol, Txn } from './actions.ts'
+
+/** The table at one version: schema and live files. */
+export interface Snapshot {
+  readonly version: bigint
+  readonly protocol: Protocol
+  readonly metaData: MetaData
+  /** `metaData.schemaString`, parsed. */
+  readonly columns: readonly Column[]
+  /** Live files by path. */
+  readonly files: ReadonlyMap<string, AddFile>
+  /** Latest `txn` per appId. */
+  readonly txns: ReadonlyMap<string, Txn>
+}
+
+/** One entry of the log. */
+export interface LogEntry {
+  readonly version: bigint
+  readonly actions: readonly Action[]
+}
+
+/** What a transaction read, for the conflict check. */
+export type TransactionReads =
+  /** Only `txn`s and the schema: never conflicts with data. */
+  | { readonly kind: 'blind-append' }
+  /** The whole table, or the files that may hold matching rows: another writer's data change conflicts. */
+  | {
+      readonly kind: 'files'
+      /** Paths of the files whose rows the transaction's result depends on. */
+      readonly files: ReadonlySet<string>
+      /** Whether a file that another writer added could hold rows that we should have read. */
+      readonly mayMatch: (added: AddFile) => boolean
+    }
+
+export interface Transaction {
+  /** The snapshot that the actions were made from; null creates the table (version 0). */
+  readonly snapshot: Snapshot | null
+  /** Everything but `commitInfo`. */
+  readonly actions: readonly Action[]
+  readonly reads: TransactionReads
+  readonly operation: string
+  readonly operationParameters?: Readonly<Record<string, unknown>>
+  readonly operationMetrics?: Readonly<Record<string, string>>
+  readonly txnId: string
+  readonly millrace?: NonNullable<Extract<Action, { commitInfo: unknown }>['commitInfo']['millrace']>
+  /**
+   * Asked on every try, of the snapshot that the commit would stand on: false refuses it for good. The commit rule
+   * lives here.
+   */
+  readonly admits: (snapshot: Snapshot) => boolean
+}
+
+/** `refused`: `admits` said no of `snapshot`. `conflict`: see conflict.ts; the work must be redone on a new snapshot. */
+export type TransactionResult =
+  | { readonly kind: 'committed'; readonly version: bigint }
+  | { readonly kind: 'already-committed'; readonly version: bigint }
+  | { readonly kind: 'refused'; readonly snapshot: Snapshot }
+  | { readonly kind: 'conflict'; readonly reason: string }
+
+export interface DeltaTable {
+  /** Key prefix in the store, without a trailing slash: `bronze/movies`. */
+  readonly path: string
+  /** The newest snapshot, or the one at `version`; null if there is no table. `TABLE_UNSUPPORTED`, `TABLE_CORRUPT`. */
+  snapshot(version?: bigint): Promise<Snapshot | null>
+  /** Log entries of versions `[start, end)`, in order; `SOURCE_RANGE_LOST` if one is gone. */
+  entries(start: bigint, end: bigint): AsyncIterable<LogEntry>
+  commit(transaction: Transaction): Promise<TransactionResult>
+}

@@ -1,0 +1,131 @@
+/** What an author writes: a pipeline as data, checked as a whole before anything is opened. */
+import { createHash } from 'node:crypto'
+import type { Json, Limits, SinkDescription, SourceDescription, Step } from './contracts.ts'
+import { MillraceError } from './errors.ts'
+import { checkGraph } from './graph.ts'
+import { every, isTrigger, type Trigger } from './trigger.ts'
+
+export interface PipelineSpec {
+  /** Lower case letters, digits, `-` and `_`. Part of every position: renaming a pipeline starts it anew. */
+  readonly name: string
+  readonly description?: string
+  /** The one source, which steps call `source`; or several by name. */
+  readonly source?: SourceDescription
+  readonly sources?: { readonly [name: string]: SourceDescription }
+  readonly steps?: readonly Step[]
+  /** The primary sink: committed last, its position is the pipeline's. */
+  readonly sink: SinkDescription
+  /** Further sinks of the same batch, committed in this order, before the primary. */
+  readonly sinks?: readonly SinkDescription[]
+  /** Where rejected records go; required as soon as a step can reject any. */
+  readonly deadLetters?: SinkDescription
+  /** Default: every 5 seconds. */
+  readonly trigger?: Trigger
+  readonly limits?: Partial<Limits>
+}
+
+/** A checked, frozen definition with every default filled in. */
+export interface Pipeline {
+  readonly name: string
+  readonly description: string
+  readonly sources: { readonly [name: string]: SourceDescription }
+  /** `from` is filled in on every step. */
+  readonly steps: readonly (Step & { readonly from: readonly string[] })[]
+  /** In the order of their commits: dead letters first, the primary last. Every input names its step. */
+  readonly sinks: readonly SinkDescription[]
+  /** Index of the dead letters in `sinks`, or -1. */
+  readonly deadLetters: number
+  readonly trigger: Trigger
+  readonly limits: Limits
+  /** Hash of all that decides what a record becomes: sources, steps and sinks; not trigger, limits or description. */
+  readonly fingerprint: string
+}
+
+/** Limits of a batch where the definition names none. */
+export const defaultLimits: Limits = { maxRecords: 100_000, maxBytes: 64 * 2 ** 20, maxAgeMs: 10_000 }
+
+/**
+ * Checks a definition and freezes it. Connects to nothing.
+ * @throws MillraceError `DEFINITION_INVALID` whose `problems` list every fault at once, one line each with its fix.
+ */
+export function definePipeline(spec: PipelineSpec): Pipeline {
+  const problems: string[] = []
+  const sources = spec.sources ?? (spec.source === undefined ? {} : { source: spec.source })
+  checkHead(spec, problems)
+  const pipeline = normalise(spec, sources)
+  checkGraph(pipeline, problems)
+  if (problems.length > 0)
+    throw new MillraceError(
+      'DEFINITION_INVALID',
+      `pipeline ${String(spec.name)} is not valid: ${problems.length} problem${problems.length === 1 ? '' : 's'}\n${problems.map((p) => `  ${p}`).join('\n')}`,
+      { problems: problems.map((problem) => `${String(spec.name)}: ${problem}`) },
+    )
+  return deepFreeze(pipeline)
+}
+
+function checkHead(spec: PipelineSpec, problems: string[]): void {
+  if (!/^[a-z][a-z0-9_-]{0,99}$/.test(String(spec.name)))
+    problems.push(
+      `name: ${JSON.stringify(spec.name)} must be lower case letters, digits, - or _, beginning with a letter`,
+    )
+  if ((spec.source === undefined) === (spec.sources === undefined))
+    problems.push('source: give either one source, or sources by name')
+  if (spec.sink === undefined) problems.push('sink: a pipeline needs a primary sink, such as delta({ table, mode })')
+  if (spec.trigger !== undefined && !isTrigger(spec.trigger))
+    problems.push('trigger: must be every({ seconds }) with seconds > 0, availableNow() or once()')
+  for (const [name, value] of Object.entries(spec.limits ?? {}))
+    if (!(name in defaultLimits))
+      problems.push(`limits.${name}: unknown (known: ${Object.keys(defaultLimits).join(', ')})`)
+    else if (!Number.isSafeInteger(value) || value <= 0) problems.push(`limits.${name}: must be a whole number above 0`)
+}
+
+function normalise(spec: PipelineSpec, sources: Pipeline['sources']): Pipeline {
+  const sourceNames = Object.keys(sources)
+  let previous = sourceNames[0] ?? 'source'
+  const steps = (spec.steps ?? []).map((step) => {
+    const from = step.from ?? [previous]
+    previous = step.id
+    return { ...step, from }
+  })
+  const bind = (sink: SinkDescription): SinkDescription => ({
+    ...sink,
+    inputs: Object.fromEntries(Object.entries(sink.inputs).map(([input, step]) => [input, step ?? previous])),
+  })
+  const data = (spec.sinks ?? []).concat(spec.sink ?? []).map(bind)
+  const sinks = spec.deadLetters === undefined ? data : [{ ...spec.deadLetters, inputs: {} }, ...data]
+  return {
+    name: spec.name,
+    description: spec.description ?? '',
+    sources,
+    steps,
+    sinks,
+    deadLetters: spec.deadLetters === undefined ? -1 : 0,
+    trigger: spec.trigger ?? every({ seconds: 5 }),
+    limits: { ...defaultLimits, ...spec.limits },
+    fingerprint: fingerprintOf({ sources, steps, sinks } as unknown as Json),
+  }
+}
+
+/** Stable under the order of keys, so that only a change of meaning changes it. */
+function fingerprintOf(value: Json): string {
+  return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16)
+}
+
+function canonical(value: Json | undefined): string {
+  if (value === undefined) return 'null'
+  if (value === null || typeof value !== 'object') return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  const entries = Object.entries(value as { [key: string]: Json | undefined }).filter(([, v]) => v !== undefined)
+  return `{${entries
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, v]) => `${JSON.stringify(key)}:${canonical(v)}`)
+    .join(',')}}`
+}
+
+function deepFreeze<T>(value: T): T {
+  if (value !== null && typeof value === 'object' && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const child of Object.values(value)) deepFreeze(child)
+  }
+  return value
+}

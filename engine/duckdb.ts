@@ -1,0 +1,106 @@
+/** One DuckDB database per process: relational stages, Delta merges and embedded stores share its memory limit. */
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+
+export interface DuckdbOptions {
+  readonly memoryLimitBytes: number
+  readonly threads: number
+  /** Where DuckDB spills when the limit is reached. */
+  readonly tempDir: string
+}
+
+/** A row as DuckDB's own JavaScript values: BIGINT as bigint, BLOB as Uint8Array, STRUCT as object, LIST as array. */
+export type Row = Readonly<Record<string, unknown>>
+
+/**
+ * One connection: statements run one after another. SQL text is built from {@link identifier} and {@link literal}
+ * only; values that come from records never become part of it otherwise.
+ */
+export interface Connection {
+  run(sql: string): Promise<void>
+  rows(sql: string): Promise<Row[]>
+  /** Names and DuckDB types of a query's columns, without running it. */
+  describe(query: string): Promise<{ readonly names: readonly string[]; readonly types: readonly DuckdbType[] }>
+}
+
+/** DuckDB's type tree as its client describes it in JSON (`typeId` is DuckDB's C enum). */
+export interface DuckdbType {
+  readonly typeId: number
+  readonly alias?: string
+  readonly width?: number
+  readonly scale?: number
+  readonly length?: number
+  readonly valueType?: DuckdbType
+  readonly keyType?: DuckdbType
+  readonly entryNames?: readonly string[]
+  readonly entryTypes?: readonly DuckdbType[]
+}
+
+export interface Duckdb {
+  /** Runs `work` on a connection of its own, closed afterwards; temporary tables live as long as the connection. */
+  withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Opens the process's database, in memory; time zone UTC, so that timestamps mean the same on every machine. */
+export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    memory_limit: `${Math.floor(options.memoryLimitBytes / 2 ** 20)}MiB`,
+    threads: String(options.threads),
+    temp_directory: options.tempDir,
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    preserve_insertion_order: 'false',
+  })
+  return {
+    async withConnection(work) {
+      const connection = await instance.connect()
+      try {
+        await connection.run("SET TimeZone = 'UTC'")
+        return await work(wrap(connection))
+      } finally {
+        connection.closeSync()
+      }
+    },
+    async close() {
+      instance.closeSync()
+    },
+  }
+}
+
+function wrap(connection: DuckDBConnection): Connection {
+  return {
+    async run(sql) {
+      await connection.run(sql)
+    },
+    async rows(sql) {
+      const reader = await connection.runAndReadAll(sql)
+      return reader.getRowObjectsJS() as Row[]
+    },
+    async describe(query) {
+      const reader = await connection.runAndReadAll(`SELECT * FROM (${query}) LIMIT 0`)
+      const { columnNames, columnTypes } = reader.columnNamesAndTypesJson() as unknown as {
+        columnNames: string[]
+        columnTypes: DuckdbType[]
+      }
+      return { names: columnNames, types: columnTypes }
+    },
+  }
+}
+
+/** A quoted SQL identifier, whatever characters the name holds. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** A SQL literal for a scalar, whatever characters it holds. Strings keep NUL-free text only, as DuckDB does. */
+export function literal(value: string | number | bigint | boolean | null): string {
+  if (value === null) return 'NULL'
+  if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`
+  if (typeof value === 'number' && !Number.isFinite(value)) return `'${value}'::DOUBLE`
+  return String(value)
+}
+
+/** A SQL list of string literals, for `read_parquet` and the like. */
+export function literals(values: readonly string[]): string {
+  return `[${values.map((value) => literal(value)).join(', ')}]`
+}

@@ -1,0 +1,52 @@
+/** What a running pipeline tells. Progress bar, log lines and metrics subscribe; the loop knows none of them. */
+import type { Position, Range, WriteCounts } from './contracts.ts'
+import type { MillraceError } from './errors.ts'
+
+/** What became of one sink in a batch. */
+export interface SinkReport {
+  readonly sink: string
+  readonly outcome: 'committed' | 'already-committed'
+  readonly version?: bigint
+  readonly written: WriteCounts
+}
+
+export type PipelineEvent =
+  | { readonly type: 'started'; readonly pipeline: string; readonly position: Position; readonly lagRecords: number }
+  | {
+      readonly type: 'planned'
+      readonly pipeline: string
+      readonly ranges: readonly Range[]
+      /** Sinks that the batch is for; fewer than all when a half-finished batch is replayed. */
+      readonly sinks: readonly string[]
+      readonly replay: boolean
+      readonly lagRecords: number
+    }
+  | {
+      readonly type: 'committed'
+      readonly pipeline: string
+      readonly ranges: readonly Range[]
+      readonly replay: boolean
+      readonly rowsIn: number
+      readonly bytesIn: number
+      readonly rowsOut: number
+      readonly deadLetters: number
+      readonly violations: number
+      readonly sinks: readonly SinkReport[]
+      /** Records between the new position and the source's end when the batch was planned. */
+      readonly lagRecords: number
+      readonly durationMs: number
+    }
+  | {
+      readonly type: 'retried'
+      readonly pipeline: string
+      readonly attempt: number
+      readonly delayMs: number
+      readonly error: MillraceError
+    }
+  | { readonly type: 'fenced'; readonly pipeline: string; readonly sink: string; readonly position: Position }
+  | { readonly type: 'failed'; readonly pipeline: string; readonly error: unknown }
+  | {
+      readonly type: 'stopped'
+      readonly pipeline: string
+      readonly reason: 'end-of-input' | 'stop-requested' | 'failed'
+    }

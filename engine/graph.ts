@@ -1,0 +1,97 @@
+/** The rules that make sources, steps and sinks a runnable graph. Pure. */
+import type { SinkDescription, Step } from './contracts.ts'
+import type { Pipeline } from './define.ts'
+
+/** Suffix of the fork that carries a step's rejected rows. */
+export const rejectedSuffix = '.rejected'
+
+/** Appends one line per broken rule, each saying how to mend it. */
+export function checkGraph(pipeline: Pipeline, problems: string[]): void {
+  const known = new Set(Object.keys(pipeline.sources))
+  for (const [name, source] of Object.entries(pipeline.sources))
+    if (!isDescription(source))
+      problems.push(`source ${name}: is not a source description, such as kafka({ topic }) or delta({ table })`)
+  for (const step of pipeline.steps) {
+    checkStep(step, known, problems)
+    known.add(step.id)
+  }
+  for (const sink of pipeline.sinks) checkSink(sink, pipeline, known, problems)
+  checkDeadLetters(pipeline, problems)
+  checkUnread(pipeline, problems)
+  checkTargets(pipeline, problems)
+}
+
+function isDescription(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'kind' in value && 'options' in value
+}
+
+function checkStep(step: Pipeline['steps'][number], known: ReadonlySet<string>, problems: string[]): void {
+  if (!/^[A-Za-z][A-Za-z0-9_-]*$/.test(String(step.id)))
+    problems.push(`step ${JSON.stringify(step.id)}: an id is letters, digits, - or _, beginning with a letter`)
+  if (known.has(step.id))
+    problems.push(`step ${step.id}: the id is used twice (ids key state, metrics and dead letters: choose another)`)
+  if (step.executor === 'columns' && step.from.length !== 1)
+    problems.push(`step ${step.id}: ${step.kind} reads exactly one input, not ${step.from.length}`)
+  for (const input of step.from)
+    if (input.endsWith(rejectedSuffix))
+      problems.push(`step ${step.id}: reads ${input}; rejected rows go to the dead letters only`)
+    else if (!known.has(input))
+      problems.push(`step ${step.id}: reads ${input}, which is no source and no earlier step (${listed(known)})`)
+}
+
+function checkSink(sink: SinkDescription, pipeline: Pipeline, known: ReadonlySet<string>, problems: string[]): void {
+  if (!isDescription(sink)) {
+    problems.push('sink: is not a sink description, such as delta({ table, mode })')
+    return
+  }
+  for (const [input, step] of Object.entries(sink.inputs))
+    if (step !== undefined && !known.has(step))
+      problems.push(`sink ${sink.writes}: input ${input} reads ${step}, which is no step (${listed(known)})`)
+    else if (step !== undefined && pipeline.sources[step]?.shape === 'table')
+      problems.push(
+        `sink ${sink.writes}: input ${input} reads the table ${step} directly (put a step between, such as select)`,
+      )
+}
+
+function checkDeadLetters(pipeline: Pipeline, problems: string[]): void {
+  const rejecting = pipeline.steps.filter((step) => step.rejects)
+  if (rejecting.length > 0 && pipeline.deadLetters < 0)
+    problems.push(
+      `deadLetters: step ${rejecting[0]!.id} can reject rows (add deadLetters: delta({ table: 'dead_letters/…', mode: 'append' }))`,
+    )
+}
+
+/** A step whose rows nobody reads is a mistake in a `from`, not a wish. */
+function checkUnread(pipeline: Pipeline, problems: string[]): void {
+  const read = new Set(pipeline.steps.flatMap((step) => step.from))
+  for (const sink of pipeline.sinks)
+    for (const step of Object.values(sink.inputs)) if (step !== undefined) read.add(step)
+  for (const step of pipeline.steps)
+    if (!read.has(step.id))
+      problems.push(`step ${step.id}: no step and no sink reads it (name it in a from, or remove it)`)
+  for (const name of Object.keys(pipeline.sources))
+    if (!read.has(name)) problems.push(`source ${name}: no step reads it (name it in a from, or remove it)`)
+}
+
+function checkTargets(pipeline: Pipeline, problems: string[]): void {
+  const seen = new Set<string>()
+  const reads = new Set(Object.values(pipeline.sources).map((source) => source.reads))
+  for (const { writes } of pipeline.sinks) {
+    if (seen.has(writes))
+      problems.push(`sink ${writes}: two sinks of the pipeline write it (one position cannot serve both)`)
+    if (reads.has(writes)) problems.push(`sink ${writes}: the pipeline also reads it, and would never end`)
+    seen.add(writes)
+  }
+}
+
+function listed(names: ReadonlySet<string>): string {
+  return names.size === 0 ? 'there are none' : `there are: ${[...names].join(', ')}`
+}
+
+/** Steps and sinks that read a step or source, in order of definition. */
+export function consumersOf(pipeline: Pipeline, id: string): readonly (Step | SinkDescription)[] {
+  return [
+    ...pipeline.steps.filter((step) => step.from.includes(id)),
+    ...pipeline.sinks.filter((sink) => Object.values(sink.inputs).includes(id)),
+  ]
+}

@@ -1,0 +1,39 @@
+/** What the loop is handed: everything that touches the world, and the decisions of other folders. */
+import type {
+  Clock,
+  Executor,
+  Ids,
+  Position,
+  Range,
+  Sink,
+  SinkDescription,
+  SinkPosition,
+  Source,
+  SourceDescription,
+  Stage,
+} from './contracts.ts'
+import type { RetryPolicy } from './retry.ts'
+
+export interface Runtime {
+  openSource(description: SourceDescription): Promise<Source>
+  openSink(description: SinkDescription): Promise<Sink>
+  readonly executors: { readonly [name in Stage['executor']]: Executor }
+  readonly planRecovery: PlanRecovery
+  /** A fresh local folder for one batch; {@link Runtime.dropStaging} removes it. */
+  makeStaging(): Promise<string>
+  dropStaging(dir: string): Promise<void>
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly retry: RetryPolicy
+}
+
+/** Pure: every sink's position, in commit order, primary last. */
+export type PlanRecovery = (sinks: readonly SinkPosition[], initial: Position, fingerprint: string) => Recovery
+
+export type Recovery =
+  /** All sinks are at one position: go on from there. */
+  | { readonly kind: 'settled'; readonly position: Position }
+  /** Run these ranges into these sinks only (indices in commit order), then plan again. */
+  | { readonly kind: 'replay'; readonly ranges: readonly Range[]; readonly sinks: readonly number[] }
+  /** Sinks differ and the batch was begun under another definition: an automatic replay could judge otherwise. */
+  | { readonly kind: 'refused'; readonly ranges: readonly Range[]; readonly sinks: readonly number[] }

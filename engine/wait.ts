@@ -1,0 +1,32 @@
+/** Waiting for the next batch of an `every` trigger. */
+import type { Position } from './contracts.ts'
+import { availableRanges } from './plan.ts'
+import { latestPosition, type Session } from './session.ts'
+
+const lookEveryMs = 250
+
+/** Returns when the interval since `startedMs` is over, a full batch is waiting, or a stop was asked for. */
+export async function waitForTrigger(
+  session: Session,
+  intervalMs: number,
+  startedMs: number,
+  position: Position,
+  stop: AbortSignal,
+): Promise<void> {
+  const { clock } = session.runtime
+  for (;;) {
+    const leftMs = startedMs + intervalMs - clock.nowMs()
+    if (leftMs <= 0 || stop.aborted) return
+    if (await fullBatchWaits(session, position)) return
+    await clock.sleep(Math.min(leftMs, lookEveryMs), stop)
+  }
+}
+
+async function fullBatchWaits(session: Session, position: Position): Promise<boolean> {
+  const available = availableRanges(position, session.initial, await latestPosition(session))
+  let records = 0
+  for (const range of available)
+    for (const source of session.sources.values())
+      if ((await source.latest()).has(range.sourcePartition)) records += await source.count(range)
+  return records >= session.pipeline.limits.maxRecords
+}

@@ -1,0 +1,103 @@
+/** Runs the stages of one batch, in order: ranges in, Parquet files per step out. */
+import type { Range, Source, Stage, StageInput, StageResult } from './contracts.ts'
+import type { Pipeline } from './define.ts'
+import { faultPoint } from './fault-points.ts'
+import { rejectedSuffix } from './graph.ts'
+import type { Runtime } from './runtime.ts'
+import type { ParquetFile } from './schema.ts'
+
+export interface BatchWork {
+  readonly pipeline: Pipeline
+  readonly stages: readonly Stage[]
+  readonly sources: ReadonlyMap<string, Source>
+  /** Planned ranges, by source. */
+  readonly ranges: ReadonlyMap<string, readonly Range[]>
+  readonly stagingDir: string
+  readonly signal: AbortSignal
+}
+
+export interface WorkResult {
+  /** Ranges really read: a record source may stop before the planned end when a batch is full or old enough. */
+  readonly ranges: readonly Range[]
+  /** By `step` or `step.rejected`. */
+  readonly outputs: ReadonlyMap<string, readonly ParquetFile[]>
+  readonly rowsIn: number
+  readonly bytesIn: number
+  readonly violations: number
+}
+
+export async function runStages(work: BatchWork, runtime: Runtime): Promise<WorkResult> {
+  const outputs = new Map<string, readonly ParquetFile[]>()
+  const ranges: Range[] = []
+  let rowsIn = 0
+  let bytesIn = 0
+  let violations = 0
+  for (const stage of work.stages) {
+    const inputs = await stageInputs(work, stage, outputs)
+    const result = await runtime.executors[stage.executor].run({
+      pipeline: work.pipeline.name,
+      stage,
+      inputs,
+      stagingDir: work.stagingDir,
+      limits: work.pipeline.limits,
+      signal: work.signal,
+    })
+    for (const [name, files] of result.outputs) outputs.set(name, files)
+    ranges.push(...rangesOf(inputs, work, result))
+    if (readsSource(inputs)) {
+      rowsIn += result.rowsIn
+      bytesIn += result.bytesIn
+    }
+    for (const count of result.violations.values()) violations += count
+    faultPoint('stage-done')
+  }
+  return { ranges, outputs, rowsIn, bytesIn, violations }
+}
+
+async function stageInputs(
+  work: BatchWork,
+  stage: Stage,
+  outputs: ReadonlyMap<string, readonly ParquetFile[]>,
+): Promise<Map<string, StageInput>> {
+  const inputs = new Map<string, StageInput>()
+  for (const id of stage.inputs) {
+    const source = work.sources.get(id)
+    const ranges = work.ranges.get(id) ?? []
+    const files = outputs.get(id)
+    if (files !== undefined || source === undefined) inputs.set(id, { kind: 'files', files: files ?? [] })
+    else if (source.shape === 'records') inputs.set(id, { kind: 'records', source: work.pipeline.sources[id]!, ranges })
+    else inputs.set(id, { kind: 'table', table: await tableInput(source, ranges) })
+  }
+  return inputs
+}
+
+async function tableInput(source: Extract<Source, { shape: 'table' }>, ranges: readonly Range[]) {
+  const parts = []
+  for (const range of ranges) parts.push(await source.files(range))
+  return parts[0] ?? { columns: [], files: [] } // a table source has one partition, itself
+}
+
+/** A table is read exactly as planned; what was read of records, the executor says. */
+function rangesOf(inputs: ReadonlyMap<string, StageInput>, work: BatchWork, result: StageResult): readonly Range[] {
+  const ranges = [...result.ranges]
+  for (const [id, input] of inputs) if (input.kind === 'table') ranges.push(...(work.ranges.get(id) ?? []))
+  return ranges
+}
+
+function readsSource(inputs: ReadonlyMap<string, StageInput>): boolean {
+  return [...inputs.values()].some((input) => input.kind !== 'files')
+}
+
+/** The files of a batch that belong to each input of one sink. */
+export function outputsFor(
+  pipeline: Pipeline,
+  sinkIndex: number,
+  outputs: WorkResult['outputs'],
+): ReadonlyMap<string, readonly ParquetFile[]> {
+  if (sinkIndex === pipeline.deadLetters) {
+    const rejected = [...outputs].filter(([name]) => name.endsWith(rejectedSuffix)).flatMap(([, files]) => files)
+    return new Map([['rows', rejected]])
+  }
+  const inputs = Object.entries(pipeline.sinks[sinkIndex]!.inputs)
+  return new Map(inputs.map(([input, step]) => [input, outputs.get(step ?? '') ?? []]))
+}
