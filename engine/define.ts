@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Json, Limits, SinkDescription, SourceDescription, Step } from './contracts.ts'
 import { MillraceError } from './errors.ts'
 import { checkGraph } from './graph.ts'
+import type { Pipeline } from './pipeline.ts'
 import { every, isTrigger, type Trigger } from './trigger.ts'
 
 export interface PipelineSpec {
@@ -22,23 +23,6 @@ export interface PipelineSpec {
   /** Default: every 5 seconds. */
   readonly trigger?: Trigger
   readonly limits?: Partial<Limits>
-}
-
-/** A checked, frozen definition with every default filled in. */
-export interface Pipeline {
-  readonly name: string
-  readonly description: string
-  readonly sources: { readonly [name: string]: SourceDescription }
-  /** `from` is filled in on every step. */
-  readonly steps: readonly (Step & { readonly from: readonly string[] })[]
-  /** In the order of their commits: dead letters first, the primary last. Every input names its step. */
-  readonly sinks: readonly SinkDescription[]
-  /** Index of the dead letters in `sinks`, or -1. */
-  readonly deadLetters: number
-  readonly trigger: Trigger
-  readonly limits: Limits
-  /** Hash of all that decides what a record becomes: sources, steps and sinks; not trigger, limits or description. */
-  readonly fingerprint: string
 }
 
 /** Limits of a batch where the definition names none. */

@@ -11,7 +11,6 @@ export interface SinkReport {
 }
 
 export type PipelineEvent =
-  | { readonly type: 'started'; readonly pipeline: string; readonly position: Position; readonly lagRecords: number }
   | {
       readonly type: 'planned'
       readonly pipeline: string

@@ -1,6 +1,6 @@
 /** The rules that make sources, steps and sinks a runnable graph. Pure. */
 import type { SinkDescription, Step } from './contracts.ts'
-import type { Pipeline } from './define.ts'
+import type { Pipeline } from './pipeline.ts'
 
 /** Suffix of the fork that carries a step's rejected rows. */
 export const rejectedSuffix = '.rejected'

@@ -2,10 +2,10 @@
 import { Observable } from 'rxjs'
 import { commitSinks } from './commit.ts'
 import type { Position, Range } from './contracts.ts'
-import type { Pipeline } from './define.ts'
 import { MillraceError } from './errors.ts'
 import type { PipelineEvent } from './events.ts'
 import { faultPoint } from './fault-points.ts'
+import type { Pipeline } from './pipeline.ts'
 import { retryDelayMs } from './retry.ts'
 import type { Runtime } from './runtime.ts'
 import {

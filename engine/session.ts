@@ -1,6 +1,6 @@
 /** The opened sources and sinks of one running pipeline, and the questions that the loop asks of them together. */
 import type { Position, Range, Sink, SinkPosition, Source } from './contracts.ts'
-import type { Pipeline } from './define.ts'
+import type { Pipeline } from './pipeline.ts'
 import { availableRanges, shareLimits } from './plan.ts'
 import type { Runtime } from './runtime.ts'
 

@@ -1,7 +1,7 @@
 /** Cuts a definition into stages: neighbouring steps of one executor run as one. Pure. */
 import type { Stage, StageOutput, Step } from './contracts.ts'
-import type { Pipeline } from './define.ts'
 import { consumersOf } from './graph.ts'
+import type { Pipeline } from './pipeline.ts'
 
 /**
  * A stage under construction. `level` counts the changes of executor on the way from a source: relational steps of one

@@ -1,8 +1,8 @@
 /** Runs the stages of one batch, in order: ranges in, Parquet files per step out. */
 import type { Range, Source, Stage, StageInput, StageResult } from './contracts.ts'
-import type { Pipeline } from './define.ts'
 import { faultPoint } from './fault-points.ts'
 import { rejectedSuffix } from './graph.ts'
+import type { Pipeline } from './pipeline.ts'
 import type { Runtime } from './runtime.ts'
 import type { ParquetFile } from './schema.ts'
 
