@@ -1,0 +1,142 @@
+/** Settings from environment and file, as one frozen object. The only reader of `process.env`. */
+import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { messageOf } from '../engine/errors.ts'
+import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-points.ts'
+import { usageError } from './args.ts'
+import { defaultMemoryLimitBytes } from './workspace.ts'
+
+export interface Config {
+  readonly dataDir: string
+  /** Worker threads for parsing and embedding; 0 works on the main thread. */
+  readonly workers: number
+  /** Partitions of topics that the simulator creates. */
+  readonly partitions: number
+  /** DuckDB's memory limit. */
+  readonly memoryLimitBytes: number
+  /** For crash tests: `MILLRACE_FAULT=<point>:<passage>:<kill|throw|crash>`. */
+  readonly fault: ArmedFault | null
+}
+
+interface Setting<T> {
+  /** Key in the file. */
+  readonly key: string
+  readonly variable: string
+  readonly fallback: T
+  /** The value, or what it must be. */
+  readonly read: (text: string) => T | { readonly problem: string }
+}
+
+const settings = {
+  dataDir: {
+    key: 'data',
+    variable: 'MILLRACE_DATA',
+    fallback: './data',
+    read: (text: string) => (text === '' ? { problem: 'must not be empty' } : text),
+  },
+  workers: {
+    key: 'workers',
+    variable: 'MILLRACE_WORKERS',
+    fallback: Math.min(4, availableParallelism()),
+    read: whole(0, 64),
+  },
+  partitions: { key: 'partitions', variable: 'MILLRACE_PARTITIONS', fallback: 4, read: whole(1, 1024) },
+  memoryLimitBytes: {
+    key: 'memoryLimitMiB',
+    variable: 'MILLRACE_MEMORY_LIMIT_MIB',
+    fallback: defaultMemoryLimitBytes,
+    read: (text: string) => {
+      const value = whole(64, 1024 * 1024)(text)
+      return typeof value === 'number' ? value * 2 ** 20 : value
+    },
+  },
+  fault: { key: 'fault', variable: 'MILLRACE_FAULT', fallback: null, read: readFault },
+} satisfies { readonly [K in keyof Config]: Setting<Config[K]> }
+
+export interface ConfigInput {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Path given by `--config`; the default file is read only if it is there. */
+  readonly file?: string
+  /** `--data`, which wins over file and environment. */
+  readonly dataDir?: string
+}
+
+/**
+ * Flag over environment over file over default.
+ * @throws MillraceError `CONFIG_INVALID` with one line per problem, naming the variable or key, never its neighbours' values
+ */
+export function readConfig(input: ConfigInput): Config {
+  const problems: string[] = []
+  const file = readFile(input.file, problems)
+  const known = new Set<string>(Object.values(settings).map((setting) => setting.key))
+  for (const key of Object.keys(file.values))
+    if (!known.has(key)) problems.push(`${file.path}: ${key}: unknown setting (known: ${[...known].join(', ')})`)
+  const value = <T>(setting: Setting<T>): T => pick(setting, input.env, file, problems)
+  const config: Config = {
+    dataDir: input.dataDir ?? value(settings.dataDir as Setting<string>),
+    workers: value(settings.workers as Setting<number>),
+    partitions: value(settings.partitions as Setting<number>),
+    memoryLimitBytes: value(settings.memoryLimitBytes as Setting<number>),
+    fault: value(settings.fault as Setting<ArmedFault | null>),
+  }
+  if (problems.length > 0) throw usageError(problems)
+  return Object.freeze(config)
+}
+
+interface ConfigFile {
+  readonly path: string
+  readonly values: Readonly<Record<string, unknown>>
+}
+
+function pick<T>(setting: Setting<T>, env: ConfigInput['env'], file: ConfigFile, problems: string[]): T {
+  const fromEnv = env[setting.variable]
+  const fromFile = file.values[setting.key]
+  const [text, where] =
+    fromEnv !== undefined
+      ? [fromEnv, setting.variable]
+      : fromFile !== undefined
+        ? [String(fromFile), `${file.path}: ${setting.key}`]
+        : [undefined, '']
+  if (text === undefined) return setting.fallback
+  const value = setting.read(text)
+  if (typeof value === 'object' && value !== null && 'problem' in value) {
+    problems.push(`${where}: ${value.problem}, not ${JSON.stringify(text)}`)
+    return setting.fallback
+  }
+  return value as T
+}
+
+function readFile(path: string | undefined, problems: string[]): ConfigFile {
+  const chosen = path ?? 'millrace.config.json'
+  if (path === undefined && !existsSync(chosen)) return { path: chosen, values: {} }
+  try {
+    const values: unknown = JSON.parse(readFileSync(chosen, 'utf8'))
+    if (typeof values === 'object' && values !== null && !Array.isArray(values))
+      return { path: chosen, values: { ...values } }
+    problems.push(`${chosen}: must hold one JSON object`)
+  } catch (error) {
+    problems.push(`${chosen}: cannot be read as JSON: ${messageOf(error)}`)
+  }
+  return { path: chosen, values: {} }
+}
+
+function whole(min: number, max: number) {
+  return (text: string): number | { readonly problem: string } => {
+    const value = Number(text)
+    const ok = text.trim() !== '' && Number.isSafeInteger(value) && value >= min && value <= max
+    return ok ? value : { problem: `must be a whole number from ${min} to ${max}` }
+  }
+}
+
+function readFault(text: string): ArmedFault | null | { readonly problem: string } {
+  if (text === '') return null
+  const [point, passage, action, extra] = text.split(':')
+  const ok =
+    extra === undefined &&
+    faultPoints.includes(point as FaultPoint) &&
+    Number.isSafeInteger(Number(passage)) &&
+    Number(passage) > 0 &&
+    (action === 'kill' || action === 'throw' || action === 'crash')
+  if (!ok) return { problem: `must be <point>:<passage>:<kill|throw|crash> with a point of ${faultPoints.join(', ')}` }
+  return { point: point as FaultPoint, passage: Number(passage), action: action as ArmedFault['action'] }
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+/** `millrace <command>`: exit code 0 when done, 1 when it failed, 2 when it was asked wrongly. */
+import { MillraceError, messageOf } from '../engine/errors.ts'
+import { formatHelp, parseCommand } from './args.ts'
+import { commandContext } from './context.ts'
+import { verbs } from './verbs.ts'
+
+async function main(words: readonly string[]): Promise<number> {
+  if (words.length === 0 || words[0] === '--help' || words[0] === 'help') {
+    console.log(formatHelp(verbs))
+    return words.length === 0 ? 2 : 0
+  }
+  const command = parseCommand(words, verbs)
+  if (command.options.help === true) {
+    console.log(formatHelp(verbs, command.verb))
+    return 0
+  }
+  const context = commandContext(command)
+  switch (command.verb.verb) {
+    case 'run':
+      return (await import('./commands/run.ts')).run(context)
+    case 'simulate':
+      return (await import('./commands/simulate.ts')).simulate(context)
+    case 'explain':
+      return (await import('./commands/explain.ts')).explain(context)
+    case 'check':
+      return (await import('./commands/check.ts')).check(context)
+    case 'status':
+      return (await import('./commands/status.ts')).status(context)
+    case 'tables history':
+      return (await import('./commands/tables.ts')).history(context)
+    case 'tables show':
+      return (await import('./commands/tables.ts')).show(context)
+    case 'dead-letters list':
+      return (await import('./commands/dead-letters.ts')).list(context)
+    case 'dead-letters replay':
+      return (await import('./commands/dead-letters.ts')).replay(context)
+    case 'search':
+      return (await import('./commands/search.ts')).search(context)
+    case 'graph path':
+      return (await import('./commands/graph.ts')).path(context)
+    default:
+      return (await import('./commands/graph.ts')).query(context)
+  }
+}
+
+/** Configuration and usage errors are lines without a stack trace; a bug keeps its own. */
+function report(error: unknown): number {
+  if (error instanceof MillraceError) {
+    const usage = error.code === 'CONFIG_INVALID' || error.code === 'DEFINITION_INVALID'
+    if (error.problems.length > 0) for (const problem of error.problems) console.error(`millrace: ${problem}`)
+    else console.error(`millrace: ${error.message}`)
+    return usage ? 2 : 1
+  }
+  console.error(`millrace: internal error: ${messageOf(error)}`)
+  console.error(error)
+  return 1
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch(report)

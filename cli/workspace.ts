@@ -1,0 +1,146 @@
+/**
+ * Picks and opens what pipelines run on: connectors, executors and stores under one data directory. Everything heavy
+ * is opened when it is first needed, so that a command pays only for what it uses.
+ */
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join, resolve } from 'node:path'
+import { planRecovery } from '../checkpoints/recovery.ts'
+import { openDeltaTable } from '../connectors/delta/delta-table.ts'
+import type { DeltaTable } from '../connectors/delta/table.ts'
+import { localStore } from '../connectors/storage/local.ts'
+import { systemClock, systemIds } from '../engine/clock.ts'
+import type { Clock, Executor, Ids } from '../engine/contracts.ts'
+import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
+import { type ArmedFault, armFault } from '../engine/fault-points.ts'
+import { defaultRetryPolicy } from '../engine/retry.ts'
+import type { Runtime } from '../engine/runtime.ts'
+import type { Place } from './place.ts'
+import { openSink, openSource } from './wire.ts'
+
+export interface WorkspaceOptions {
+  /** Log, lake, stores and scratch space live under it. */
+  readonly dataDir: string
+  /** Threads for JavaScript and WASM work; 0 runs it on the calling thread. */
+  readonly workers: number
+  /** For DuckDB; it spills to disk beyond. */
+  readonly memoryLimitBytes: number
+  readonly fault?: ArmedFault | null
+  readonly clock?: Clock
+  readonly ids?: Ids
+}
+
+/** An open data directory. */
+export interface Workspace extends Place {
+  readonly runtime: Runtime
+  close(): Promise<void>
+}
+
+export const defaultMemoryLimitBytes = 512 * 2 ** 20
+
+/** Opens a workspace; creates its folders if they are missing. */
+export async function openWorkspace(options: WorkspaceOptions): Promise<Workspace> {
+  const dataDir = resolve(options.dataDir)
+  const clock = options.clock ?? systemClock
+  const ids = options.ids ?? systemIds
+  const lakeDir = join(dataDir, 'lake')
+  const logDir = join(dataDir, 'log')
+  const storesDir = join(dataDir, 'stores')
+  const scratchDir = join(dataDir, 'tmp', `${process.pid}-${ids.uuid()}`)
+  armFault(options.fault ?? null)
+  await dropAbandonedScratch(join(dataDir, 'tmp'))
+  for (const dir of [lakeDir, logDir, storesDir, scratchDir]) await mkdir(dir, { recursive: true })
+
+  const lake = localStore(lakeDir)
+  const tables = new Map<string, DeltaTable>()
+  let database: Promise<Duckdb> | null = null
+  let executors: Promise<Runtime['executors']> | null = null
+  const duckdb = () => {
+    database ??= openDuckdb({
+      memoryLimitBytes: options.memoryLimitBytes,
+      threads: availableParallelism(),
+      tempDir: scratchDir,
+    })
+    return database
+  }
+  const table = (path: string): DeltaTable => {
+    let found = tables.get(path)
+    if (found === undefined) {
+      found = openDeltaTable({ store: lake, path, duckdb, clock, ids, stagingDir: scratchDir })
+      tables.set(path, found)
+    }
+    return found
+  }
+  const place: Place = { logDir, storesDir, scratchDir, lake, clock, ids, duckdb, table }
+  const openExecutors = () => {
+    executors ??= loadExecutors(place, options)
+    return executors
+  }
+  return {
+    ...place,
+    runtime: {
+      openSource: (description) => openSource(description, place),
+      openSink: (description) => openSink(description, place),
+      executors: {
+        columns: deferred(async () => (await openExecutors()).columns),
+        relational: deferred(async () => (await openExecutors()).relational),
+      },
+      planRecovery,
+      async makeStaging() {
+        const dir = join(scratchDir, ids.uuid())
+        await mkdir(dir, { recursive: true })
+        return dir
+      },
+      dropStaging: (dir) => rm(dir, { recursive: true, force: true }),
+      clock,
+      ids,
+      retry: defaultRetryPolicy,
+    },
+    async close() {
+      if (executors !== null) {
+        const opened = await executors
+        await opened.columns.close()
+        await opened.relational.close()
+      }
+      if (database !== null) await (await database).close()
+      await rm(scratchDir, { recursive: true, force: true })
+    },
+  }
+}
+
+async function loadExecutors(place: Place, options: WorkspaceOptions): Promise<Runtime['executors']> {
+  const { relationalExecutor } = await import('../operators/relational/executor.ts')
+  const { workerPool, inlineExecutor } = await import('../engine/workers/pool.ts')
+  const setup = { logDir: place.logDir, fault: options.fault ?? null }
+  const wiringUrl = new URL('./worker-wiring.ts', import.meta.url).href
+  const columns =
+    options.workers === 0
+      ? inlineExecutor((await import('./worker-wiring.ts')).openWorkerRuntime(setup))
+      : workerPool({ threads: options.workers, wiringUrl, setup })
+  return { columns, relational: relationalExecutor({ duckdb: place.duckdb, ids: place.ids }) }
+}
+
+function deferred(open: () => Promise<Executor>): Executor {
+  return {
+    run: async (run) => (await open()).run(run),
+    close: async () => {}, // closed with the workspace, if it was opened at all
+  }
+}
+
+/** Scratch folders are named `<pid>-<uuid>`; those of processes that are gone hold nothing that anybody needs. */
+async function dropAbandonedScratch(root: string): Promise<void> {
+  const names = await readdir(root).catch(() => [])
+  for (const name of names) {
+    const pid = Number(name.split('-')[0])
+    if (Number.isSafeInteger(pid) && !isAlive(pid)) await rm(join(root, name), { recursive: true, force: true })
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,24 @@
+/** Topic to bronze: raw bytes as they came, plus the three fields without which a record is of no use. */
+import { delta, kafka } from '../../connectors/index.ts'
+import { definePipeline, every, type Pipeline } from '../../engine/index.ts'
+import { constant, int64, oneOf, parseCritical, recordKey, recordTimestamp, timestamp } from '../../operators/index.ts'
+import { type Kind, pipelineName, topicOf } from './kinds.ts'
+
+/** A null value is a tombstone: the title of that key is gone, as of the record's own timestamp. */
+export function bronze(kind: Kind): Pipeline {
+  return definePipeline({
+    name: pipelineName('bronze', kind),
+    description: `Raw ${kind} records, append-only; what lacks its critical fields goes to the dead letters`,
+    source: kafka({ topic: topicOf(kind) }),
+    steps: [
+      parseCritical('parse', {
+        id: int64('$.id', { tombstone: recordKey() }),
+        label: oneOf('$.label', ['old', 'new', 'change'], { tombstone: constant('delete') }),
+        event_time: timestamp('$.timestamp', { tombstone: recordTimestamp() }),
+      }),
+    ],
+    sink: delta({ table: `bronze/${kind}`, mode: 'append' }),
+    deadLetters: delta({ table: `dead_letters/${kind}`, mode: 'append' }),
+    trigger: every({ seconds: 5 }),
+  })
+}
