@@ -1,0 +1,106 @@
+/**
+ * What one log entry gives a reader: the files with its rows, and how many there are. Pure. PROTOCOL.md, "Add CDC
+ * File": where a version has files of the change feed, they say what changed; otherwise its data files do, added ones
+ * as inserts and removed ones as deletes.
+ */
+import { MillraceError } from '../../engine/errors.ts'
+import type { Column } from '../../engine/schema.ts'
+import type { AddFile, RemoveFile } from './actions.ts'
+import { commitInfoOf } from './log-entry.ts'
+import { rowsOf } from './statistics.ts'
+import type { LogEntry } from './table.ts'
+
+/** A file of one version with rows to read. */
+export interface VersionFile {
+  readonly path: string
+  readonly partitionValues: Readonly<Record<string, string | null>>
+  /** Columns of the change feed that the file does not hold itself. */
+  readonly constants: { readonly [column: string]: string | bigint }
+}
+
+export interface VersionSize {
+  /** Rows to be read: exact where the writer left counts, else an upper bound. */
+  readonly records: number
+  readonly sizeBytes: number
+}
+
+/** The change feed's columns, after the table's own. */
+export const changeColumns: readonly Column[] = [
+  { name: '_change_type', type: 'string' },
+  { name: '_commit_version', type: 'long' },
+]
+
+/**
+ * Files with the rows that a version added. A version that took rows away or rewrote them is refused: its added files
+ * repeat rows that were read before. Files that were only moved together (`dataChange` false) are left out.
+ */
+export function addedFiles(entry: LogEntry, tablePath: string): VersionFile[] {
+  const { adds, removes } = dataChanges(entry)
+  if (removes.length > 0)
+    throw new MillraceError(
+      'SOURCE_READ_FAILED',
+      `table ${tablePath}: version ${entry.version} changed or removed rows, ${removes.length} files were replaced (read its change feed: changeFeed: true)`,
+    )
+  return adds.map((add) => ({ path: add.path, partitionValues: add.partitionValues, constants: {} }))
+}
+
+/** Files with the rows that a version inserted, updated and deleted. */
+export function changedFiles(entry: LogEntry): VersionFile[] {
+  const { cdc, adds, removes } = dataChanges(entry)
+  const version = { _commit_version: entry.version }
+  if (cdc.length > 0) return cdc.map(({ path, partitionValues }) => ({ path, partitionValues, constants: version }))
+  return [
+    ...removes.map((remove) => ({
+      path: remove.path,
+      partitionValues: remove.partitionValues ?? {},
+      constants: { ...version, _change_type: 'delete' },
+    })),
+    ...adds.map((add) => ({
+      path: add.path,
+      partitionValues: add.partitionValues,
+      constants: { ...version, _change_type: 'insert' },
+    })),
+  ]
+}
+
+/** How much there is to read of a version, without opening a file. */
+export function versionSize(entry: LogEntry, changeFeed: boolean): VersionSize {
+  const { cdc, adds, removes } = dataChanges(entry)
+  const added = adds.reduce((sum, add) => sum + recordsOf(add), 0)
+  if (!changeFeed || (cdc.length === 0 && removes.length === 0)) return { records: added, sizeBytes: bytesOf(adds) }
+  // A removed file's rows are not counted in the log; those that were put in its place are the best guess.
+  if (cdc.length === 0) return { records: Math.max(1, added) * 2, sizeBytes: bytesOf(adds) + bytesOf(removes) }
+  return { records: countedChanges(entry) ?? added, sizeBytes: bytesOf(cdc) }
+}
+
+function dataChanges(entry: LogEntry) {
+  const adds: AddFile[] = []
+  const removes: RemoveFile[] = []
+  const cdc = entry.actions.flatMap((action) => ('cdc' in action ? [action.cdc] : []))
+  for (const action of entry.actions) {
+    if ('add' in action && action.add.dataChange) adds.push(action.add)
+    if ('remove' in action && action.remove.dataChange) removes.push(action.remove)
+  }
+  return { adds, removes, cdc }
+}
+
+/** An update is two rows of the feed: before and after. */
+function countedChanges(entry: LogEntry): number | null {
+  const metrics = commitInfoOf(entry)?.operationMetrics ?? {}
+  const [inserted, updated, deleted] = ['Inserted', 'Updated', 'Deleted'].map((what) =>
+    Number(metrics[`numTargetRows${what}`] ?? Number.NaN),
+  )
+  const count = inserted! + 2 * updated! + deleted!
+  return Number.isFinite(count) ? count : null
+}
+
+function recordsOf(add: AddFile): number {
+  return Number(rowsOf(add) ?? add.size / assumedRowBytes)
+}
+
+/** For files of writers that leave no statistics. */
+const assumedRowBytes = 100n
+
+function bytesOf(files: readonly { readonly size?: bigint }[]): number {
+  return files.reduce((sum, file) => sum + Number(file.size ?? 0n), 0)
+}

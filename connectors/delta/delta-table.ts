@@ -1,0 +1,147 @@
+/** A Delta table over an object store. */
+import type { Clock, Ids, ObjectStore } from '../../engine/contracts.ts'
+import type { Duckdb } from '../../engine/duckdb.ts'
+import { faultPoint } from '../../engine/fault-points.ts'
+import { commitTransaction } from './commit.ts'
+import { readCheckpoint, writeCheckpoint } from './log-checkpoint.ts'
+import { commitInfoOf } from './log-entry.ts'
+import { hintKey } from './log-listing.ts'
+import type { TableState } from './replay.ts'
+import { extendState, type LoadedState, type LogReader, loadState, readEntries, readEntry } from './snapshot.ts'
+import type { DeltaTable, Snapshot } from './table.ts'
+
+export interface DeltaTableOptions {
+  readonly store: ObjectStore
+  /** Key prefix of the table, without slashes at its ends: `bronze/movies`. */
+  readonly path: string
+  /** Asked for only when a log checkpoint is read or written. */
+  readonly duckdb: () => Promise<Duckdb>
+  readonly clock: Clock
+  readonly ids: Ids
+  /** Commits between log checkpoints, unless the table says otherwise (`delta.checkpointInterval`); default 10. */
+  readonly checkpointInterval?: number
+  /** Existing local folder for unfinished files. */
+  readonly stagingDir: string
+  /** Told why a log checkpoint could not be written; the commit stands all the same. */
+  readonly onCheckpointFailed?: (error: unknown) => void
+}
+
+/** After this long it is made sure that the remembered snapshot still belongs to the table that stands there. */
+const verifyAfterMs = 60_000
+
+/**
+ * Opens a table, which need not exist; nothing is read before the first call. The newest snapshot is kept and extended
+ * by the entries written since, so that a long-running writer does not read its log twice.
+ */
+export function openDeltaTable(options: DeltaTableOptions): DeltaTable {
+  const { store, path, clock, ids } = options
+  const reader: LogReader = {
+    store,
+    table: path,
+    readCheckpoint: async (version) => readCheckpoint({ store, table: path, duckdb: await options.duckdb() }, version),
+  }
+  const checkpoints = openCheckpointing(options)
+  let newest: TableState | null = null
+  let verifiedMs = 0
+
+  function keep(state: TableState): void {
+    if (newest === null || state.version > newest.version) newest = state
+  }
+  async function load(version: bigint | null): Promise<TableState | null> {
+    const loaded = await loadState(reader, version)
+    if (loaded === null || version !== null) return loaded?.state ?? null
+    checkpoints.found(loaded)
+    verifiedMs = clock.nowMs()
+    newest = loaded.state
+    return newest
+  }
+  /** Another table may stand there by now, or the log may have been cleaned past what is remembered. */
+  async function isOutdated(state: TableState): Promise<boolean> {
+    if (clock.nowMs() - verifiedMs < verifyAfterMs) return false
+    const entry = await readEntry(reader, state.version)
+    verifiedMs = clock.nowMs()
+    return entry === null || (state.txnId !== null && commitInfoOf(entry)?.txnId !== state.txnId)
+  }
+  async function current(): Promise<TableState | null> {
+    if (newest === null || (await isOutdated(newest))) {
+      newest = null
+      return load(null)
+    }
+    const extended = await extendState(reader, newest)
+    keep(extended)
+    return extended
+  }
+  /** Snapshots that a table gave out are states; one of another origin is read again. */
+  async function stateOf(snapshot: Snapshot | null): Promise<TableState | null> {
+    if (snapshot === null || 'tombstones' in snapshot) return snapshot as TableState | null
+    return load(snapshot.version)
+  }
+  return {
+    path,
+    async snapshot(version) {
+      if (version === undefined) return current()
+      return newest?.version === version ? newest : load(version)
+    },
+    entries: (start, end) => readEntries(reader, { start, end }),
+    async commit(transaction) {
+      let state = await stateOf(transaction.snapshot)
+      const seen = (next: TableState): void => {
+        keep(next)
+        state = next
+      }
+      const result = await commitTransaction({ store, table: path, clock, ids, seen }, transaction, state)
+      if (result.kind === 'committed' && state !== null) await checkpoints.committed(state)
+      return result
+    },
+  }
+}
+
+interface Checkpointing {
+  /** Told what was found when the log was read from the beginning. */
+  found(loaded: LoadedState): void
+  /** Writes a log checkpoint if the version that was just committed is due for one. */
+  committed(state: TableState): Promise<void>
+}
+
+/** Whoever commits a multiple of the interval writes its checkpoint; one that was missed is made up for. */
+function openCheckpointing(options: DeltaTableOptions): Checkpointing {
+  const { store, path, clock, ids, stagingDir } = options
+  let overdue = false
+
+  /** Best effort: the table is whole without a checkpoint, and the commit before it must be reported as done. */
+  async function attempt<T>(work: () => Promise<T>): Promise<T | null> {
+    try {
+      return await work()
+    } catch (error) {
+      overdue = true
+      options.onCheckpointFailed?.(error)
+      return null
+    }
+  }
+  return {
+    found({ state, checkpoint }) {
+      overdue = state.version - checkpoint >= 2n * intervalOf(options, state)
+    },
+    async committed(state) {
+      const due = state.version > 0n && state.version % intervalOf(options, state) === 0n
+      if (!due && !overdue) return
+      overdue = false
+      const hint = await attempt(async () => {
+        const duckdb = await options.duckdb()
+        return writeCheckpoint(
+          { store, table: path, duckdb, stagingDir, name: ids.uuid(), nowMs: clock.nowMs() },
+          state,
+        )
+      })
+      if (hint === null) return
+      faultPoint('log-checkpoint-written')
+      await attempt(() => store.put(hintKey(path), hint))
+    },
+  }
+}
+
+function intervalOf(options: DeltaTableOptions, state: TableState): bigint {
+  const own = state.metaData.configuration['delta.checkpointInterval'] ?? ''
+  const interval = /^[1-9]\d*$/.test(own) ? BigInt(own) : BigInt(options.checkpointInterval ?? 10)
+  return interval < 1n ? 1n : interval
+}

@@ -1,0 +1,191 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { ObjectStore } from '../../engine/contracts.ts'
+import { type Duckdb, literal, openDuckdb, type Row } from '../../engine/duckdb.ts'
+import { armFault } from '../../engine/fault-points.ts'
+import { localStore } from '../storage/local.ts'
+import { memoryStore } from '../storage/memory.ts'
+import type { Action } from './actions.ts'
+import { type DeltaTableOptions, openDeltaTable } from './delta-table.ts'
+import { entryKey, versionName } from './log-entry.ts'
+import { checkpointKey, hintKey } from './log-listing.ts'
+import type { DeltaTable } from './table.ts'
+import { addAction, creation, tableOptions, transaction, txnAction } from './test-tables.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'millrace-checkpoint-'))
+const staging = join(dir, 'staging')
+mkdirSync(staging)
+let duckdb: Duckdb
+beforeAll(async () => {
+  duckdb = await openDuckdb({ memoryLimitBytes: 2 ** 28, threads: 2, tempDir: dir })
+})
+afterEach(() => armFault(null))
+afterAll(async () => {
+  await duckdb.close()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+let ids = 0
+function open(store: ObjectStore, more: Partial<DeltaTableOptions> = {}): DeltaTable {
+  const counted = { uuid: () => `c${ids++}`, random: () => 0 }
+  const defaults = { duckdb: async () => duckdb, stagingDir: staging, checkpointInterval: 5, ids: counted }
+  return openDeltaTable(tableOptions(store, { ...defaults, ...more }))
+}
+async function commit(table: DeltaTable, actions: readonly Action[]): Promise<void> {
+  expect((await table.commit(transaction(await table.snapshot(), actions))).kind).toBe('committed')
+}
+async function build(table: DeltaTable, versions: number): Promise<void> {
+  for (let v = 0; v < versions; v++)
+    await commit(table, [...(v === 0 ? creation() : []), addAction(`f${v}`, { stats: '{"numRecords":1}' })])
+}
+async function checkpoints(store: ObjectStore): Promise<string[]> {
+  const found: string[] = []
+  for await (const { key } of store.list('t/_delta_log/')) if (key.endsWith('.parquet')) found.push(key.split('/').at(-1)!)
+  return found.map((name) => name.replace(/^0+/, '').replace('.checkpoint.parquet', ''))
+}
+async function rows(path: string): Promise<Row[]> {
+  return duckdb.withConnection((connection) => connection.rows(`SELECT * FROM read_parquet(${literal(path)})`))
+}
+
+test('a checkpoint is written by whoever commits a multiple of the interval, and the hint names it', async () => {
+  const store = memoryStore({ localDir: dir })
+  await build(open(store), 13)
+  expect(await checkpoints(store)).toEqual(['5', '10'])
+  expect(JSON.parse(String(Buffer.from((await store.get(hintKey('t')))!)))).toEqual({
+    version: 10,
+    size: 13,
+    sizeInBytes: (await store.get(checkpointKey('t', 10n)))!.length,
+    numOfAddFiles: 11,
+  })
+  expect(readdirSync(staging)).toEqual([])
+})
+
+test('a checkpoint holds protocol, metadata, transactions, live files and unexpired tombstones', async () => {
+  const root = join(dir, 'full')
+  const now = Date.parse('2024-05-05T00:00:00Z')
+  const day = 86_400_000
+  const table = open(localStore(root), { clock: { nowMs: () => now, sleep: async () => {} }, checkpointInterval: 2 })
+  const remove = (path: string, ageDays: number): Action => ({
+    remove: { path, dataChange: true, deletionTimestamp: BigInt(now - ageDays * day), partitionValues: { p: null }, size: 3n },
+  })
+  await commit(table, [...creation(), addAction('gone'), addAction('long-gone'), addAction('again'), txnAction('app', 1n)])
+  const stats = '{"numRecords":2,"minValues":{"id":9007199254740993,"name":"\\u0000\\"é🎬"}}'
+  await commit(table, [remove('gone', 6), remove('long-gone', 8), remove('again', 1), txnAction('app', 2n ** 53n + 1n)])
+  await commit(table, [addAction('again'), addAction('kept', { stats, partitionValues: { p: null, q: 'x' }, tags: { t: '1' } })])
+  const found = await rows(join(root, 't/_delta_log', `${versionName(2n)}.checkpoint.parquet`))
+  const of = (kind: string): unknown[] => found.map((row) => row[kind]).filter((value) => value !== null)
+  expect(found).toHaveLength(6)
+  expect(of('protocol')).toEqual([{ minReaderVersion: 1, minWriterVersion: 2, readerFeatures: null, writerFeatures: null }])
+  expect(of('metaData')).toMatchObject([{ id: 'test', partitionColumns: { items: [] } }].map(({ id }) => ({ id })))
+  expect(of('txn')).toEqual([{ appId: 'app', version: 2n ** 53n + 1n, lastUpdated: 0n }])
+  expect(of('remove')).toMatchObject([{ path: 'gone', deletionTimestamp: BigInt(now - 6 * day), dataChange: false, size: 3n }])
+  expect(of('add')).toMatchObject([
+    { path: 'again', dataChange: false, stats: null },
+    { path: 'kept', stats, tags: [{ key: 't', value: '1' }] },
+  ])
+  for (let v = 0n; v < 2n; v++) await localStore(root).delete(entryKey('t', v))
+  const snapshot = await open(localStore(root)).snapshot()
+  expect([...snapshot!.files.keys()]).toEqual(['again', 'kept'])
+  expect(snapshot!.files.get('kept')).toMatchObject({ stats, partitionValues: { p: null, q: 'x' }, tags: { t: '1' } })
+})
+
+test('DuckDB is asked for only when a checkpoint is due', async () => {
+  let opened = 0
+  const table = open(memoryStore({ localDir: dir }), {
+    duckdb: async () => {
+      opened += 1
+      return duckdb
+    },
+  })
+  await build(table, 5)
+  expect(opened).toBe(0)
+  await commit(table, [addAction('x')])
+  expect(opened).toBe(1)
+})
+
+test('a checkpoint that fails does not fail the commit, and is made up for', async () => {
+  const store = memoryStore({ localDir: dir })
+  const failures: unknown[] = []
+  let full = true
+  const table = open(store, {
+    duckdb: async () => (full ? Promise.reject(new Error('disk full')) : duckdb),
+    onCheckpointFailed: (error) => failures.push(error),
+  })
+  await build(table, 6)
+  expect(failures).toEqual([new Error('disk full')])
+  full = false
+  await commit(table, [addAction('x')])
+  expect(await checkpoints(store)).toEqual(['6'])
+  expect(readdirSync(staging)).toEqual([])
+})
+
+test('a checkpoint that a killed writer owed is made up for after the restart', async () => {
+  const store = memoryStore({ localDir: dir })
+  await build(open(store, { checkpointInterval: 1000 }), 12)
+  await commit(open(store), [addAction('x')])
+  expect(await checkpoints(store)).toEqual(['12'])
+})
+
+test('a crash between checkpoint and hint leaves a table that is read by its listing', async () => {
+  const store = memoryStore({ localDir: dir })
+  await build(open(store), 5)
+  armFault({ point: 'log-checkpoint-written', passage: 1, action: 'crash' })
+  const table = open(store)
+  const once = transaction(await table.snapshot(), [addAction('x')])
+  await expect(table.commit(once)).rejects.toMatchObject({ code: 'FAULT_INJECTED' })
+  armFault(null)
+  expect(await store.get(hintKey('t'))).toBeNull()
+  for (let v = 0n; v < 5n; v++) await store.delete(entryKey('t', v))
+  expect((await open(store).snapshot())?.files.size).toBe(6)
+})
+
+test('a checkpoint of another writer is left alone', async () => {
+  const store = memoryStore({ localDir: dir })
+  const foreign = Buffer.from('theirs')
+  const table = open(store)
+  await build(table, 5)
+  await store.put(checkpointKey('t', 5n), foreign)
+  await commit(table, [addAction('x')])
+  expect(Buffer.from((await store.get(checkpointKey('t', 5n)))!)).toEqual(foreign)
+  expect(await store.get(hintKey('t'))).toBeNull()
+})
+
+test('checkpoints of kinds that are not read are refused by name once the entries are gone', async () => {
+  const store = memoryStore({ localDir: dir })
+  await build(open(store, { checkpointInterval: 1000 }), 8)
+  const names = { multi: `${versionName(5n)}.checkpoint.0000000001.0000000002.parquet`, v2: `${versionName(6n)}.checkpoint.ab-cd.json` }
+  for (const name of Object.values(names)) await store.put(`t/_delta_log/${name}`, Buffer.from('x'))
+  expect((await open(store).snapshot())?.files.size).toBe(8)
+  await store.delete(entryKey('t', 0n))
+  await expect(open(store).snapshot()).rejects.toMatchObject({
+    code: 'TABLE_UNSUPPORTED',
+    message: expect.stringContaining('V2 checkpoint 6'),
+  })
+})
+
+test('the table says how often, and how long tombstones are kept', async () => {
+  const store = memoryStore({ localDir: dir })
+  const table = open(store)
+  const [protocol, metaData] = creation()
+  if (!protocol || !metaData || !('metaData' in metaData)) throw new Error('expected metaData')
+  const configuration = { 'delta.checkpointInterval': '2', 'delta.deletedFileRetentionDuration': 'interval 2 hours' }
+  await commit(table, [protocol, { metaData: { ...metaData.metaData, configuration } }, addAction('a'), addAction('b')])
+  const removeAgo = (path: string, hours: number): Action => ({
+    remove: { path, dataChange: true, deletionTimestamp: 1_700_000_000_000n - BigInt(hours) * 3_600_000n },
+  })
+  await commit(table, [removeAgo('a', 1), removeAgo('b', 3)])
+  await commit(table, [addAction('c')])
+  const found = await rows(await store.localFile(checkpointKey('t', 2n)))
+  expect(found.filter((row) => row.remove !== null)).toMatchObject([{ remove: { path: 'a' } }])
+})
+
+test('a staging folder that is gone is a reason to skip the checkpoint only', async () => {
+  const failures: unknown[] = []
+  const gone = join(dir, 'gone')
+  writeFileSync(join(dir, 'marker'), '')
+  expect(existsSync(gone)).toBe(false)
+  await build(open(memoryStore({ localDir: dir }), { stagingDir: gone, onCheckpointFailed: (e) => failures.push(e) }), 6)
+  expect(failures).toHaveLength(1)
+})

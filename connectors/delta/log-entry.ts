@@ -1,0 +1,57 @@
+/** One entry of the log, `<version>.json`: one action a line (PROTOCOL.md, "Delta Log Entries"). */
+import { MillraceError, messageOf } from '../../engine/errors.ts'
+import type { Action, CommitInfo } from './actions.ts'
+import { parseJson, printJson } from './int64-json.ts'
+import { parseAction } from './parse-action.ts'
+import type { LogEntry } from './table.ts'
+
+/** Key of a version's log entry in the store. */
+export function entryKey(table: string, version: bigint): string {
+  return `${table}/_delta_log/${versionName(version)}.json`
+}
+
+/** A version as file names have it: 20 digits. */
+export function versionName(version: bigint): string {
+  return String(version).padStart(20, '0')
+}
+
+/**
+ * The actions of a log entry in order; unknown ones are left out. `TABLE_CORRUPT`, naming `key` and the line, if a line
+ * is truncated or malformed, or if there is none at all.
+ */
+export function parseLogEntry(key: string, version: bigint, body: Uint8Array): LogEntry {
+  const lines = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8').split('\n')
+  const actions: Action[] = []
+  let seen = 0
+  for (const [i, line] of lines.entries()) {
+    if (line.trim() === '') continue
+    seen += 1
+    const action = parseLine(line, key, i + 1)
+    if (action !== null) actions.push(action)
+  }
+  if (seen === 0) throw corrupt(key, 'is empty')
+  return { version, actions }
+}
+
+/** The bytes of a log entry. */
+export function printLogEntry(actions: readonly Action[]): Uint8Array {
+  return Buffer.from(actions.map((action) => `${printJson(action)}\n`).join(''))
+}
+
+/** The `commitInfo` of an entry, if its writer left one. */
+export function commitInfoOf(entry: LogEntry): CommitInfo | null {
+  for (const action of entry.actions) if ('commitInfo' in action) return action.commitInfo
+  return null
+}
+
+function parseLine(line: string, key: string, number: number): Action | null {
+  try {
+    return parseAction(parseJson(line))
+  } catch (cause) {
+    throw corrupt(key, `line ${number} is no action: ${messageOf(cause)}`, cause)
+  }
+}
+
+function corrupt(key: string, what: string, cause?: unknown): MillraceError {
+  return new MillraceError('TABLE_CORRUPT', `log entry ${key}: ${what} (restore the file from a copy)`, { cause })
+}

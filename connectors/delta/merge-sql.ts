@@ -1,0 +1,165 @@
+/**
+ * The statements of a merge. Pure text: source rows go into a temporary table, are matched with the keys of the files
+ * that may hold them, and from the two every new file is one query.
+ *
+ * The temporary tables: `source` has one row per key, `hits` one per match of a source key and a target file,
+ * `fresh` the keys whose source row is newer than every target row, each with one of its files as home.
+ */
+import { identifier, literals } from '../../engine/duckdb.ts'
+import type { Column, DataType } from '../../engine/schema.ts'
+import { type LocalFile, selectFiles } from './read.ts'
+
+export interface MergeShape {
+  /** The table's columns, in order, after any evolution. */
+  readonly columns: readonly Column[]
+  /** Columns that identify a row; never null. */
+  readonly key: readonly string[]
+  /** Columns compared in order, null below everything: a source row counts only if it is greater. */
+  readonly newer: readonly string[]
+  /** Boolean column of the source, not of the table: true deletes the row. */
+  readonly deleteWhen?: string
+}
+
+/** Types whose bounds can be compared with a file's statistics. */
+const boundTypes: ReadonlySet<DataType> = new Set<DataType>([
+  'long',
+  'integer',
+  'short',
+  'byte',
+  'string',
+  'date',
+  'timestamp',
+  'timestamp_ntz',
+])
+
+const source = 'millrace_source'
+const hits = 'millrace_hits'
+const fresh = 'millrace_fresh'
+const fileColumn = '__millrace_file'
+const deleteColumn = '__millrace_delete'
+const homeColumn = '__millrace_home'
+
+/** Statement: takes the source rows in, as they came. */
+export function loadSource(shape: MergeShape, files: readonly LocalFile[]): string {
+  const extra: Column[] = shape.deleteWhen === undefined ? [] : [{ name: shape.deleteWhen, type: 'boolean' }]
+  const deletes = shape.deleteWhen === undefined ? 'false' : `coalesce(${identifier(shape.deleteWhen)}, false)`
+  const rows = selectFiles({ columns: [...shape.columns, ...extra], files })
+  return `CREATE TEMP TABLE ${source} AS SELECT ${names(shape)}, ${deletes} AS ${deleteColumn} FROM (${rows})`
+}
+
+/**
+ * Query with one row about the source: `rows`, `keys` (distinct), `nullKeys`, and `min<i>`, `max<i>` of the i-th key
+ * column where its type has bounds, as {@link ColumnStatistics} spells them.
+ */
+export function describeSource(shape: MergeShape): string {
+  const bounds = shape.key.flatMap((name, i) => {
+    const type = keyType(shape, name)
+    if (!boundTypes.has(type)) return []
+    return [
+      `${bound(`min(${identifier(name)})`, type)} AS min${i}`,
+      `${bound(`max(${identifier(name)})`, type)} AS max${i}`,
+    ]
+  })
+  const isNull = shape.key.map((name) => `${identifier(name)} IS NULL`).join(' OR ')
+  const keys = `count(DISTINCT row(${shape.key.map(identifier).join(', ')}))`
+  return `SELECT ${[`count(*) AS "rows"`, `${keys} AS "keys"`, `count(*) FILTER (${isNull}) AS "nullKeys"`, ...bounds].join(', ')} FROM ${source}`
+}
+
+/**
+ * Statements: leaves the newest row per key. Rows that are equally new are told apart by a hash of their content, so
+ * that the same rows in another order leave the same one.
+ */
+export function dedupeSource(shape: MergeShape): string[] {
+  const order = [
+    ...shape.newer.map((name) => `${identifier(name)} DESC NULLS LAST`),
+    `${deleteColumn} DESC`,
+    `hash(${shape.columns.map(({ name }) => identifier(name)).join(', ')})`,
+  ]
+  const rank = `row_number() OVER (PARTITION BY ${shape.key.map(identifier).join(', ')} ORDER BY ${order.join(', ')})`
+  return [
+    `CREATE TEMP TABLE ${source}_deduped AS SELECT * FROM ${source} QUALIFY ${rank} = 1`,
+    `DROP TABLE ${source}`,
+    `ALTER TABLE ${source}_deduped RENAME TO ${source}`,
+  ]
+}
+
+/** Statements: matches the source with the keys in `candidates`. */
+export function findHits(shape: MergeShape, candidates: readonly LocalFile[]): string[] {
+  const compared = new Set([...shape.key, ...shape.newer])
+  const columns = shape.columns.filter(({ name }) => compared.has(name))
+  const target = selectFiles({ columns, files: candidates, fileColumn })
+  const keys = shape.key.map((name) => `s.${identifier(name)}`).join(', ')
+  const bare = shape.key.map(identifier).join(', ')
+  return [
+    `CREATE TEMP TABLE ${hits} AS SELECT ${keys}, t.${fileColumn}, ${isNewer(shape.newer)} AS newer FROM (${target}) t JOIN ${source} s ON ${sameKey(shape, 's', 't')}`,
+    `CREATE TEMP TABLE ${fresh} AS SELECT ${bare}, min(${fileColumn}) AS ${homeColumn} FROM ${hits} GROUP BY ${bare} HAVING bool_and(newer)`,
+  ]
+}
+
+/** Query with one row: how many rows the merge inserts, updates and deletes. */
+export function countChanges(shape: MergeShape): string {
+  return `SELECT (SELECT count(*) FROM (${inserts(shape)})) AS inserted, (SELECT count(*) FROM (${updates(shape)})) AS updated, (SELECT count(*) FROM ${fresh} f JOIN ${source} s ON ${sameKey(shape, 's', 'f')} WHERE s.${deleteColumn}) AS deleted`
+}
+
+/** Query: every file with a match as `file`, and whether a row of it changes as `touched`. */
+export function hitFiles(shape: MergeShape): string {
+  return `SELECT h.${fileColumn} AS file, bool_or(f.${homeColumn} IS NOT NULL) AS touched FROM ${hits} h LEFT JOIN ${fresh} f ON ${sameKey(shape, 'h', 'f')} GROUP BY h.${fileColumn}`
+}
+
+/** Query: what becomes of the rows of touched files: those that stay, and the new ones of keys at home in them. */
+export function rewritten(shape: MergeShape, touched: readonly LocalFile[]): string {
+  const target = selectFiles({ columns: shape.columns, files: touched })
+  const stay = `SELECT ${names(shape, 't')} FROM (${target}) t ANTI JOIN ${fresh} f ON ${sameKey(shape, 't', 'f')}`
+  const home = `list_contains(${literals(touched.map((file) => file.path))}, f.${homeColumn})`
+  return `(${stay}) UNION ALL (${updates(shape, home)})`
+}
+
+/** Query: source rows of keys that no target row has. */
+export function inserts(shape: MergeShape): string {
+  return `SELECT ${names(shape, 's')} FROM ${source} s ANTI JOIN ${hits} h ON ${sameKey(shape, 's', 'h')} WHERE NOT s.${deleteColumn}`
+}
+
+/** Query: the change feed of the merge (PROTOCOL.md, "Add CDC File"): the table's columns and `_change_type`. */
+export function changes(shape: MergeShape, touched: readonly LocalFile[]): string {
+  const target = selectFiles({ columns: shape.columns, files: touched })
+  const before = `SELECT ${names(shape, 't')}, CASE WHEN s.${deleteColumn} THEN 'delete' ELSE 'update_preimage' END AS _change_type FROM (${target}) t JOIN ${fresh} f ON ${sameKey(shape, 't', 'f')} JOIN ${source} s ON ${sameKey(shape, 's', 'f')}`
+  return [
+    before,
+    `SELECT *, 'update_postimage' AS _change_type FROM (${updates(shape)})`,
+    `SELECT *, 'insert' AS _change_type FROM (${inserts(shape)})`,
+  ]
+    .map((part) => `(${part})`)
+    .join(' UNION ALL ')
+}
+
+function updates(shape: MergeShape, where = 'true'): string {
+  return `SELECT ${names(shape, 's')} FROM ${source} s JOIN ${fresh} f ON ${sameKey(shape, 's', 'f')} WHERE NOT s.${deleteColumn} AND ${where}`
+}
+
+function names(shape: MergeShape, alias?: string): string {
+  const prefix = alias === undefined ? '' : `${alias}.`
+  return shape.columns.map(({ name }) => `${prefix}${identifier(name)}`).join(', ')
+}
+
+function sameKey(shape: MergeShape, left: string, right: string): string {
+  return shape.key.map((name) => `${left}.${identifier(name)} = ${right}.${identifier(name)}`).join(' AND ')
+}
+
+/** Whether the source row is greater than the target's, column by column, null below everything. */
+function isNewer(newer: readonly string[]): string {
+  const [first, ...rest] = newer
+  if (first === undefined) return 'false'
+  const [s, t] = [`s.${identifier(first)}`, `t.${identifier(first)}`]
+  const greater = `coalesce(${s} > ${t}, ${s} IS NOT NULL)`
+  return rest.length === 0 ? greater : `(${greater} OR (${s} IS NOT DISTINCT FROM ${t} AND ${isNewer(rest)}))`
+}
+
+function keyType(shape: MergeShape, name: string): DataType {
+  return shape.columns.find((column) => column.name === name)?.type ?? 'binary'
+}
+
+function bound(sql: string, type: DataType): string {
+  if (type === 'string' || type === 'date') return `CAST(${sql} AS VARCHAR)`
+  if (type === 'timestamp' || type === 'timestamp_ntz') return `epoch_us(${sql})`
+  return `CAST(${sql} AS BIGINT)`
+}

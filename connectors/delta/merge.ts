@@ -1,0 +1,289 @@
+/**
+ * Upserting and deleting rows by key, by copy on write: files in which a row changes are written anew, all others are
+ * left alone and, where statistics rule them out, not even opened.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
+import type { Connection, Duckdb, Row } from '../../engine/duckdb.ts'
+import { MillraceError } from '../../engine/errors.ts'
+import type { Column, ParquetFile } from '../../engine/schema.ts'
+import type { Action, AddFile } from './actions.ts'
+import {
+  changes,
+  countChanges,
+  dedupeSource,
+  describeSource,
+  findHits,
+  hitFiles,
+  inserts,
+  loadSource,
+  type MergeShape,
+  rewritten,
+} from './merge-sql.ts'
+import { type LocalFile, localDataFile } from './read.ts'
+import { type ColumnRange, mayMatchRanges } from './statistics.ts'
+import type { Snapshot } from './table.ts'
+import {
+  checkAbandoned,
+  fitSchema,
+  keepsChangeFeed,
+  onTable,
+  publishChangeFile,
+  publishDataFile,
+  removalOf,
+  type TableWrite,
+  type WriteTarget,
+} from './table-write.ts'
+
+export interface MergeOptions {
+  readonly target: WriteTarget
+  readonly files: readonly ParquetFile[]
+  readonly key: readonly string[]
+  readonly newer: readonly string[]
+  readonly deleteWhen?: string
+  /** Columns of the table, should it have to be created before there are rows. */
+  readonly columns: readonly Column[]
+  readonly changeFeed: boolean
+  readonly duckdb: () => Promise<Duckdb>
+  readonly stagingDir: string
+  readonly signal: AbortSignal
+}
+
+/**
+ * Touched files are written together, and inserts with them, as long as a new file comes from no more than this: small
+ * files grow together, and yet a change of a few rows never costs the writing of much more.
+ */
+const rewriteBytes = 32n * 2n ** 20n
+
+/** One try: the options, and the table as it is on this one. */
+interface Merge extends MergeOptions {
+  readonly connection: Connection
+  readonly shape: MergeShape
+}
+
+interface Source {
+  readonly rows: number
+  /** Where its keys lie, for the key columns whose type has bounds. */
+  readonly ranges: readonly ColumnRange[]
+}
+
+/** A live file that may hold a key of the source, and where it is on this machine. */
+interface Candidate {
+  readonly add: AddFile
+  readonly file: LocalFile
+}
+
+interface Counts {
+  readonly inserted: number
+  readonly updated: number
+  readonly deleted: number
+}
+
+/**
+ * Works out and publishes the merge of staged rows on top of `snapshot`. A row of the source counts if its key is not
+ * there, or if its `newer` columns are greater than those of the row that is there; the rest are counted as `stale`,
+ * also when several rows of the source have one key (the newest is taken) and when a row to be deleted is not there.
+ */
+export async function prepareMerge(options: MergeOptions, snapshot: Snapshot | null): Promise<TableWrite> {
+  const files = options.files.filter((file) => file.rows > 0)
+  const schema = fitSchema(
+    options.target,
+    snapshot,
+    options.files.map((file) => file.columns.filter((column) => column.name !== options.deleteWhen)),
+    { declared: options.columns, changeFeed: options.changeFeed },
+  )
+  if (files.length === 0) return nothingChanged(schema.actions)
+  const shape = shapeOf(options, schema.columns)
+  const duckdb = await options.duckdb()
+  const stagingDir = await mkdtemp(join(options.stagingDir, 'merge-'))
+  try {
+    return await duckdb.withConnection((bare) => {
+      const connection = onTable(bare, options.target.table.path)
+      return runMerge({ ...options, files, stagingDir, connection, shape }, snapshot, schema.actions)
+    })
+  } finally {
+    await rm(stagingDir, { recursive: true, force: true })
+  }
+}
+
+function shapeOf({ key, newer, deleteWhen, target }: MergeOptions, columns: readonly Column[]): MergeShape {
+  const missing = [...key, ...newer].filter((name) => !columns.some((column) => column.name === name))
+  if (missing.length > 0)
+    throw new MillraceError(
+      'SCHEMA_MISMATCH',
+      `table ${target.table.path}: rows to merge lack ${missing.join(', ')} (its columns are ${columns.map((c) => c.name).join(', ')})`,
+    )
+  return { columns, key, newer, ...(deleteWhen === undefined ? {} : { deleteWhen }) }
+}
+
+async function runMerge(
+  merge: Merge,
+  snapshot: Snapshot | null,
+  schemaActions: readonly Action[],
+): Promise<TableWrite> {
+  const { connection, shape } = merge
+  const source = await readSource(merge)
+  const candidates = await findCandidates(merge, snapshot, source)
+  const files = candidates.map(({ file }) => file)
+  for (const statement of findHits(shape, files)) await connection.run(statement)
+  const hits = new Map((await connection.rows(hitFiles(shape))).map((row) => [String(row.file), row.touched === true]))
+  const counts = countsOf((await connection.rows(countChanges(shape)))[0])
+  const touched = candidates.filter(({ file }) => hits.get(file.path) === true)
+  checkAbandoned(merge.signal, merge.target.table.path)
+
+  const { clock } = merge.target
+  const adds = await writeDataFiles(merge, touched, counts)
+  const cdc =
+    keepsChangeFeed(snapshot, merge.changeFeed) && touched.length > 0 ? await writeChanges(merge, touched) : []
+  const removes = touched.map(({ add }) => ({ remove: removalOf(add, clock.nowMs()) }))
+  const read = candidates.filter(({ file }) => hits.has(file.path)).map(({ add }) => add.path)
+  return {
+    actions: [...schemaActions, ...removes, ...adds.map((add) => ({ add })), ...cdc],
+    reads: { kind: 'files', files: new Set(read), mayMatch: (added) => mayMatchRanges(added, source.ranges) },
+    ...described(merge, source, counts, { touched: touched.length, added: adds.length }),
+  }
+}
+
+async function readSource({ connection, shape, files, target }: Merge): Promise<Source> {
+  await connection.run(
+    loadSource(
+      shape,
+      files.map(({ path }) => ({ path, constants: {} })),
+    ),
+  )
+  const [facts = {}] = await connection.rows(describeSource(shape))
+  if (Number(facts.nullKeys) > 0)
+    throw new MillraceError(
+      'SCHEMA_MISMATCH',
+      `table ${target.table.path}: ${facts.nullKeys} rows to merge have no key (${shape.key.join(', ')}; reject them in a step before)`,
+    )
+  if (facts.keys !== facts.rows) for (const statement of dedupeSource(shape)) await connection.run(statement)
+  return { rows: Number(facts.rows), ranges: shape.key.flatMap((name, i) => keyRange(shape, facts, name, i)) }
+}
+
+function keyRange(shape: MergeShape, facts: Row, name: string, i: number): ColumnRange[] {
+  const [min, max] = [facts[`min${i}`], facts[`max${i}`]]
+  const type = shape.columns.find((column) => column.name === name)?.type
+  const known = (value: unknown) => typeof value === 'bigint' || typeof value === 'string'
+  if (type === undefined || !known(min) || !known(max)) return []
+  return [{ path: [name], type, min: min as bigint | string, max: max as bigint | string }]
+}
+
+async function findCandidates(merge: Merge, snapshot: Snapshot | null, source: Source): Promise<Candidate[]> {
+  const { store, table } = merge.target
+  const candidates: Candidate[] = []
+  for (const add of snapshot?.files.values() ?? [])
+    if (mayMatchRanges(add, source.ranges)) candidates.push({ add, file: await localDataFile(store, table.path, add) })
+  return candidates
+}
+
+function countsOf(row: Row = {}): Counts {
+  return { inserted: Number(row.inserted), updated: Number(row.updated), deleted: Number(row.deleted) }
+}
+
+/** Touched files become new ones; what is inserted goes to the last of them while that is small, else to one of its own. */
+async function writeDataFiles(merge: Merge, touched: readonly Candidate[], counts: Counts): Promise<AddFile[]> {
+  const groups = groupBySize(touched)
+  const queries = groups.map(({ candidates }) =>
+    rewritten(
+      merge.shape,
+      candidates.map(({ file }) => file),
+    ),
+  )
+  if (counts.inserted > 0) {
+    const last = groups.at(-1)
+    const room = last !== undefined && last.sizeBytes + insertedBytes(merge, counts) <= rewriteBytes
+    queries.push(room ? `(${queries.pop()}) UNION ALL (${inserts(merge.shape)})` : inserts(merge.shape))
+  }
+  const adds: AddFile[] = []
+  for (const query of queries) {
+    checkAbandoned(merge.signal, merge.target.table.path)
+    const file = await stage(merge, query, merge.shape.columns)
+    if (file.rows > 0) adds.push(await publishDataFile(merge.target, file))
+  }
+  return adds
+}
+
+interface Group {
+  readonly candidates: readonly Candidate[]
+  readonly sizeBytes: bigint
+}
+
+function groupBySize(touched: readonly Candidate[]): Group[] {
+  const groups: Group[] = []
+  for (const candidate of touched) {
+    const last = groups.at(-1)
+    const sizeBytes = (last?.sizeBytes ?? 0n) + candidate.add.size
+    if (last === undefined || sizeBytes > rewriteBytes)
+      groups.push({ candidates: [candidate], sizeBytes: candidate.add.size })
+    else groups[groups.length - 1] = { candidates: [...last.candidates, candidate], sizeBytes }
+  }
+  return groups
+}
+
+/** About what the inserted rows take, by their share in the staged files. */
+function insertedBytes({ files }: Merge, { inserted }: Counts): bigint {
+  const rows = files.reduce((sum, file) => sum + file.rows, 0)
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0)
+  return BigInt(Math.ceil((sizeBytes * inserted) / rows))
+}
+
+async function writeChanges(merge: Merge, touched: readonly Candidate[]): Promise<Action[]> {
+  const columns: Column[] = [...merge.shape.columns, { name: '_change_type', type: 'string' }]
+  const file = await stage(
+    merge,
+    changes(
+      merge.shape,
+      touched.map(({ file }) => file),
+    ),
+    columns,
+  )
+  return [{ cdc: await publishChangeFile(merge.target, file) }]
+}
+
+function stage(
+  { connection, stagingDir, target }: Merge,
+  query: string,
+  columns: readonly Column[],
+): Promise<ParquetFile> {
+  return copyToParquet(connection, query, join(stagingDir, `${target.ids.uuid()}.parquet`), { columns })
+}
+
+function described(merge: Merge, source: Source, counts: Counts, files: { touched: number; added: number }) {
+  const { inserted, updated, deleted } = counts
+  return {
+    ...operationOf(merge),
+    operationMetrics: {
+      numSourceRows: String(source.rows),
+      numTargetRowsInserted: String(inserted),
+      numTargetRowsUpdated: String(updated),
+      numTargetRowsDeleted: String(deleted),
+      numTargetFilesRemoved: String(files.touched),
+      numTargetFilesAdded: String(files.added),
+    },
+    written: {
+      inserted,
+      updated,
+      deleted,
+      stale: source.rows - inserted - updated - deleted,
+      filesRewritten: files.touched,
+    },
+  }
+}
+
+function operationOf({ key, newer }: Pick<MergeOptions, 'key' | 'newer'>) {
+  return { operation: 'MERGE', operationParameters: { key: JSON.stringify(key), newer: JSON.stringify(newer) } }
+}
+
+/** A position alone, or with it a table that has no rows yet. */
+function nothingChanged(actions: readonly Action[]): TableWrite {
+  return {
+    actions,
+    reads: { kind: 'blind-append' },
+    operation: 'MERGE',
+    operationParameters: {},
+    operationMetrics: {},
+    written: { inserted: 0, updated: 0, deleted: 0, stale: 0, filesRewritten: 0 },
+  }
+}

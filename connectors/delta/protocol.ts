@@ -1,0 +1,122 @@
+/** Which tables we read and write (PROTOCOL.md, "Protocol Evolution" and "Table Features"). */
+import { MillraceError } from '../../engine/errors.ts'
+import type { Action, MetaData, Protocol } from './actions.ts'
+import { schemaFields } from './schema.ts'
+
+/** Features of the readers' list that we honour. */
+const readerFeatures: readonly string[] = ['timestampNtz', 'vacuumProtocolCheck']
+
+/**
+ * Features of the writers' list that we honour: by doing what they ask, or, those marked in {@link activeConstraints},
+ * by refusing the tables that really use them.
+ */
+const writerFeatures: readonly string[] = [
+  'appendOnly',
+  'invariants',
+  'checkConstraints',
+  'generatedColumns',
+  'changeDataFeed',
+  'timestampNtz',
+  'vacuumProtocolCheck',
+]
+
+/** What the writer versions before feature lists imply, each with those before it. */
+const impliedByVersion: Readonly<Record<number, readonly string[]>> = {
+  5: ['columnMapping'],
+  6: ['columnMapping', 'identityColumns'],
+}
+
+/** `TABLE_UNSUPPORTED` naming every feature that reading the table would need and we lack. */
+export function assertReadable(table: string, protocol: Protocol): void {
+  const { minReaderVersion: version } = protocol
+  if (version === 1) return
+  if (version === 2) throw unsupported(table, 'read', ['columnMapping'])
+  if (version !== 3) throw unsupportedVersion(table, 'reader', version)
+  const missing = without(protocol.readerFeatures ?? [], readerFeatures)
+  if (missing.length > 0) throw unsupported(table, 'read', missing)
+}
+
+/**
+ * `TABLE_UNSUPPORTED` naming every feature or active rule that writing to the table would have to keep and we cannot:
+ * there is no evaluator for the expressions of constraints, so tables that have any are refused, not written past.
+ */
+export function assertWritable(table: string, protocol: Protocol, metaData: MetaData): void {
+  assertReadable(table, protocol)
+  const { minWriterVersion: version } = protocol
+  if (version < 1 || version > 7) throw unsupportedVersion(table, 'writer', version)
+  const missing =
+    version === 7 ? without(protocol.writerFeatures ?? [], writerFeatures) : (impliedByVersion[version] ?? [])
+  const active = activeConstraints(metaData)
+  if (missing.length + active.length > 0) throw unsupported(table, 'written', [...missing, ...active])
+  if (metaData.format.provider !== 'parquet')
+    throw unsupported(table, 'written', [`format ${metaData.format.provider}`])
+  if (!hasFeature(protocol, 'timestampNtz') && usesNtz(metaData))
+    throw unsupported(table, 'written', ['timestamp_ntz columns without the feature timestampNtz'])
+}
+
+/** `TABLE_UNSUPPORTED` if the table is append-only (`delta.appendOnly`) and the actions take rows away. */
+export function assertAppendOnly(table: string, metaData: MetaData, actions: readonly Action[]): void {
+  if (metaData.configuration['delta.appendOnly'] !== 'true') return
+  if (!actions.some((action) => 'remove' in action && action.remove.dataChange)) return
+  throw new MillraceError(
+    'TABLE_UNSUPPORTED',
+    `delta table ${table} is append-only: rows cannot be changed or deleted (unset delta.appendOnly, or append)`,
+  )
+}
+
+/** The least protocol that a new table needs: widest readable first. */
+export function protocolFor(metaData: MetaData): Protocol {
+  const changeFeed = metaData.configuration['delta.enableChangeDataFeed'] === 'true'
+  if (!usesNtz(metaData)) return { minReaderVersion: 1, minWriterVersion: changeFeed ? 4 : 2 }
+  return {
+    minReaderVersion: 3,
+    minWriterVersion: 7,
+    readerFeatures: ['timestampNtz'],
+    writerFeatures: ['appendOnly', 'invariants', 'timestampNtz', ...(changeFeed ? ['changeDataFeed'] : [])],
+  }
+}
+
+function hasFeature(protocol: Protocol, feature: string): boolean {
+  return protocol.minWriterVersion === 7 && (protocol.writerFeatures ?? []).includes(feature)
+}
+
+function usesNtz(metaData: MetaData): boolean {
+  for (const { type } of schemaFields(metaData.schemaString))
+    if (type === 'timestamp_ntz' || JSON.stringify(type).includes('"timestamp_ntz"')) return true
+  return false
+}
+
+function activeConstraints(metaData: MetaData): string[] {
+  const found = Object.keys(metaData.configuration)
+    .filter((name) => name.startsWith('delta.constraints.'))
+    .map((name) => `check constraint ${name.slice('delta.constraints.'.length)}`)
+  const mapping = metaData.configuration['delta.columnMapping.mode'] ?? 'none'
+  if (mapping !== 'none') found.push(`column mapping ${mapping}`)
+  for (const { path, nullable, metadata } of schemaFields(metaData.schemaString)) {
+    if (!nullable) found.push(`not-null constraint of column ${path}`)
+    if ('delta.invariants' in metadata) found.push(`invariant of column ${path}`)
+    if ('delta.generationExpression' in metadata) found.push(`generated column ${path}`)
+    if (Object.keys(metadata).some((key) => key.startsWith('delta.identity.'))) found.push(`identity column ${path}`)
+  }
+  return found
+}
+
+function without(names: readonly string[], known: readonly string[]): string[] {
+  return names.filter((name) => !known.includes(name))
+}
+
+function unsupported(table: string, use: 'read' | 'written', features: readonly string[]): MillraceError {
+  return new MillraceError(
+    'TABLE_UNSUPPORTED',
+    `delta table ${table} cannot be ${use}: it uses ${features.join(', ')} (drop the feature with the engine that set it)`,
+    { context: { table, features } },
+  )
+}
+
+function unsupportedVersion(table: string, side: 'reader' | 'writer', version: number): MillraceError {
+  return new MillraceError(
+    'TABLE_UNSUPPORTED',
+    `delta table ${table} needs ${side} version ${version} (${side === 'reader' ? 'up to 3' : 'up to 7'} is supported)`,
+    { context: { table, version } },
+  )
+}

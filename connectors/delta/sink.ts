@@ -1,0 +1,175 @@
+/** A Delta table as a sink: the rows of a batch and how far the source has been read, in one log entry. */
+import { admits } from '../../checkpoints/fence.ts'
+import { positionOf, txnsOf } from '../../checkpoints/position.ts'
+import type { Clock, CommitOutcome, Ids, ObjectStore, Sink, SinkCommit, SinkPosition } from '../../engine/contracts.ts'
+import type { Duckdb } from '../../engine/duckdb.ts'
+import { MillraceError } from '../../engine/errors.ts'
+import { faultPoint } from '../../engine/fault-points.ts'
+import type { Column } from '../../engine/schema.ts'
+import { prepareAppend } from './append.ts'
+import { lastFingerprint } from './history.ts'
+import { prepareMerge } from './merge.ts'
+import type { DeltaTable, Snapshot, Transaction, TransactionResult } from './table.ts'
+import { checkAbandoned, dropPublished, type TableWrite, type WriteTarget } from './table-write.ts'
+
+export interface TableSinkOptions {
+  readonly table: DeltaTable
+  readonly store: ObjectStore
+  readonly write: AppendMode | MergeMode
+  /** Columns of the table, should it have to be created by a batch without rows. */
+  readonly columns?: readonly Column[]
+  /** Make the table with a change feed; refuses one that was made without. */
+  readonly changeFeed: boolean
+  /** Asked only when a merge has rows. */
+  readonly duckdb: () => Promise<Duckdb>
+  readonly clock: Clock
+  readonly ids: Ids
+  /** Local folder for the files of a merge; on the lake's own filesystem when that is local. */
+  readonly stagingDir: string
+}
+
+export interface AppendMode {
+  readonly mode: 'append'
+}
+
+export interface MergeMode {
+  readonly mode: 'merge'
+  /** Columns that identify a row. */
+  readonly key: readonly string[]
+  /** Columns, compared in order, null below everything: a row replaces another only if these are greater. */
+  readonly newer: readonly string[]
+  /** Boolean column of the rows, not of the table: true deletes the row that is there, if it is older. */
+  readonly deleteWhen?: string
+}
+
+/** Tries on a new snapshot after another writer was in the way, before the batch is given back. */
+const tries = 5
+
+/**
+ * Opens a table as a sink. It writes the rows of the input `rows`. The position is kept in `txn` actions, one per
+ * source partition; the fingerprint in `commitInfo`, where {@link lastFingerprint} finds it.
+ */
+export function deltaSink(options: TableSinkOptions): Sink {
+  const { write, table } = options
+  if (write.mode === 'merge' && (write.key.length === 0 || write.newer.length === 0))
+    throw new MillraceError(
+      'DEFINITION_INVALID',
+      `table ${table.path}: a merge needs columns that identify a row and columns that say which is newer (name both: key, newer)`,
+    )
+  return {
+    name: `table ${options.table.path}`,
+    delivery: 'exactly-once',
+    position: (pipeline) => readPosition(options.table, pipeline),
+    commit: (commit) => commitBatch(options, commit),
+    async close() {},
+  }
+}
+
+async function readPosition(table: DeltaTable, pipeline: string): Promise<SinkPosition> {
+  const snapshot = await table.snapshot()
+  const position = positionOf(snapshot?.txns ?? new Map(), pipeline)
+  if (snapshot === null || position.size === 0) return { position, fingerprint: null }
+  return { position, fingerprint: await lastFingerprint(table, snapshot.version, pipeline) }
+}
+
+async function commitBatch(options: TableSinkOptions, commit: SinkCommit): Promise<CommitOutcome> {
+  faultPoint('sink-begin')
+  const target: WriteTarget = { ...options, published: [] }
+  const prepare = preparation(options, target, commit)
+  let reason = ''
+  for (let attempt = 1; attempt <= tries; attempt += 1) {
+    const outcome = await tryCommit(options, target, commit, prepare)
+    if (outcome.kind !== 'conflict') return outcome
+    reason = outcome.message
+    // A merge reads the table anew and writes other files; those of an append are as good on the next snapshot.
+    if (options.write.mode === 'merge') await dropPublished(target)
+  }
+  await dropPublished(target)
+  return { kind: 'conflict', message: reason }
+}
+
+function preparation(
+  { write, columns = [], changeFeed, duckdb, stagingDir }: TableSinkOptions,
+  target: WriteTarget,
+  commit: SinkCommit,
+): (snapshot: Snapshot | null) => Promise<TableWrite> {
+  const files = commit.outputs.get('rows') ?? []
+  if (write.mode === 'append') return prepareAppend({ target, files, columns, changeFeed })
+  const { signal } = commit
+  const options = { ...write, target, files, columns, changeFeed, duckdb, stagingDir, signal }
+  return (snapshot) => prepareMerge(options, snapshot)
+}
+
+async function tryCommit(
+  { table, clock }: TableSinkOptions,
+  target: WriteTarget,
+  commit: SinkCommit,
+  prepare: (snapshot: Snapshot | null) => Promise<TableWrite>,
+): Promise<CommitOutcome> {
+  const snapshot = await table.snapshot()
+  if (!isAdmitted(snapshot, commit)) return fenced(target, snapshot, commit)
+  const write = await prepareOrDrop(target, () => prepare(snapshot), commit.signal)
+  const { written, ...described } = write
+  const txns = txnsOf(commit.pipeline, commit.ranges, clock.nowMs())
+  // From here on nothing may be deleted when this throws: the log entry may be there.
+  const result = await table.commit({
+    ...described,
+    snapshot,
+    actions: [...write.actions, ...txns.map((txn) => ({ txn }))],
+    txnId: commit.txnId,
+    millrace: batchOf(commit),
+    admits: (newest) => isAdmitted(newest, commit),
+  } satisfies Transaction)
+  return outcomeOf(result, target, commit, written)
+}
+
+/** The commit rule on a table; one that does not exist holds no position. */
+function isAdmitted(snapshot: Snapshot | null, { pipeline, ranges, initial }: SinkCommit): boolean {
+  return admits(positionOf(snapshot?.txns ?? new Map(), pipeline), ranges, initial)
+}
+
+async function fenced(
+  target: WriteTarget,
+  snapshot: Snapshot | null,
+  { pipeline }: SinkCommit,
+): Promise<CommitOutcome> {
+  await dropPublished(target)
+  return { kind: 'fenced', position: positionOf(snapshot?.txns ?? new Map(), pipeline) }
+}
+
+async function prepareOrDrop(
+  target: WriteTarget,
+  prepare: () => Promise<TableWrite>,
+  signal: AbortSignal,
+): Promise<TableWrite> {
+  try {
+    const write = await prepare()
+    checkAbandoned(signal, target.table.path)
+    return write
+  } catch (error) {
+    await dropPublished(target)
+    throw error
+  }
+}
+
+async function outcomeOf(
+  result: TransactionResult,
+  target: WriteTarget,
+  commit: SinkCommit,
+  written: TableWrite['written'],
+): Promise<CommitOutcome> {
+  switch (result.kind) {
+    case 'committed':
+    case 'already-committed':
+      return { kind: result.kind, version: result.version, written }
+    case 'refused':
+      return fenced(target, result.snapshot, commit)
+    case 'conflict':
+      return { kind: 'conflict', message: result.reason }
+  }
+}
+
+function batchOf({ pipeline, fingerprint, ranges }: SinkCommit): NonNullable<Transaction['millrace']> {
+  const spans = ranges.map((range) => [range.sourcePartition, [String(range.start), String(range.end)]] as const)
+  return { pipeline, fingerprint, ranges: Object.fromEntries(spans) }
+}

@@ -1,0 +1,198 @@
+/** The state of a table out of its log: newest readable checkpoint, then the entries after it. */
+import type { ObjectStore } from '../../engine/contracts.ts'
+import { MillraceError, messageOf } from '../../engine/errors.ts'
+import type { Action } from './actions.ts'
+import { entryKey, parseLogEntry } from './log-entry.ts'
+import { type LogListing, listLog, readHint } from './log-listing.ts'
+import { openFold, replay, type TableState } from './replay.ts'
+import type { LogEntry } from './table.ts'
+
+export interface LogReader {
+  readonly store: ObjectStore
+  readonly table: string
+  /** The actions in the classic checkpoint of a version; throws if the file cannot be read. */
+  readonly readCheckpoint: (version: bigint) => Promise<Action[]>
+}
+
+export interface LoadedState {
+  readonly state: TableState
+  /** Version of the newest checkpoint up to the state's version, -1 without one. */
+  readonly checkpoint: bigint
+}
+
+/** How many entries are fetched at once. */
+const parallelReads = 16
+
+/**
+ * The state at `version`, or the newest; null if there is no table. The listing is the authority: a stale, corrupt or
+ * lying hint costs time only, and an unreadable checkpoint is passed over while the entries reach back far enough.
+ * `TABLE_CORRUPT` naming a missing version, `TABLE_NOT_FOUND` for a version that does not exist or is gone,
+ * `TABLE_UNSUPPORTED` if only checkpoints of a kind that we do not read would help.
+ */
+export async function loadState(reader: LogReader, version: bigint | null): Promise<LoadedState | null> {
+  const { store, table } = reader
+  const hint = await readHint(store, table)
+  if (hint !== null && (version === null || hint <= version)) {
+    const recent = await listLog({ store, table, from: hint })
+    if (recent.checkpoints.includes(hint)) {
+      const loaded = await loadFrom(reader, recent, version, true)
+      if (loaded !== null) return loaded
+    }
+  }
+  const listing = await listLog({ store, table, from: 0n })
+  if (listing.entries.length + listing.checkpoints.length === 0) return null
+  return loadFrom(reader, listing, version, false)
+}
+
+/** The state after the entries that follow it without a gap: the same object if there are none. */
+export async function extendState(reader: LogReader, base: TableState): Promise<TableState> {
+  const entries = await readNewEntries(reader, base.version)
+  return entries.length === 0 ? base : replay(reader.table, base, entries)
+}
+
+/** The entries that follow a version without a gap, up to the newest. */
+export async function readNewEntries(reader: Pick<LogReader, 'store' | 'table'>, after: bigint): Promise<LogEntry[]> {
+  const entries: LogEntry[] = []
+  for (let version = after + 1n; ; version++) {
+    const entry = await readEntry(reader, version)
+    if (entry === null) return entries
+    entries.push(entry)
+  }
+}
+
+/** One entry of the log; null if it does not exist. */
+export async function readEntry(
+  { store, table }: Pick<LogReader, 'store' | 'table'>,
+  version: bigint,
+): Promise<LogEntry | null> {
+  const key = entryKey(table, version)
+  const body = await store.get(key)
+  return body === null ? null : parseLogEntry(key, version, body)
+}
+
+/** Null only if `partial` and the listing does not do: it began too late, or its checkpoints cannot be read. */
+async function loadFrom(
+  reader: LogReader,
+  listing: LogListing,
+  version: bigint | null,
+  partial: boolean,
+): Promise<LoadedState | null> {
+  const head = newest(listing)
+  if (version !== null && version > head)
+    throw notFound(reader.table, version, `the newest is ${head} (choose an older one)`)
+  const target = version ?? head
+  const unreadable: unknown[] = []
+  for (const checkpoint of listing.checkpoints.filter((candidate) => candidate <= target).reverse()) {
+    const actions = await reader.readCheckpoint(checkpoint).catch((cause: unknown) => {
+      unreadable.push(cause)
+      return null
+    })
+    if (actions === null) continue
+    // a checkpoint that can be read but lacks protocol or metadata is damage, not a reason to look further back
+    const base = replay(reader.table, null, [{ version: checkpoint, actions }])
+    assertContiguous(reader.table, listing, { from: checkpoint + 1n, target })
+    return {
+      state: await readTail(reader, base, target),
+      checkpoint: listing.checkpoints.findLast((v) => v <= target)!,
+    }
+  }
+  if (partial) return null
+  assertReachesBack(reader.table, listing, { target, head, unreadable })
+  assertContiguous(reader.table, listing, { from: 0n, target })
+  return { state: await readTail(reader, null, target), checkpoint: -1n }
+}
+
+function newest({ entries, checkpoints }: LogListing): bigint {
+  const [entry, checkpoint] = [entries.at(-1) ?? -1n, checkpoints.at(-1) ?? -1n]
+  return entry > checkpoint ? entry : checkpoint
+}
+
+async function readTail(reader: LogReader, base: TableState | null, target: bigint): Promise<TableState> {
+  const first = (base?.version ?? -1n) + 1n
+  if (base !== null && first > target) return base
+  const fold = openFold(reader.table, base)
+  for await (const entry of readEntries(reader, { start: first, end: target + 1n })) fold.add(entry)
+  return fold.finish()
+}
+
+export interface VersionSpan {
+  readonly start: bigint
+  /** The first version that is not read. */
+  readonly end: bigint
+}
+
+/** The entries of a span in order, several fetched at once. `SOURCE_RANGE_LOST` naming the first that is not there. */
+export async function* readEntries(
+  reader: Pick<LogReader, 'store' | 'table'>,
+  { start, end }: VersionSpan,
+): AsyncGenerator<LogEntry> {
+  for (let first = start; first < end; first += BigInt(parallelReads)) {
+    const count = Math.min(Number(end - first), parallelReads)
+    const bodies = await Promise.all(
+      Array.from({ length: count }, (_, i) => reader.store.get(entryKey(reader.table, first + BigInt(i)))),
+    )
+    for (const [i, body] of bodies.entries()) {
+      const version = first + BigInt(i)
+      if (body === null) throw lost(reader.table, { start: version, end })
+      yield parseLogEntry(entryKey(reader.table, version), version, body)
+    }
+  }
+}
+
+function assertContiguous(table: string, { entries }: LogListing, span: { from: bigint; target: bigint }): void {
+  const present = new Set(entries)
+  for (let version = span.from; version <= span.target; version++)
+    if (!present.has(version))
+      throw new MillraceError(
+        'TABLE_CORRUPT',
+        `delta table ${table}: log entry ${version} is missing between others (restore it from a copy)`,
+        { context: { table, version } },
+      )
+}
+
+interface Reach {
+  readonly target: bigint
+  readonly head: bigint
+  readonly unreadable: readonly unknown[]
+}
+
+/** No checkpoint was of use: the entries must begin at version 0. */
+function assertReachesBack(table: string, listing: LogListing, { target, head, unreadable }: Reach): void {
+  if (listing.entries[0] === 0n) return
+  const [first] = unreadable
+  if (first !== undefined)
+    throw new MillraceError(
+      'TABLE_CORRUPT',
+      `delta table ${table}: no log checkpoint can be read, and older log entries are gone: ${messageOf(first)} ` +
+        '(restore the checkpoint from a copy)',
+      { cause: first },
+    )
+  if (listing.otherCheckpoints.length > 0)
+    throw new MillraceError(
+      'TABLE_UNSUPPORTED',
+      `delta table ${table} cannot be read: it needs ${listing.otherCheckpoints.at(-1)}, and only classic checkpoints ` +
+        'in one file are supported (write one with the engine that owns the table)',
+    )
+  if (listing.checkpoints.length > 0 && target < head)
+    throw notFound(table, target, `the oldest that can be restored is ${listing.checkpoints[0]} (choose a newer one)`)
+  throw new MillraceError(
+    'TABLE_CORRUPT',
+    `delta table ${table}: the log begins at version ${listing.entries[0]} without a checkpoint ` +
+      '(restore the older entries from a copy)',
+  )
+}
+
+function notFound(table: string, version: bigint, why: string): MillraceError {
+  return new MillraceError('TABLE_NOT_FOUND', `delta table ${table} has no version ${version}: ${why}`, {
+    context: { table, version },
+  })
+}
+
+function lost(table: string, { start, end }: VersionSpan): MillraceError {
+  return new MillraceError(
+    'SOURCE_RANGE_LOST',
+    `delta table ${table}: log entry ${start} is gone, so versions [${start}, ${end}) cannot be read ` +
+      '(start the pipeline again from a snapshot)',
+    { context: { table, start, end } },
+  )
+}

@@ -1,0 +1,179 @@
+/** What one try of a sink puts into a table: data files under their final names, and the actions that refer to them. */
+
+import type { Clock, Ids, ObjectStore, WriteCounts } from '../../engine/contracts.ts'
+import type { Connection } from '../../engine/duckdb.ts'
+import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { faultPoint } from '../../engine/fault-points.ts'
+import type { Column, ParquetFile } from '../../engine/schema.ts'
+import type { Action, AddCdcFile, AddFile, RemoveFile } from './actions.ts'
+import { createActions } from './create.ts'
+import { assertWritable } from './protocol.ts'
+import { evolveSchema, printEvolvedSchema } from './schema.ts'
+import { printStatistics } from './statistics.ts'
+import type { DeltaTable, Snapshot, TransactionReads } from './table.ts'
+
+/** Everything of a transaction but the position and who asked for it. */
+export interface TableWrite {
+  readonly actions: readonly Action[]
+  readonly reads: TransactionReads
+  readonly operation: string
+  readonly operationParameters: Readonly<Record<string, unknown>>
+  readonly operationMetrics: Readonly<Record<string, string>>
+  readonly written: WriteCounts
+}
+
+/** Where a write puts its files, and what it has put there so far. */
+export interface WriteTarget {
+  readonly table: DeltaTable
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly ids: Ids
+  /** Keys of files that no log entry refers to yet. */
+  readonly published: string[]
+}
+
+/** Moves a staged file into the table's folder. It is part of the table once its action is committed. */
+export async function publishDataFile(target: WriteTarget, file: ParquetFile): Promise<AddFile> {
+  const path = `part-${target.ids.uuid()}.snappy.parquet`
+  await publish(target, path, file)
+  return {
+    path,
+    partitionValues: {},
+    size: BigInt(file.sizeBytes),
+    modificationTime: BigInt(Math.floor(target.clock.nowMs())),
+    dataChange: true,
+    stats: printStatistics(file),
+  }
+}
+
+/** Moves a staged file into the table's change feed. */
+export async function publishChangeFile(target: WriteTarget, file: ParquetFile): Promise<AddCdcFile> {
+  const path = `_change_data/cdc-${target.ids.uuid()}.snappy.parquet`
+  await publish(target, path, file)
+  return { path, partitionValues: {}, size: BigInt(file.sizeBytes), dataChange: false }
+}
+
+async function publish(target: WriteTarget, path: string, file: ParquetFile): Promise<void> {
+  const key = `${target.table.path}/${path}`
+  target.published.push(key) // before the move: a move that fails half-way is cleaned up as well
+  await target.store.putFile(key, file.path)
+  faultPoint('data-file-published')
+}
+
+/**
+ * Deletes files that no log entry will ever refer to. Never to be called while the outcome of a commit is unknown.
+ * What cannot be deleted stays behind as an orphan: nobody reads it.
+ */
+export async function dropPublished(target: WriteTarget): Promise<void> {
+  for (const key of target.published.splice(0)) {
+    try {
+      await target.store.delete(key)
+    } catch {
+      // Best effort: the batch's own outcome matters more than an unreferenced file.
+    }
+  }
+}
+
+/** The action that takes a live file out of the table. */
+export function removalOf(add: AddFile, nowMs: number): RemoveFile {
+  return {
+    path: add.path,
+    deletionTimestamp: BigInt(Math.floor(nowMs)),
+    dataChange: true,
+    extendedFileMetadata: true,
+    partitionValues: add.partitionValues,
+    size: add.size,
+  }
+}
+
+export interface SchemaChange {
+  readonly columns: readonly Column[]
+  /** None, the actions that create the table, or a `metaData` with the columns that it grew by. */
+  readonly actions: readonly Action[]
+}
+
+/**
+ * Fits the columns of staged files into the table, or creates it. A table with partition columns is refused: the rows
+ * would have to be parted first.
+ */
+export function fitSchema(
+  target: Pick<WriteTarget, 'table' | 'clock' | 'ids'>,
+  snapshot: Snapshot | null,
+  incoming: readonly (readonly Column[])[],
+  options: { readonly declared: readonly Column[]; readonly changeFeed: boolean },
+): SchemaChange {
+  let columns = snapshot?.columns ?? options.declared
+  try {
+    for (const arriving of incoming) columns = grow(columns, arriving)
+  } catch (error) {
+    throw named(target.table.path, error)
+  }
+  if (snapshot === null) return { columns, actions: newTable(target, columns, options.changeFeed) }
+  assertWritable(target.table.path, snapshot.protocol, snapshot.metaData) // before a file is published in vain
+  refuseUnfit(target.table.path, snapshot, options.changeFeed)
+  if (columns === snapshot.columns) return { columns, actions: [] }
+  const schemaString = printEvolvedSchema(snapshot.metaData.schemaString, columns)
+  return { columns, actions: [{ metaData: { ...snapshot.metaData, schemaString } }] }
+}
+
+function grow(columns: readonly Column[], arriving: readonly Column[]): readonly Column[] {
+  const evolution = evolveSchema(columns, arriving)
+  return evolution.kind === 'evolved' ? evolution.columns : columns
+}
+
+function newTable(
+  { table, clock, ids }: Pick<WriteTarget, 'table' | 'clock' | 'ids'>,
+  columns: readonly Column[],
+  changeFeed: boolean,
+): readonly Action[] {
+  if (columns.length > 0) return createActions({ columns, changeFeed, id: ids.uuid(), nowMs: clock.nowMs() })
+  throw new MillraceError(
+    'SINK_FAILED',
+    `table ${table.path} does not exist, and the first batch has no rows to take its columns from (name its columns in the sink: columns)`,
+  )
+}
+
+function refuseUnfit(path: string, snapshot: Snapshot, changeFeed: boolean): void {
+  const { partitionColumns, configuration } = snapshot.metaData
+  if (partitionColumns.length > 0)
+    throw new MillraceError(
+      'TABLE_UNSUPPORTED',
+      `table ${path} is partitioned by ${partitionColumns.join(', ')}, and writing to a partitioned table is not supported (write to a table without partitions)`,
+    )
+  if (changeFeed && configuration['delta.enableChangeDataFeed'] !== 'true')
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      `table ${path} was made without a change feed, and its sink asks for one (set delta.enableChangeDataFeed on the table, or write to a new one)`,
+    )
+}
+
+function named(path: string, error: unknown): unknown {
+  if (!(error instanceof MillraceError)) return error
+  return new MillraceError(error.code, `table ${path}: ${error.message}`, { context: error.context, cause: error })
+}
+
+/** Whether commits to the table have to say which rows they changed. */
+export function keepsChangeFeed(snapshot: Snapshot | null, asked: boolean): boolean {
+  return snapshot === null ? asked : snapshot.metaData.configuration['delta.enableChangeDataFeed'] === 'true'
+}
+
+/** Throws if the batch has been abandoned: to be asked between long statements, never after the commit began. */
+export function checkAbandoned(signal: AbortSignal, path: string): void {
+  if (signal.aborted) throw new MillraceError('SINK_FAILED', `table ${path}: batch abandoned`, { retryable: true })
+}
+
+/** The connection with DuckDB's errors as ours, naming the table. */
+export function onTable(connection: Connection, path: string): Connection {
+  const wrap = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } catch (cause) {
+      throw new MillraceError('SINK_FAILED', `table ${path}: DuckDB failed: ${messageOf(cause)}`, { cause })
+    }
+  }
+  return {
+    run: (sql) => wrap(connection.run(sql)),
+    rows: (sql) => wrap(connection.rows(sql)),
+    describe: (query) => wrap(connection.describe(query)),
+  }
+}

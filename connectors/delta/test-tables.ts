@@ -1,0 +1,73 @@
+/** Actions, transactions and a table's options for tests. */
+import type { Clock, Ids, ObjectStore } from '../../engine/contracts.ts'
+import type { Duckdb } from '../../engine/duckdb.ts'
+import type { Action, AddFile } from './actions.ts'
+import { createActions } from './create.ts'
+import type { DeltaTableOptions } from './delta-table.ts'
+import type { Snapshot, Transaction } from './table.ts'
+
+/** An `add` of a file that need not exist. */
+export function addAction(path: string, more: Partial<AddFile> = {}): Action {
+  return { add: { path, partitionValues: {}, size: 1n, modificationTime: 0n, dataChange: true, ...more } }
+}
+
+/** A `remove` that no retention has expired. */
+export function removeAction(path: string, dataChange = true): Action {
+  return { remove: { path, dataChange, deletionTimestamp: BigInt(Date.now()), extendedFileMetadata: false } }
+}
+
+export function txnAction(appId: string, version: bigint): Action {
+  return { txn: { appId, version, lastUpdated: 0n } }
+}
+
+/** The first actions of a table with one column. */
+export function creation(id = 'test'): Action[] {
+  return createActions({ columns: [{ name: 'id', type: 'long' }], changeFeed: false, id, nowMs: 0 })
+}
+
+let transactions = 0
+
+/** A blind append that is always admitted, but for what is given. */
+export function transaction(
+  snapshot: Snapshot | null,
+  actions: readonly Action[],
+  more: Partial<Transaction> = {},
+): Transaction {
+  return {
+    snapshot,
+    actions,
+    reads: { kind: 'blind-append' },
+    operation: 'WRITE',
+    txnId: `test-${process.pid}-${transactions++}`,
+    admits: () => true,
+    ...more,
+  }
+}
+
+/** A clock that stands still; waiting takes no time. */
+export const stillClock: Clock = { nowMs: () => 1_700_000_000_000, sleep: async () => {} }
+
+/** Ids that count, and the random numbers of a seed. */
+export function countingIds(seed: number): Ids {
+  let [count, state] = [0, seed >>> 0]
+  return {
+    uuid: () => `${seed}-${count++}`,
+    random() {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      return state / 2 ** 32
+    },
+  }
+}
+
+export function tableOptions(store: ObjectStore, more: Partial<DeltaTableOptions> = {}): DeltaTableOptions {
+  return {
+    store,
+    path: 't',
+    duckdb: (): Promise<Duckdb> => Promise.reject(new Error('DuckDB was not expected to be opened')),
+    clock: stillClock,
+    ids: countingIds(1),
+    checkpointInterval: 1_000_000,
+    stagingDir: '/nonexistent',
+    ...more,
+  }
+}

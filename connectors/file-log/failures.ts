@@ -1,0 +1,50 @@
+/** The errors of the embedded log, each made in one place so that messages read alike. */
+import { isSystemError, MillraceError, messageOf } from '../../engine/errors.ts'
+
+/** Where in a topic something was found. */
+export interface LogPlace {
+  readonly topic: string
+  readonly partition: number
+  /** Path of the segment file. */
+  readonly file: string
+  /** Byte position in the file. */
+  readonly bytePosition: number
+  /** Offset of the first record that cannot be read. */
+  readonly offset: bigint
+}
+
+/** Damaged bytes that no crash explains: something whole comes after them, or they are in a finished segment. */
+export function logCorrupt(place: LogPlace, what: string): MillraceError {
+  const { topic, partition, file, bytePosition, offset } = place
+  return new MillraceError(
+    'LOG_CORRUPT',
+    `log of topic ${topic} partition ${partition} is damaged at offset ${offset}: ${what} at byte ${bytePosition} of ${file} (restore that file from a copy)`,
+    { context: { topic, partition, offset: String(offset), file, bytePosition } },
+  )
+}
+
+/** Records `[start, end)` were asked for and are not kept: `why` says at which end of the log they are missing. */
+export function rangeLost(topic: string, partition: number, start: bigint, end: bigint, why: string): MillraceError {
+  return new MillraceError(
+    'SOURCE_RANGE_LOST',
+    `topic ${topic} partition ${partition} no longer has offsets [${start}, ${end}): ${why} (begin the pipeline anew under another name, or restore the segments)`,
+    { context: { topic, partition, start: String(start), end: String(end) } },
+  )
+}
+
+/** A topic that must exist and does not. */
+export function topicNotFound(dir: string, topic: string): MillraceError {
+  return new MillraceError('SOURCE_NOT_FOUND', `topic not found: ${topic} in ${dir} (create it first)`, {
+    context: { topic, dir },
+  })
+}
+
+/** A file system error; retryable where room or quota may come back. Anything else passes unchanged. */
+export function storageFailed(path: string, action: string, cause: unknown): unknown {
+  if (cause instanceof MillraceError || !isSystemError(cause, ...storageCodes)) return cause
+  const retryable = isSystemError(cause, 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE')
+  const message = `log could not ${action}: ${path}: ${messageOf(cause)} (check space and permissions)`
+  return new MillraceError('STORAGE_FAILED', message, { retryable, cause, context: { path } })
+}
+
+const storageCodes = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'ENOTDIR', 'EISDIR']

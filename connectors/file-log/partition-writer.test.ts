@@ -1,0 +1,159 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { systemClock } from '../../engine/clock.ts'
+import { sealFrame } from './frame.ts'
+import { segmentPath } from './segment.ts'
+import { fileLogSource } from './source.ts'
+import { producerIn, readTexts, texts, withFolder } from './testing/log-fixture.ts'
+import { partitionSeed, readTopic } from './topic.ts'
+
+/** A topic `t` with the given batches in partition 0; gives the segment's bytes and where each batch ends in it. */
+async function written(dir: string, ...batches: readonly (readonly string[])[]) {
+  const producer = await producerIn(dir)
+  await producer.createTopic('t', 1)
+  const file = segmentPath(join(dir, 't', '0'), 0n)
+  const ends: number[] = []
+  for (const batch of batches) {
+    await producer.append('t', texts(0, ...batch))
+    ends.push(readFileSync(file).length)
+  }
+  await producer.close()
+  return { file, bytes: readFileSync(file), ends }
+}
+
+async function append(dir: string, ...values: readonly string[]): Promise<void> {
+  const producer = await producerIn(dir)
+  try {
+    await producer.append('t', texts(0, ...values))
+  } finally {
+    await producer.close()
+  }
+}
+
+async function latest(dir: string): Promise<bigint | undefined> {
+  return (await fileLogSource({ dir, topic: 't', clock: systemClock }).latest()).get('t/0')
+}
+
+test('a last frame torn at any byte is not read, is cut by the next writer, and appends go on', async () => {
+  await withFolder(async (dir) => {
+    const { file, bytes, ends } = await written(dir, ['a', 'b'], ['torn', 'frame'])
+    for (let length = ends[0]!; length < bytes.length; length += 1) {
+      writeFileSync(file, bytes.subarray(0, length))
+      expect(await latest(dir)).toBe(2n)
+      await append(dir, 'c')
+      expect(await readTexts(dir, 't/0', 0n, 3n)).toEqual(['a', 'b', 'c'])
+    }
+  })
+})
+
+test('a last frame whose end never reached the disk is cut as well', async () => {
+  await withFolder(async (dir) => {
+    const { file, bytes, ends } = await written(dir, ['a', 'b'], ['torn', 'frame'])
+    for (let length = ends[0]!; length < bytes.length; length += 5) {
+      const zeroed = Buffer.from(bytes)
+      zeroed.fill(0, length)
+      if (zeroed.equals(bytes)) continue // only padding was lost
+      writeFileSync(file, zeroed)
+      expect(await latest(dir)).toBe(2n)
+      await append(dir, 'c')
+      expect(await readTexts(dir, 't/0', 0n, 3n)).toEqual(['a', 'b', 'c'])
+    }
+  })
+})
+
+test('a flipped bit before the last frame is LOG_CORRUPT wherever it is, and nothing is cut', async () => {
+  await withFolder(async (dir) => {
+    const { file, bytes, ends } = await written(dir, ['a', 'b'], ['c'], ['d'])
+    for (let at = 0; at < ends[1]!; at += 1) {
+      const damaged = Buffer.from(bytes)
+      damaged[at]! ^= 1 << (at % 8)
+      writeFileSync(file, damaged)
+      const frame = at < ends[0]! ? 0 : 1
+      await expect(readTexts(dir, 't/0', 0n, 4n), `byte ${at}`).rejects.toMatchObject({
+        code: 'LOG_CORRUPT',
+        context: {
+          topic: 't',
+          partition: 0,
+          file,
+          offset: frame === 0 ? '0' : '2',
+          bytePosition: frame === 0 ? 0 : ends[0]!,
+        },
+      })
+      if (at !== 12 && at !== ends[0]! + 12) continue // lengths of the frames; opening to write reads no bodies
+      await expect(append(dir, 'x')).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
+      await expect(latest(dir)).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
+      expect(readFileSync(file).equals(damaged)).toBe(true)
+    }
+  })
+})
+
+test('a finished segment that lost its end, or a missing one, is LOG_CORRUPT', async () => {
+  await withFolder(async (dir) => {
+    const producer = await producerIn(dir, { segmentBytes: 1 })
+    await producer.createTopic('t', 1)
+    for (const value of ['a', 'b', 'c']) await producer.append('t', texts(0, value))
+    await producer.close()
+    const second = segmentPath(join(dir, 't', '0'), 1n)
+    writeFileSync(second, readFileSync(second).subarray(0, 100))
+    await expect(readTexts(dir, 't/0', 0n, 3n)).rejects.toMatchObject({
+      code: 'LOG_CORRUPT',
+      message: expect.stringContaining('topic t partition 0 is damaged at offset 1'),
+    })
+    rmSync(second)
+    await expect(readTexts(dir, 't/0', 0n, 3n)).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
+  })
+})
+
+test('a partition has one writer: the second is told who the first is', async () => {
+  await withFolder(async (dir) => {
+    const first = await producerIn(dir)
+    await first.createTopic('t', 1)
+    await first.append('t', texts(0, 'a'))
+    await expect(append(dir, 'b')).rejects.toMatchObject({
+      code: 'STORE_BUSY',
+      retryable: true,
+      message: expect.stringContaining(`held by process ${process.pid} `),
+    })
+    await first.close()
+    await append(dir, 'c')
+    expect(await readTexts(dir, 't/0', 0n, 2n)).toEqual(['a', 'c'])
+  })
+})
+
+test("a dead writer's lock is taken over, a living one's is not", async () => {
+  await withFolder(async (dir) => {
+    await written(dir, ['a'])
+    const holder = `import { producerIn, texts } from ${JSON.stringify(new URL('./testing/log-fixture.ts', import.meta.url).href)}
+      await (await producerIn(${JSON.stringify(dir)})).append('t', texts(0, 'theirs'))
+      console.log('held')
+      setInterval(() => {}, 1000)`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', holder], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
+    expect(child.exitCode).toBeNull()
+    await expect(append(dir, 'b')).rejects.toMatchObject({ code: 'STORE_BUSY', context: { pid: child.pid } })
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+    await append(dir, 'ours')
+    expect(await readTexts(dir, 't/0', 0n, 3n)).toEqual(['a', 'theirs', 'ours'])
+    expect(readdirSync(join(dir, 't', '0')).filter((name) => name.endsWith('.lock'))).toEqual([])
+  })
+})
+
+test('frames of a later version are refused, not cut off as torn', async () => {
+  await withFolder(async (dir) => {
+    const { file, bytes } = await written(dir, ['a'])
+    const topic = (await readTopic(dir, 't'))!
+    bytes.writeUInt32LE(2, 4)
+    sealFrame(bytes, 0n, partitionSeed(topic, 0))
+    writeFileSync(file, bytes)
+    await expect(append(dir, 'b')).rejects.toMatchObject({ code: 'SOURCE_READ_FAILED' })
+    await expect(latest(dir)).rejects.toMatchObject({ code: 'SOURCE_READ_FAILED' })
+    expect(readFileSync(file).equals(bytes)).toBe(true)
+  })
+})

@@ -1,0 +1,95 @@
+/** Records gathered for one append, as columns: no object is kept per record, no byte copied until the append. */
+import { MillraceError } from '../../engine/errors.ts'
+import { partitionOf } from './partitioner.ts'
+
+export type RecordHeader = readonly [key: string, value: Uint8Array]
+
+export interface ProducerRecord {
+  /** Where to write it; without one the key decides, as Kafka's default partitioner does. */
+  readonly partition?: number
+  readonly key: Uint8Array | null
+  /** Null is a tombstone. */
+  readonly value: Uint8Array | null
+  /** Milliseconds since 1970; a fraction is kept to the microsecond. */
+  readonly timestampMs: number | bigint
+  readonly headers?: readonly RecordHeader[]
+}
+
+/** Columns of equal length, one entry per record in the order in which they were added. */
+export interface RecordColumns {
+  readonly keys: readonly (Uint8Array | null)[]
+  readonly values: readonly (Uint8Array | null)[]
+  readonly timestampsUs: readonly bigint[]
+  /** Empty as long as no record has any. */
+  readonly headers: readonly (readonly RecordHeader[] | undefined)[]
+  /** -1 where the key decides. */
+  readonly partitions: readonly number[]
+}
+
+export interface ProducerBatch {
+  readonly columns: RecordColumns
+  count(): number
+  /** Bytes of keys and values. */
+  sizeBytes(): number
+  /** Adds a record. Its arrays are kept, not copied: don't change them before the append is done. */
+  add(record: ProducerRecord): void
+}
+
+/** An empty batch. */
+export function producerBatch(): ProducerBatch {
+  const keys: (Uint8Array | null)[] = []
+  const values: (Uint8Array | null)[] = []
+  const timestampsUs: bigint[] = []
+  const headers: (readonly RecordHeader[] | undefined)[] = []
+  const partitions: number[] = []
+  let bytes = 0
+  return {
+    columns: { keys, values, timestampsUs, headers, partitions },
+    count: () => keys.length,
+    sizeBytes: () => bytes,
+    add(record) {
+      timestampsUs.push(microseconds(record.timestampMs))
+      if (record.headers !== undefined && record.headers.length > 0) headers[keys.length] = record.headers
+      partitions.push(record.partition ?? -1)
+      keys.push(record.key)
+      values.push(record.value)
+      bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0)
+    },
+  }
+}
+
+/**
+ * The rows of each partition, in their order. Records without partition and key go round robin, the first to
+ * `firstTurn`.
+ */
+export function rowsByPartition(
+  columns: RecordColumns,
+  partitionCount: number,
+  firstTurn: number,
+): ReadonlyMap<number, readonly number[]> {
+  const rows = new Map<number, number[]>()
+  let turn = firstTurn
+  for (let row = 0; row < columns.keys.length; row += 1) {
+    let partition = columns.partitions[row]!
+    if (partition === -1) {
+      const key = columns.keys[row]!
+      partition = key === null ? turn++ % partitionCount : partitionOf(key, partitionCount)
+    }
+    if (!Number.isInteger(partition) || partition < 0 || partition >= partitionCount)
+      throw new MillraceError(
+        'CONFIG_INVALID',
+        `record ${row} of a batch names partition ${partition} of a topic with ${partitionCount} (0 to ${partitionCount - 1})`,
+      )
+    const found = rows.get(partition)
+    if (found === undefined) rows.set(partition, [row])
+    else found.push(row)
+  }
+  return rows
+}
+
+function microseconds(timestampMs: number | bigint): bigint {
+  if (typeof timestampMs === 'bigint') return timestampMs * 1000n
+  if (Number.isInteger(timestampMs)) return BigInt(timestampMs) * 1000n
+  if (Number.isFinite(timestampMs)) return BigInt(Math.round(timestampMs * 1000))
+  throw new MillraceError('CONFIG_INVALID', `timestamp is not a number of milliseconds: ${timestampMs}`)
+}
