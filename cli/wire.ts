@@ -1,5 +1,11 @@
 /** From a description to the connector that serves it: the only place that knows all of them. */
+import { join } from 'node:path'
+import type { DeltaSinkOptions } from '../connectors/delta/description.ts'
+import type { OlapOptions } from '../connectors/duckdb/description.ts'
+import type { GraphOptions } from '../connectors/ladybug/description.ts'
+import type { VectorsOptions } from '../connectors/local-vectors/description.ts'
 import type { Sink, SinkDescription, Source, SourceDescription } from '../engine/contracts.ts'
+import { type DuckdbStore, duckdbStore } from '../engine/duckdb-store.ts'
 import { MillraceError } from '../engine/errors.ts'
 import type { Place } from './place.ts'
 
@@ -27,20 +33,55 @@ export async function openSink(description: SinkDescription, place: Place): Prom
     case 'delta': {
       const { deltaSink } = await import('../connectors/delta/sink.ts')
       const { clock, ids, duckdb, lake, scratchDir } = place
-      const options = description.options as unknown as Parameters<typeof deltaSink>[0]['options'] & { table: string }
+      const { table, columns, changeFeed, ...write } = description.options as unknown as DeltaSinkOptions
       return deltaSink({
-        table: place.table(options.table),
+        table: place.table(table),
         store: lake,
-        options,
+        write,
+        ...(columns === undefined ? {} : { columns }),
+        changeFeed: changeFeed ?? false,
         duckdb,
         clock,
         ids,
         stagingDir: scratchDir,
       })
     }
+    case 'olap': {
+      const { olapSink } = await import('../connectors/duckdb/sink.ts')
+      const options = description.options as unknown as OlapOptions
+      return olapSink({ store: olapFile(place), description: options, clock: place.clock })
+    }
+    case 'vectors': {
+      const { vectorsSink } = await import('../connectors/local-vectors/sink.ts')
+      const { openEmbedder } = await import('../operators/embedders/registry.ts')
+      const options = description.options as unknown as VectorsOptions
+      const embedder = await openEmbedder(options.embedder)
+      return vectorsSink({ store: vectorsFile(place), description: options, embedder, clock: place.clock })
+    }
+    case 'graph': {
+      const { graphSink } = await import('../connectors/ladybug/sink.ts')
+      const { duckdb, clock, scratchDir } = place
+      const options = description.options as unknown as GraphOptions
+      return graphSink({ path: graphFile(place), description: options, duckdb, stagingDir: scratchDir, clock })
+    }
     default:
       throw unknown('sink', description.kind)
   }
+}
+
+/** The file of the embedded OLAP store. */
+export function olapFile({ storesDir, duckdb, clock }: Place): DuckdbStore {
+  return duckdbStore({ path: join(storesDir, 'olap.duckdb'), duckdb, clock })
+}
+
+/** The file of the embedded graph. */
+export function graphFile({ storesDir }: Place): string {
+  return join(storesDir, 'graph.lbug')
+}
+
+/** The file of the embedded vector store. */
+export function vectorsFile({ storesDir, duckdb, clock }: Place): DuckdbStore {
+  return duckdbStore({ path: join(storesDir, 'vectors.duckdb'), duckdb, clock })
 }
 
 function unknown(what: string, kind: string): MillraceError {

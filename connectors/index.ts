@@ -6,4 +6,15 @@ export {
   type DeltaSourceOptions,
   delta,
 } from './delta/description.ts'
+export { type OlapOptions, type OlapTable, olap } from './duckdb/description.ts'
 export { kafka, type TopicOptions } from './file-log/description.ts'
+export {
+  type GraphNodes,
+  type GraphOptions,
+  type GraphOwners,
+  type GraphRelationship,
+  type GraphRemovals,
+  type GraphStub,
+  graph,
+} from './ladybug/description.ts'
+export { type VectorsOptions, vectors } from './local-vectors/description.ts'

@@ -13,7 +13,7 @@ export function bronze(kind: Kind): Pipeline {
     steps: [
       parseCritical('parse', {
         id: int64('$.id', { tombstone: recordKey() }),
-        label: oneOf('$.label', ['old', 'new', 'change'], { tombstone: constant('delete') }),
+        label: oneOf('$.label', ['old', 'new', 'change', 'delete'], { tombstone: constant('delete') }),
         event_time: timestamp('$.timestamp', { tombstone: recordTimestamp() }),
       }),
     ],

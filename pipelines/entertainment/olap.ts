@@ -1,0 +1,249 @@
+/** Silver to normalised tables for analysis. Every table is a function of silver; only rows that differ are written. */
+import { olap } from '../../connectors/index.ts'
+import { definePipeline, every, type Pipeline, type SinkDescription, type Step } from '../../engine/index.ts'
+import {
+  col,
+  type Expression,
+  filter,
+  flatten,
+  isNotNull,
+  latestByKey,
+  lit,
+  nullIf,
+  select,
+  tryCast,
+  yearOf,
+} from '../../operators/index.ts'
+import { after, changeSteps, netStep, silverChanges } from './changes.ts'
+import { type Kind, pipelineName } from './kinds.ts'
+import { castKey, crewKey, titleType } from './relationships.ts'
+
+type TitleKind = Exclude<Kind, 'people'>
+
+const titleOwner = { title_type: 'title_type', title_id: 'title_id' } as const
+
+/** Lists of a title that become tables of links: the list's column, and the names of the table and its columns. */
+const links = {
+  movies: [
+    ['genres', 'genre'],
+    ['production_companies', 'company'],
+    ['keywords', 'keyword'],
+  ],
+  tv_series: [
+    ['genres', 'genre'],
+    ['production_companies', 'company'],
+    ['networks', 'network'],
+    ['keywords', 'keyword'],
+  ],
+} as const
+
+const tableOf = {
+  genre: 'title_genres',
+  company: 'title_companies',
+  network: 'title_networks',
+  keyword: 'title_keywords',
+} as const
+
+/** Tables for one kind: `movies`, `casts`, `crews`, `title_genres`, ..., or `people`. */
+export function olapTables(kind: Kind): Pipeline {
+  return definePipeline({
+    name: pipelineName('olap', kind),
+    description: `${kind} in normalised tables for analysis`,
+    source: silverChanges(kind),
+    steps: [netStep(), ...changeSteps(), ...(kind === 'people' ? personSteps() : titleSteps(kind))],
+    sink: kind === 'people' ? personSink() : titleSink(kind),
+    trigger: every({ seconds: 5 }),
+  })
+}
+
+function personSteps(): Step[] {
+  return [
+    select('touched', { person_id: col('id') }, { from: 'changes' }),
+    select(
+      'people',
+      {
+        ...columns([
+          'id',
+          'name',
+          'original_name',
+          'gender',
+          'known_for_department',
+          'biography',
+          'birthday',
+          'deathday',
+        ]),
+        ...columns([
+          'place_of_birth',
+          'also_known_as',
+          'homepage',
+          'imdb_id',
+          'profile_path',
+          'popularity',
+          'adult',
+          'event_time',
+        ]),
+      },
+      { from: 'live' },
+    ),
+  ]
+}
+
+function personSink(): SinkDescription {
+  return olap({ tables: { people: { from: 'people', key: ['id'], owner: { id: 'person_id' } } }, owners: 'touched' })
+}
+
+function titleSteps(kind: TitleKind): Step[] {
+  return [
+    select('touched', { title_type: lit(titleType(kind)), title_id: col('id') }, { from: 'changes' }),
+    select(kind, titleColumns(kind), { from: 'live' }),
+    ...creditSteps(kind),
+    ...links[kind].flatMap(([list, what]) => linkSteps(kind, list, what)),
+    ...(kind === 'movies' ? collectionSteps() : seasonSteps()),
+  ]
+}
+
+function titleSink(kind: TitleKind): SinkDescription {
+  const linkTables = links[kind].map(([, what]) => {
+    const key = ['title_type', 'title_id', `${what}_id`, `${what}_name`]
+    return [tableOf[what], { from: tableOf[what], key, owner: titleOwner }] as const
+  })
+  const credit = { key: ['title_type', 'title_id', 'credit_key'], owner: titleOwner }
+  return olap({
+    tables: {
+      [kind]: { from: kind, key: ['id'], owner: { id: 'title_id' } },
+      casts: { from: 'casts', ...credit },
+      crews: { from: 'crews', ...credit },
+      ...Object.fromEntries(linkTables),
+      ...(kind === 'movies'
+        ? { movie_collections: { from: 'movie_collections', key: ['title_id'], owner: { title_id: 'title_id' } } }
+        : {
+            seasons: {
+              from: 'seasons',
+              key: ['title_id', 'season_number', 'season_id'],
+              owner: { title_id: 'title_id' },
+            },
+          }),
+    },
+    owners: 'touched',
+    views: views(kind),
+  })
+}
+
+/** One id may stand for two things under two names, so a thing is its id and its name. */
+function views(kind: TitleKind): { readonly [view: string]: { readonly sql: string } } {
+  const plural = { genre: 'genres', company: 'companies', network: 'networks', keyword: 'keywords' } as const
+  const ofLinks = links[kind].map(([, what]) => [
+    plural[what],
+    { sql: `SELECT DISTINCT ${what}_id AS id, ${what}_name AS name FROM ${tableOf[what]}` },
+  ])
+  const collections = { sql: 'SELECT DISTINCT collection_id AS id, collection_name AS name FROM movie_collections' }
+  return { ...Object.fromEntries(ofLinks), ...(kind === 'movies' ? { collections } : {}) }
+}
+
+function columns(names: readonly string[]): { readonly [name: string]: Expression } {
+  return Object.fromEntries(names.map((name) => [name, after(name)]))
+}
+
+function titleColumns(kind: TitleKind): { readonly [name: string]: Expression } {
+  const shared = [
+    'overview',
+    'tagline',
+    'status',
+    'certification',
+    'original_language',
+    'popularity',
+    'vote_average',
+    'vote_count',
+  ]
+  const rest = ['homepage', 'imdb_id', 'poster_path', 'backdrop_path', 'adult', 'event_time']
+  return kind === 'movies'
+    ? {
+        ...columns(['id', 'title', 'original_title', ...shared, 'release_date']),
+        release_year: yearOf(after('release_date')),
+        ...columns(['runtime', 'budget', 'revenue', ...rest, 'video']),
+      }
+    : {
+        ...columns(['id', 'name', 'original_name', 'type', ...shared, 'first_air_date', 'last_air_date']),
+        first_air_year: yearOf(after('first_air_date')),
+        ...columns(['in_production', 'number_of_seasons', 'number_of_episodes', ...rest]),
+      }
+}
+
+/** Credits by their own key: one person may hold several in one title, and a list may hold one twice. */
+function creditSteps(kind: TitleKind): Step[] {
+  const role = (name: string): Expression => col(['credit', name])
+  const person = {
+    title_type: lit(titleType(kind)),
+    title_id: col('title_id'),
+    person_id: role('id'),
+    person_name: role('name'),
+    credit_id: role('credit_id'),
+  }
+  const each = (list: string) => ({ list: after(`credits.${list}`), as: 'credit', keep: { title_id: col('id') } })
+  const once = { key: ['title_type', 'title_id', 'credit_key'] }
+  return [
+    flatten('cast-list', each('cast'), { from: 'live' }),
+    select('cast-rows', {
+      ...person,
+      credit_key: castKey(kind, col('title_id'), col('credit')),
+      character: role('character'),
+      cast_id: role('cast_id'),
+      order: role('order'),
+    }),
+    latestByKey('casts', { ...once, order: ['order', 'person_id', 'person_name', 'character', 'cast_id'] }),
+    flatten('crew-list', each('crew'), { from: 'live' }),
+    select('crew-rows', {
+      ...person,
+      credit_key: crewKey(kind, col('title_id'), col('credit')),
+      department: role('department'),
+      job: role('job'),
+    }),
+    latestByKey('crews', { ...once, order: ['person_id', 'person_name', 'department', 'job'] }),
+  ]
+}
+
+function linkSteps(kind: TitleKind, list: string, what: keyof typeof tableOf): Step[] {
+  const [id, name] = [`${what}_id`, `${what}_name`]
+  return [
+    flatten(`${what}-list`, { list: after(list), as: 'link', keep: { title_id: col('id') } }, { from: 'live' }),
+    select(`${what}-rows`, {
+      title_type: lit(titleType(kind)),
+      title_id: col('title_id'),
+      [id]: col('link.id'),
+      [name]: col('link.name'),
+    }),
+    latestByKey(tableOf[what], { key: ['title_type', 'title_id', id, name], order: [id] }),
+  ]
+}
+
+/** A movie belongs to one collection or to none. */
+function collectionSteps(): Step[] {
+  return [
+    filter('in-collection', isNotNull(after('belongs_to_collection.id')), { from: 'live' }),
+    select('movie_collections', {
+      title_id: col('id'),
+      collection_id: after('belongs_to_collection.id'),
+      collection_name: after('belongs_to_collection.name'),
+    }),
+  ]
+}
+
+function seasonSteps(): Step[] {
+  return [
+    flatten('season-list', { list: after('seasons'), as: 'season', keep: { title_id: col('id') } }, { from: 'live' }),
+    select('season-rows', {
+      title_id: col('title_id'),
+      season_number: col('season.season_number'),
+      season_id: col('season.id'),
+      name: col('season.name'),
+      episode_count: col('season.episode_count'),
+      air_date: tryCast(nullIf(col('season.air_date'), ''), 'date'),
+      overview: col('season.overview'),
+      vote_average: col('season.vote_average'),
+    }),
+    latestByKey('seasons', {
+      key: ['title_id', 'season_number', 'season_id'],
+      order: ['air_date', 'episode_count', 'name'],
+    }),
+  ]
+}
