@@ -1,6 +1,7 @@
 /** What an author writes: a pipeline as data, checked as a whole before anything is opened. */
 import { createHash } from 'node:crypto'
 import type { Json, Limits, SinkDescription, SourceDescription, Step } from './contracts.ts'
+import { deadLetterColumns } from './dead-letter.ts'
 import { MillraceError } from './errors.ts'
 import { checkGraph } from './graph.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -76,7 +77,12 @@ function normalise(spec: PipelineSpec, sources: Pipeline['sources']): Pipeline {
     inputs: Object.fromEntries(Object.entries(sink.inputs).map(([input, step]) => [input, step ?? previous])),
   })
   const data = (spec.sinks ?? []).concat(spec.sink ?? []).map(bind)
-  const sinks = spec.deadLetters === undefined ? data : [{ ...spec.deadLetters, inputs: {} }, ...data]
+  const deadLetters = spec.deadLetters
+  const columns = deadLetterColumns as unknown as Json // the table is made before the first record is rejected
+  const sinks =
+    deadLetters === undefined
+      ? data
+      : [{ ...deadLetters, inputs: {}, options: { ...deadLetters.options, columns } }, ...data]
   return {
     name: spec.name,
     description: spec.description ?? '',

@@ -1,13 +1,13 @@
 /** Building and cutting Arrow tables by column buffers: no value becomes a JavaScript object. */
 import {
-  type Data,
+  Table as ArrowTable,
   DataType as ArrowType,
+  type Data,
   type Field,
   makeData,
   RecordBatch,
   Schema,
   Struct,
-  Table as ArrowTable,
 } from 'apache-arrow'
 import { MillraceError } from '../errors.ts'
 
@@ -33,22 +33,27 @@ export function tableOf(batches: readonly RecordBatch[]): ArrowTable {
   return new ArrowTable([...batches])
 }
 
-/** A column of nulls. */
-export function nullColumn(type: ArrowType, rows: number): Data {
-  const none = makeData({ type, length: 0 } as Parameters<typeof makeData>[0]) as Data
-  return takeNulls(none, rows)
+/** A batch of these columns without rows. */
+export function emptyBatch(fields: readonly Field[]): RecordBatch {
+  return batchOf(
+    fields,
+    fields.map((field) => nullColumn(field.type, 0)),
+    0,
+  )
 }
 
-function takeNulls(none: Data, rows: number): Data {
-  const bitmap = new Uint8Array((rows + 7) >> 3)
-  const { values, valueOffsets } = none
-  const list = ArrowType.isFixedSizeList(none.type) ? none.type.listSize : 1
-  const data =
-    values === undefined ? undefined : valueOffsets === undefined ? sameArray(values, rows * none.stride) : values
-  const offsets = valueOffsets === undefined ? undefined : sameArray(valueOffsets, rows + 1)
-  const nested = ArrowType.isStruct(none.type) || ArrowType.isFixedSizeList(none.type)
-  const children = nested ? none.children.map((child) => takeNulls(child, rows * list)) : none.children
-  return none.clone(none.type, 0, rows, rows, buffers(offsets, data, bitmap), children)
+/** A column of nulls. */
+export function nullColumn(type: ArrowType, rows: number): Data {
+  const nulls = { type, length: rows, nullCount: rows, nullBitmap: new Uint8Array((rows + 7) >> 3) }
+  const make = (rest: object) => makeData({ ...nulls, ...rest } as Parameters<typeof makeData>[0]) as Data
+  if (ArrowType.isStruct(type)) return make({ children: type.children.map((field) => nullColumn(field.type, rows)) })
+  if (ArrowType.isFixedSizeList(type)) return make({ child: nullColumn(type.valueType, rows * type.listSize) })
+  const valueOffsets = new Int32Array(rows + 1)
+  if (ArrowType.isList(type) || ArrowType.isMap(type))
+    return make({ valueOffsets, child: nullColumn(type.children[0]!.type, 0) })
+  if (ArrowType.isUtf8(type) || ArrowType.isBinary(type)) return make({ valueOffsets, data: new Uint8Array(0) })
+  const { stride } = makeData({ type, length: 0 } as Parameters<typeof makeData>[0]) as Data
+  return make({ data: new (type.ArrayType as new (length: number) => Uint8Array)(rows * stride) })
 }
 
 /** The column with the same value in every row. Text or bytes. */
@@ -117,14 +122,22 @@ export function takeColumn(column: Data, runs: Runs): Data {
   const { type, values, valueOffsets } = column
   const bitmap = column.nullCount > 0 ? takeBits(column.nullBitmap!, column.offset, runs, rows) : undefined
   const nullCount = bitmap === undefined ? 0 : rows - countBits(bitmap, rows)
-  const finish = (offsets: Array_ | undefined, data: Array_ | undefined, children: Data[]): Data =>
+  const finish = (offsets: Values | undefined, data: Values | undefined, children: Data[]): Data =>
     column.clone(type, 0, rows, nullCount, buffers(offsets, data, bitmap), children)
 
   if (ArrowType.isStruct(type))
-    return finish(undefined, undefined, column.children.map((child) => takeColumn(child, runs)))
+    return finish(
+      undefined,
+      undefined,
+      column.children.map((child) => takeColumn(child, runs)),
+    )
   if (ArrowType.isFixedSizeList(type)) {
     const scaled = runs.map((row) => row * type.listSize)
-    return finish(undefined, undefined, column.children.map((child) => takeColumn(child, scaled)))
+    return finish(
+      undefined,
+      undefined,
+      column.children.map((child) => takeColumn(child, scaled)),
+    )
   }
   if (ArrowType.isBool(type)) return finish(undefined, takeBits(values, column.offset, runs, rows), [])
   if (valueOffsets === undefined) return finish(undefined, takeFixed(values, column.stride, runs, rows), [])
@@ -132,22 +145,27 @@ export function takeColumn(column: Data, runs: Runs): Data {
     throw new MillraceError('SCHEMA_MISMATCH', `rows of Arrow type ${type} cannot be picked (cast the column first)`)
   const { offsets, inner } = takeOffsets(valueOffsets, runs, rows)
   if (ArrowType.isList(type) || ArrowType.isMap(type))
-    return finish(offsets, undefined, column.children.map((child) => takeColumn(child, inner)))
+    return finish(
+      offsets,
+      undefined,
+      column.children.map((child) => takeColumn(child, inner)),
+    )
   return finish(offsets, takeFixed(values, 1, inner, offsets[rows]!), [])
 }
 
-type Array_ = Data['values'] | Int32Array
+/** Any of Arrow's typed arrays; what is done here is the same for all of them. */
+type Values = Uint8Array | Int32Array
 
 /** Arrow's buffers by their place: offsets, data, validity. */
-function buffers(offsets: Array_ | undefined, data: Array_ | undefined, validity: Uint8Array | undefined) {
+function buffers(offsets: Values | undefined, data: Values | undefined, validity: Uint8Array | undefined) {
   return [offsets, data, validity] as unknown as Data['buffers']
 }
 
-function sameArray<T extends ArrayLike<unknown>>(array: T, length: number): T {
+function sameArray<T extends Values>(array: T, length: number): T {
   return new (array.constructor as new (length: number) => T)(length)
 }
 
-function takeFixed<T extends Data['values']>(values: T, stride: number, runs: Runs, rows: number): T {
+function takeFixed(values: Uint8Array, stride: number, runs: Runs, rows: number): Uint8Array {
   const taken = sameArray(values, rows * stride)
   let at = 0
   for (let i = 0; i < runs.length; i += 2) {

@@ -1,0 +1,77 @@
+/** `millrace simulate`: records from files or from the generator, sent to the log. */
+import { join, resolve } from 'node:path'
+import type { TmdbEvent } from '../../connectors/tmdb/event.ts'
+import { generateHistory } from '../../connectors/tmdb/generator.ts'
+import { type InputProblem, readEvents } from '../../connectors/tmdb/inputs.ts'
+import type { SimulationReport } from '../../connectors/tmdb/simulator.ts'
+import { systemClock, systemIds } from '../../engine/clock.ts'
+import { usageError } from '../args.ts'
+import type { CommandContext } from '../context.ts'
+import { printRows } from '../output.ts'
+import { sendEvents } from '../send-events.ts'
+import { stopSignals } from '../stop-signals.ts'
+
+const defaultTitles = 500
+const shownProblems = 20
+
+/** Lines of files that are not understood are reported, and make the exit code 1; all others are sent. */
+export async function simulate(context: CommandContext): Promise<number> {
+  const { options, config } = context
+  const files = [...((options.history as readonly string[] | undefined) ?? []), ...context.arguments]
+  if (files.length > 0 && options.titles !== undefined)
+    throw usageError(['--titles: sizes the generated catalogue, and files are given (leave one out)'])
+  const seed = numberOr(options.seed, 1)
+  const problems: InputProblem[] = []
+  const events: Iterable<TmdbEvent> | AsyncIterable<TmdbEvent> =
+    files.length > 0
+      ? readEvents({ files, nowMs: systemClock.nowMs(), onProblem: (problem) => problems.push(problem) })
+      : generateHistory({ seed, titles: numberOr(options.titles, defaultTitles) })
+  const stop = stopSignals()
+  try {
+    const report = await sendEvents(events, {
+      logDir: join(resolve(config.dataDir), 'log'),
+      partitions: config.partitions,
+      seed,
+      clock: systemClock,
+      ids: systemIds,
+      signal: stop.stop,
+      shuffleWindow: numberOr(options.shuffle, 0),
+      late: numberOr(options.late, 0),
+      duplicate: numberOr(options.duplicate, 0),
+      corrupt: numberOr(options.corrupt, 0),
+      ...(typeof options.rate === 'number' ? { ratePerSecond: options.rate } : {}),
+    })
+    print(report, context.json)
+    return complain(problems)
+  } finally {
+    stop.dispose()
+  }
+}
+
+function numberOr(value: unknown, fallback: number): number {
+  return typeof value === 'number' ? value : fallback
+}
+
+/** Counts of what was sent, one row a kind; with JSON all in one object. */
+function print(report: SimulationReport, json: boolean): void {
+  const rows = json
+    ? [{ ...report }]
+    : [
+        ...Object.entries(report.topics).map(([topic, records]) => ({ sent: topic, records })),
+        { sent: 'of these tombstones', records: report.tombstones },
+        { sent: '         late', records: report.late },
+        { sent: '         duplicates', records: report.duplicates },
+        ...Object.entries(report.corrupted)
+          .filter(([, n]) => n > 0)
+          .map(([kind, records]) => ({ sent: `         damaged: ${kind}`, records })),
+      ]
+  printRows(rows, { json, empty: 'nothing to send' })
+}
+
+function complain(problems: readonly InputProblem[]): number {
+  for (const { file, line, message } of problems.slice(0, shownProblems))
+    console.error(`millrace: ${file}: line ${line}: ${message}`)
+  if (problems.length > shownProblems) console.error(`millrace: and ${problems.length - shownProblems} more lines`)
+  if (problems.length > 0) console.error(`millrace: ${problems.length} lines were not understood and not sent`)
+  return problems.length > 0 ? 1 : 0
+}

@@ -1,0 +1,88 @@
+/** The columns executor on worker threads, and the same on the calling thread. */
+import { Piscina } from 'piscina'
+import type { Executor, StageResult } from '../contracts.ts'
+import { MillraceError, messageOf } from '../errors.ts'
+import { mergeResults, splitTask } from './split.ts'
+import {
+  fromPlainError,
+  type WorkerMessage,
+  type WorkerOutcome,
+  type WorkerRuntime,
+  type WorkerSetup,
+  type WorkerTask,
+} from './task.ts'
+
+export interface WorkerPoolOptions {
+  /** Most threads at once. */
+  readonly threads: number
+  /** Module that exports `openWorkerRuntime` ({@link WorkerWiring}); each thread imports it. */
+  readonly wiringUrl: string
+  /** Plain data handed to `openWorkerRuntime`. */
+  readonly setup: WorkerSetup & object
+  /** A thread without work for this long ends. Default 30 s. */
+  readonly idleTimeoutMs?: number
+}
+
+/**
+ * Runs a stage as up to `threads` tasks, each with source partitions of its own, and puts their results together. Fails
+ * with the first task's failure once all have ended, so that none still writes; a thread that dies is `WORKER_FAILED`,
+ * retryable. An abort gives up the tasks with their threads; files half written stay in the staging folder.
+ */
+export function workerPool(options: WorkerPoolOptions): Executor {
+  const { threads, wiringUrl, setup } = options
+  const pool = new Piscina<WorkerMessage, WorkerOutcome>({
+    filename: new URL('./worker.ts', import.meta.url).href,
+    minThreads: 0,
+    maxThreads: Math.max(1, threads),
+    idleTimeout: options.idleTimeoutMs ?? 30_000,
+    atomics: 'disabled', // a thread that waits on an atomic cannot run the timers and reads of its own task
+  })
+  return {
+    async run({ signal, ...task }) {
+      signal.throwIfAborted()
+      const parts = splitTask(task, threads)
+      const ends = await Promise.allSettled(
+        parts.map((part) => runPart(pool, { wiringUrl, setup, task: part }, signal)),
+      )
+      const failed = ends.find((end) => end.status === 'rejected')
+      if (failed !== undefined) throw failed.reason
+      return mergeResults(
+        task,
+        ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : [])),
+      )
+    },
+    close: () => pool.destroy(),
+  }
+}
+
+async function runPart(
+  pool: Piscina<WorkerMessage, WorkerOutcome>,
+  message: WorkerMessage,
+  signal: AbortSignal,
+): Promise<StageResult> {
+  const outcome = await pool.run(message, { signal }).catch((cause: unknown) => {
+    signal.throwIfAborted()
+    throw threadDied(message.task, cause)
+  })
+  if (outcome.kind === 'failed') throw fromPlainError(outcome.error)
+  return outcome.result
+}
+
+function threadDied({ pipeline, stage }: WorkerTask, cause: unknown): MillraceError {
+  return new MillraceError(
+    'WORKER_FAILED',
+    `worker thread of pipeline ${pipeline}, stage ${stage.id}, ended in the middle of its task: ${messageOf(cause)} (give it more memory if that is what it lacked)`,
+    { cause, retryable: true },
+  )
+}
+
+/** Runs stages on the calling thread: for tests and for runs too small to be worth a thread. */
+export function inlineExecutor(runtime: WorkerRuntime): Executor {
+  return {
+    async run({ signal, ...task }) {
+      signal.throwIfAborted()
+      return runtime.run(task, signal)
+    },
+    async close() {},
+  }
+}

@@ -1,0 +1,40 @@
+/** Thread entry: imports the wiring by URL, opens its runtime once, runs tasks. */
+import { armFault } from '../fault-points.ts'
+import {
+  toPlainError,
+  type WorkerMessage,
+  type WorkerOutcome,
+  type WorkerRuntime,
+  type WorkerSetup,
+  type WorkerWiring,
+} from './task.ts'
+
+const runtimes = new Map<string, Promise<WorkerRuntime>>()
+/** Never aborts: a task that is given up ends with its thread. */
+const { signal } = new AbortController()
+
+/** One task; never throws. */
+export default async function runTask({ wiringUrl, setup, task }: WorkerMessage): Promise<WorkerOutcome> {
+  try {
+    const runtime = await runtimeFor(wiringUrl, setup)
+    return { kind: 'done', result: await runtime.run(task, signal) }
+  } catch (error) {
+    return { kind: 'failed', error: toPlainError(error) }
+  }
+}
+
+function runtimeFor(wiringUrl: string, setup: WorkerSetup): Promise<WorkerRuntime> {
+  const key = JSON.stringify([wiringUrl, setup])
+  const known = runtimes.get(key)
+  if (known !== undefined) return known
+  const opened = openRuntime(wiringUrl, setup)
+  runtimes.set(key, opened)
+  opened.catch(() => runtimes.delete(key)) // the caller reports it; the next task tries again
+  return opened
+}
+
+async function openRuntime(wiringUrl: string, setup: WorkerSetup): Promise<WorkerRuntime> {
+  armFault(setup.fault ?? null)
+  const wiring = (await import(wiringUrl)) as WorkerWiring
+  return wiring.openWorkerRuntime(setup)
+}

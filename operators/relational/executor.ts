@@ -1,0 +1,150 @@
+/** Runs a relational stage in DuckDB: Parquet files in, one statement and one Parquet file per output. */
+import { rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
+import type { Executor, Ids, StageInput, StageOutput, StageResult, StageRun } from '../../engine/contracts.ts'
+import type { Connection, Duckdb } from '../../engine/duckdb.ts'
+import { MillraceError } from '../../engine/errors.ts'
+import { faultPoint } from '../../engine/fault-points.ts'
+import type { ParquetFile } from '../../engine/schema.ts'
+import { type Compilation, compile, compileDeadLetters, describer, keepStatement, keptName } from './compile.ts'
+import { stageFailure } from './failure.ts'
+import type { Plan, StepPlan } from './plan.ts'
+import { exactPaths, type InputRelation, inputRelation } from './scan.ts'
+import { planStage, type StagePlan } from './stage-plan.ts'
+import { countViolations } from './violations.ts'
+
+export interface RelationalExecutorOptions {
+  /** Opens the process's database when the first stage runs. */
+  readonly duckdb: () => Promise<Duckdb>
+  readonly ids: Ids
+}
+
+/**
+ * The executor of relational stages. Every output with rows becomes one new file of the staging directory. An abort is
+ * seen between statements. `STEP_FAILED` with DuckDB's words where a statement fails; `RECORDS_FAILED_EXPECTATION`
+ * before anything is written.
+ */
+export function relationalExecutor(options: RelationalExecutorOptions): Executor {
+  return {
+    async run(run) {
+      const duckdb = await options.duckdb()
+      return await duckdb.withConnection((connection) => runStage(run, guarded(connection, run), options.ids))
+    },
+    async close() {
+      // The database belongs to the process.
+    },
+  }
+}
+
+async function runStage(run: StageRun, connection: Connection, ids: Ids): Promise<StageResult> {
+  const inputs = new Map<string, InputRelation>()
+  for (const [id, input] of run.inputs) inputs.set(id, await inputRelation(connection, input))
+  const read = await amountRead(connection, run.inputs)
+  if ([...inputs.values()].every(({ paths }) => paths.length === 0))
+    return { outputs: new Map(), ranges: [], ...read, violations: new Map() }
+  const relations = new Map([...inputs].map(([id, { query }]) => [id, query]))
+  const plan = await planChecked(run, connection, inputs, relations)
+  const compilation = { relations, tables: await keepShared(connection, plan.shared, relations) }
+  const violations = await countViolations(run, plan, connection, compilation)
+  const outputs = new Map<string, readonly ParquetFile[]>()
+  for (const output of run.stage.outputs) {
+    const query = outputQuery(run, output, plan.steps.get(output.step) ?? null, compilation)
+    const file =
+      query === null ? null : await writeOutput(connection, query, join(run.stagingDir, `${ids.uuid()}.parquet`))
+    if (file !== null) outputs.set(output.fork === 'valid' ? output.step : `${output.step}.rejected`, [file])
+  }
+  return { outputs, ranges: [], ...read, violations }
+}
+
+/** Every statement is preceded by a look at the signal, and its failure told as the stage's. */
+function guarded(connection: Connection, run: StageRun): Connection {
+  const guard = async <T>(work: () => Promise<T>): Promise<T> => {
+    run.signal.throwIfAborted()
+    try {
+      return await work()
+    } catch (error) {
+      throw stageFailure(error, run)
+    }
+  }
+  return {
+    run: (sql) => guard(() => connection.run(sql)),
+    rows: (sql) => guard(() => connection.rows(sql)),
+    describe: (query) => guard(() => connection.describe(query)),
+  }
+}
+
+async function planChecked(
+  run: StageRun,
+  connection: Connection,
+  inputs: ReadonlyMap<string, InputRelation>,
+  relations: ReadonlyMap<string, string>,
+): Promise<StagePlan> {
+  const columns = new Map([...inputs].map(([id, relation]) => [id, relation.columns]))
+  const plan = await planStage(run.stage, columns, describer(connection, relations))
+  if (plan.problems.length === 0) return plan
+  throw new MillraceError(
+    'STEP_FAILED',
+    `pipeline ${run.pipeline}, stage ${run.stage.id}: the steps do not fit the columns that they read\n${plan.problems.map((line) => `  ${line}`).join('\n')}`,
+    { problems: plan.problems, context: { pipeline: run.pipeline, stage: run.stage.id } },
+  )
+}
+
+/** Rows that several read are computed once. */
+async function keepShared(
+  connection: Connection,
+  shared: readonly Plan[],
+  relations: ReadonlyMap<string, string>,
+): Promise<ReadonlyMap<Plan, string>> {
+  const tables = new Map<Plan, string>()
+  for (const plan of shared) {
+    await connection.run(keepStatement(plan, { relations, tables }))
+    tables.set(plan, keptName(tables))
+  }
+  return tables
+}
+
+function outputQuery(
+  run: StageRun,
+  output: StageOutput,
+  plan: StepPlan | null,
+  compilation: Compilation,
+): string | null {
+  if (plan === null) return null
+  if (output.fork === 'valid') return compile(plan.valid, compilation)
+  if (plan.rejected === undefined) return null
+  return compileDeadLetters(plan.rejected, { pipeline: run.pipeline, step: output.step }, compilation.relations)
+}
+
+async function writeOutput(connection: Connection, query: string, path: string): Promise<ParquetFile | null> {
+  const file = await copyToParquet(connection, query, path)
+  if (file.rows === 0) {
+    await rm(path, { force: true })
+    return null
+  }
+  faultPoint('file-written')
+  return file
+}
+
+async function amountRead(
+  connection: Connection,
+  inputs: ReadonlyMap<string, StageInput>,
+): Promise<{ readonly rowsIn: number; readonly bytesIn: number }> {
+  let rowsIn = 0
+  let bytesIn = 0
+  for (const input of inputs.values()) {
+    if (input.kind === 'files')
+      for (const file of input.files) {
+        rowsIn += file.rows
+        bytesIn += file.sizeBytes
+      }
+    if (input.kind !== 'table' || input.table.files.length === 0) continue
+    const paths = input.table.files.map(({ path }) => path)
+    for (const path of paths) bytesIn += (await stat(path)).size
+    const [counted] = await connection.rows(
+      `SELECT sum(num_rows) AS n FROM parquet_file_metadata(${exactPaths(paths)})`,
+    )
+    rowsIn += Number(counted?.n ?? 0)
+  }
+  return { rowsIn, bytesIn }
+}

@@ -1,0 +1,25 @@
+/** What a failed statement means for a batch. */
+import type { StageRun } from '../../engine/contracts.ts'
+import { MillraceError, messageOf } from '../../engine/errors.ts'
+
+/** The error of a stage, with DuckDB's words; our own errors stay as they are. */
+export function stageFailure(error: unknown, run: StageRun): MillraceError {
+  if (error instanceof MillraceError) return error
+  const said = messageOf(error)
+  const where = `pipeline ${run.pipeline}, stage ${run.stage.id}`
+  const context = { pipeline: run.pipeline, stage: run.stage.id, steps: run.stage.steps.map((step) => step.id) }
+  const details = { cause: error, context }
+  if (/No space left|disk (is )?full|max_temp_directory_size/i.test(said))
+    return new MillraceError(
+      'STORAGE_FAILED',
+      `${where}: the disk is full: ${said} (free space for staging and spilling)`,
+      details,
+    )
+  if (/^Out of Memory Error/i.test(said))
+    return new MillraceError(
+      'STEP_FAILED',
+      `${where}: the memory limit was reached: ${said} (raise the memory limit, or lower limits.maxBytes)`,
+      details,
+    )
+  return new MillraceError('STEP_FAILED', `${where}: steps ${context.steps.join(', ')} failed: ${said}`, details)
+}

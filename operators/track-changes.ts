@@ -1,0 +1,39 @@
+/** `trackChanges`: fingerprints that tell which part of a row has changed. */
+import type { Step } from '../engine/contracts.ts'
+import {
+  coalesce,
+  distinctList,
+  hashText,
+  joinList,
+  list,
+  mapList,
+  type Operand,
+  sortedList,
+} from './expressions/functions.ts'
+import type { Expression } from './expressions/tree.ts'
+import type { StepInput } from './relational/step.ts'
+import { derive } from './select.ts'
+
+/** Adds a column for every fingerprint. */
+export function trackChanges(
+  id: string,
+  fingerprints: { readonly [column: string]: Expression },
+  input?: StepInput,
+): Step {
+  return { ...derive(id, fingerprints, input), kind: 'track-changes' }
+}
+
+/**
+ * Fingerprint of a list as the set of its elements' identities: neither order nor repetition changes it, any other
+ * identity does. `identity` gives the parts of one element that count (what `hashText` takes). A null list counts as
+ * empty. Never null.
+ */
+export function setFingerprint(of: Expression, identity: (element: Expression) => readonly Operand[]): Expression {
+  const hashes = mapList(of, (element) => hashText(...identity(element)))
+  return hashText(joinList(sortedList(distinctList(coalesce(hashes, list([])))), ','))
+}
+
+/** Fingerprint of exactly these values, in this order; null differs from the empty text. Never null. */
+export function textFingerprint(...values: readonly Operand[]): Expression {
+  return hashText(...values)
+}
