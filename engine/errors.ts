@@ -58,7 +58,8 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** True for a Node system error (`ENOENT`, `EEXIST`, `ENOSPC`, ...) with one of the given codes. */
+/** True for a Node system error (`ENOENT`, `EEXIST`, `ENOSPC`, ...): with one of the given codes, or any if none is. */
 export function isSystemError(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return false
+  return codes.length === 0 || codes.includes(String(error.code))
 }

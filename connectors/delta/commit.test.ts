@@ -10,7 +10,7 @@ import { armFault } from '../../engine/fault-points.ts'
 import { localStore } from '../storage/local.ts'
 import { memoryStore } from '../storage/memory.ts'
 import { openDeltaTable } from './delta-table.ts'
-import { commitInfoOf, entryKey } from './log-entry.ts'
+import { commitInfoOf, entryKey, printLogEntry } from './log-entry.ts'
 import type { DeltaTable, LogEntry, Snapshot } from './table.ts'
 import { addAction, countingIds, creation, removeAction, tableOptions, transaction, txnAction } from './test-tables.ts'
 
@@ -139,6 +139,24 @@ test.each([1, 2, 3])('lost answers neither duplicate nor fail a commit (seed %i)
   expect(results['already-committed']).toBeGreaterThan(20)
 })
 
+test('a commit whose answer is lost counts, though the table has moved beyond what we can read since', async () => {
+  const store = memoryStore()
+  const table = await create(store)
+  const future = { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['future'], writerFeatures: ['future'] }
+  const upgraded: ObjectStore = {
+    ...store,
+    async putIfAbsent(key, body) {
+      await store.putIfAbsent(key, body)
+      await store.putIfAbsent(entryKey('t', 2n), printLogEntry([{ protocol: future }]))
+      throw new Error('connection reset')
+    },
+  }
+  const late = openDeltaTable(tableOptions(upgraded))
+  const result = await late.commit(transaction(await newest(table), [addAction('a')]))
+  expect(result).toEqual({ kind: 'already-committed', version: 1n })
+  await expect(late.snapshot()).rejects.toMatchObject({ code: 'TABLE_UNSUPPORTED' })
+})
+
 test('a store that stays away is reported, not waited for endlessly', async () => {
   const store = memoryStore()
   const table = await create(store)
@@ -191,7 +209,10 @@ test('a file is not removed twice', async () => {
       reads: { kind: 'files', files: new Set(['a']), mayMatch: () => false },
     })
   expect((await table.commit(remove())).kind).toBe('committed')
-  expect(await table.commit(remove())).toMatchObject({ kind: 'conflict', reason: expect.stringContaining('a was removed') })
+  expect(await table.commit(remove())).toMatchObject({
+    kind: 'conflict',
+    reason: expect.stringContaining('a was removed'),
+  })
   expect((await newest(table)).files.size).toBe(1)
 })
 
@@ -213,11 +234,15 @@ test('what the table does not allow is refused before anything is written', asyn
   const [protocol, metaData] = creation()
   if (!metaData || !('metaData' in metaData) || !protocol) throw new Error('expected metaData')
   const configuration = { 'delta.appendOnly': 'true' }
-  await table.commit(transaction(null, [protocol, { metaData: { ...metaData.metaData, configuration } }, addAction('a')]))
+  await table.commit(
+    transaction(null, [protocol, { metaData: { ...metaData.metaData, configuration } }, addAction('a')]),
+  )
   const base = await newest(table)
   const refused = [
     transaction(base, [removeAction('a')]),
-    transaction(base, [{ protocol: { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['x'], writerFeatures: ['x'] } }]),
+    transaction(base, [
+      { protocol: { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['x'], writerFeatures: ['x'] } },
+    ]),
     transaction(base, [addAction('b'), addAction('b')]),
     transaction(base, [txnAction('a', 1n), txnAction('a', 2n)]),
     transaction(null, [addAction('a')]),
@@ -226,15 +251,18 @@ test('what the table does not allow is refused before anything is written', asyn
   expect(await store.get(entryKey('t', 1n))).toBeNull()
 })
 
-test.each(['before-log-commit', 'after-log-commit'] as const)('a failure %s leaves a table that can go on', async (point) => {
-  const table = await create(memoryStore())
-  const once = transaction(await newest(table), [addAction('a')])
-  armFault({ point, passage: 1, action: 'throw' })
-  await expect(table.commit(once)).rejects.toMatchObject({ code: 'FAULT_INJECTED' })
-  armFault(null)
-  expect((await table.commit(once)).kind).toBe(point === 'before-log-commit' ? 'committed' : 'already-committed')
-  expect((await newest(table)).files.size).toBe(1)
-})
+test.each(['before-log-commit', 'after-log-commit'] as const)(
+  'a failure %s leaves a table that can go on',
+  async (point) => {
+    const table = await create(memoryStore())
+    const once = transaction(await newest(table), [addAction('a')])
+    armFault({ point, passage: 1, action: 'throw' })
+    await expect(table.commit(once)).rejects.toMatchObject({ code: 'FAULT_INJECTED' })
+    armFault(null)
+    expect((await table.commit(once)).kind).toBe(point === 'before-log-commit' ? 'committed' : 'already-committed')
+    expect((await newest(table)).files.size).toBe(1)
+  },
+)
 
 test('waits between tries are short, random and bounded', async () => {
   const store = memoryStore()

@@ -30,8 +30,8 @@ const longestWaitMs = 500
 /**
  * Commits a transaction once. Before each try `admits` is asked of the state that the entry would stand on; after a
  * lost race the conflict rules are asked as well. Whatever a failed put leaves behind is settled by reading the version
- * back and comparing `txnId`. Throws only what the store or the table's protocol refuses, and then, unless it is
- * `TABLE_UNSUPPORTED`, the outcome is unknown.
+ * back and comparing `txnId`. Throws what the store or the table's protocol refuses: of a `TABLE_UNSUPPORTED`,
+ * `TABLE_NOT_FOUND` or `SINK_FAILED` nothing was written; after anything else the outcome is unknown.
  */
 export async function commitTransaction(
   committer: Committer,
@@ -56,7 +56,7 @@ export async function commitTransaction(
     if (found.kind === 'settled') return found.result
     if (put.kind === 'unknown') {
       lostAnswers += 1
-      if (lostAnswers >= maxLostAnswers || isFinal(put.error)) throw put.error
+      if (lostAnswers >= maxLostAnswers || tries === maxTries || isFinal(put.error)) throw put.error
     } else lostAnswers = 0
     base = found.base
     await waitAfter(committer, tries)
@@ -85,11 +85,9 @@ type Found =
 /** What was written since `base`: our own entry, something that ends the transaction, or a base for the next try. */
 async function catchUp(committer: Committer, transaction: Transaction, base: TableState | null): Promise<Found> {
   const winners = await readNewEntries(committer, base?.version ?? -1n)
-  const own = winners.findIndex((winner) => commitInfoOf(winner)?.txnId === transaction.txnId)
-  if (own >= 0) {
-    committer.seen(replay(committer.table, base, winners))
-    return settled({ kind: 'already-committed', version: winners[own]!.version })
-  }
+  const own = winners.find((winner) => commitInfoOf(winner)?.txnId === transaction.txnId)
+  // not replayed: what came after may be more than we can read, and that takes nothing from our commit
+  if (own !== undefined) return settled({ kind: 'already-committed', version: own.version })
   if (winners.length === 0) return { kind: 'open', base }
   const state = replay(committer.table, base, winners)
   committer.seen(state)

@@ -34,7 +34,15 @@ function openAt(root: string, path: string): DeltaTable {
 /** Folders of an archive that hold a table. */
 function unpack(name: string): string[] {
   execFileSync('tar', ['xzf', join(archives, `${name}.tar.gz`), '-C', dir])
-  const found = execFileSync('find', [dir, '-type', 'd', '-name', '_delta_log', '-path', `*${name.replace('extra-', '')}/*`])
+  const found = execFileSync('find', [
+    dir,
+    '-type',
+    'd',
+    '-name',
+    '_delta_log',
+    '-path',
+    `*${name.replace('extra-', '')}/*`,
+  ])
   return String(found)
     .split('\n')
     .filter((line) => line !== '')
@@ -61,25 +69,44 @@ const damaged = [
   'deltalog-state-reconstruction-without-protocol',
 ]
 
-describe.skipIf(names.length === 0)('tables written by the reference implementation (../shared/data/delta-golden)', () => {
-  test.each(names)('%s', async (name) => {
-    const tables = unpack(name)
-    expect(tables.length).toBeGreaterThan(0)
-    for (const root of tables) {
-      const table = openAt(join(root, '..'), root.split('/').at(-1)!)
-      const { version, features } = needsOf(root)
-      const missing = features.filter((feature) => !supported.includes(feature))
-      if (damaged.includes(name)) await expect(table.snapshot()).rejects.toMatchObject({ code: 'TABLE_CORRUPT' })
-      else if (version === 2 || version > 3) await expect(table.snapshot()).rejects.toMatchObject({ code: 'TABLE_UNSUPPORTED' })
-      else if (missing.length > 0)
-        await expect(table.snapshot()).rejects.toMatchObject({
-          code: 'TABLE_UNSUPPORTED',
-          message: expect.stringContaining(missing.join(', ')),
-        })
-      else await compareRows(table, root)
-    }
-  })
-})
+describe.skipIf(names.length === 0)(
+  'tables written by the reference implementation (../shared/data/delta-golden)',
+  () => {
+    test.each(names)('%s', async (name) => {
+      const tables = unpack(name)
+      expect(tables.length).toBeGreaterThan(0)
+      for (const root of tables) {
+        const table = openAt(join(root, '..'), root.split('/').at(-1)!)
+        const { version, features } = needsOf(root)
+        const missing = features.filter((feature) => !supported.includes(feature))
+        if (damaged.includes(name)) await expect(table.snapshot()).rejects.toMatchObject({ code: 'TABLE_CORRUPT' })
+        else if (version === 2 || version > 3)
+          await expect(table.snapshot()).rejects.toMatchObject({ code: 'TABLE_UNSUPPORTED' })
+        else if (missing.length > 0)
+          await expect(table.snapshot()).rejects.toMatchObject({
+            code: 'TABLE_UNSUPPORTED',
+            message: expect.stringContaining(missing.join(', ')),
+          })
+        else await compareRows(table, root)
+      }
+    })
+  },
+)
+
+test
+  .skipIf(!names.includes('extra-app-txn-checkpoint'))
+  .each(['extra-app-txn-checkpoint', 'extra-app-txn-no-checkpoint'])(
+  'the transactions of %s are those that its writer left',
+  async (name) => {
+    const [root] = unpack(name)
+    const snapshot = await openAt(join(root!, '..'), root!.split('/').at(-1)!).snapshot()
+    const txns = [...snapshot!.txns.values()].map(({ appId, version }) => [appId, version])
+    expect(txns.sort()).toEqual([
+      ['my-app', 3n],
+      ['my-app2', 2n],
+    ])
+  },
+)
 
 test.skipIf(names.length > 0)('golden tables are not here: nothing was compared', () => {})
 
@@ -89,7 +116,13 @@ async function compareRows(table: DeltaTable, root: string): Promise<void> {
   const expected = join(root, '..', 'expected')
   if (!existsSync(expected)) return
   const live = [...snapshot.files.values()].map((add) => join(root, decodeURIComponent(add.path)))
-  expect(await count(live)).toBe(await count(readdirSync(expected).filter((f) => f.endsWith('.parquet')).map((f) => join(expected, f))))
+  expect(await count(live)).toBe(
+    await count(
+      readdirSync(expected)
+        .filter((f) => f.endsWith('.parquet'))
+        .map((f) => join(expected, f)),
+    ),
+  )
   const said = [...snapshot.files.values()].map(rowsOf)
   if (said.every((rows) => rows !== null)) expect(said.reduce((sum, rows) => sum! + rows!, 0n)).toBe(await count(live))
 }

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { int64, parseJson, printJson } from './int64-json.ts'
 
 test('integers beyond doubles survive', () => {
-  const text = '{"a":9007199254740993,"b":-9223372036854775808,"c":9223372036854775807,"d":1,"e":[1.5e300,12345678901234567890]}'
+  const text =
+    '{"a":9007199254740993,"b":-9223372036854775808,"c":9223372036854775807,"d":1,"e":[1.5e300,12345678901234567890]}'
   expect(printJson(parseJson(text))).toBe(text.replace('1.5e300', '1.5e+300'))
   expect(parseJson('9007199254740993')).toBe(9007199254740993n)
   expect(int64(parseJson('9007199254740991'))).toBe(9007199254740991n)

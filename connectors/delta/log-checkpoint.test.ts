@@ -42,7 +42,8 @@ async function build(table: DeltaTable, versions: number): Promise<void> {
 }
 async function checkpoints(store: ObjectStore): Promise<string[]> {
   const found: string[] = []
-  for await (const { key } of store.list('t/_delta_log/')) if (key.endsWith('.parquet')) found.push(key.split('/').at(-1)!)
+  for await (const { key } of store.list('t/_delta_log/'))
+    if (key.endsWith('.parquet')) found.push(key.split('/').at(-1)!)
   return found.map((name) => name.replace(/^0+/, '').replace('.checkpoint.parquet', ''))
 }
 async function rows(path: string): Promise<Row[]> {
@@ -68,19 +69,38 @@ test('a checkpoint holds protocol, metadata, transactions, live files and unexpi
   const day = 86_400_000
   const table = open(localStore(root), { clock: { nowMs: () => now, sleep: async () => {} }, checkpointInterval: 2 })
   const remove = (path: string, ageDays: number): Action => ({
-    remove: { path, dataChange: true, deletionTimestamp: BigInt(now - ageDays * day), partitionValues: { p: null }, size: 3n },
+    remove: {
+      path,
+      dataChange: true,
+      deletionTimestamp: BigInt(now - ageDays * day),
+      partitionValues: { p: null },
+      size: 3n,
+    },
   })
-  await commit(table, [...creation(), addAction('gone'), addAction('long-gone'), addAction('again'), txnAction('app', 1n)])
+  await commit(table, [
+    ...creation(),
+    addAction('gone'),
+    addAction('long-gone'),
+    addAction('again'),
+    txnAction('app', 1n),
+  ])
   const stats = '{"numRecords":2,"minValues":{"id":9007199254740993,"name":"\\u0000\\"é🎬"}}'
   await commit(table, [remove('gone', 6), remove('long-gone', 8), remove('again', 1), txnAction('app', 2n ** 53n + 1n)])
-  await commit(table, [addAction('again'), addAction('kept', { stats, partitionValues: { p: null, q: 'x' }, tags: { t: '1' } })])
+  await commit(table, [
+    addAction('again'),
+    addAction('kept', { stats, partitionValues: { p: null, q: 'x' }, tags: { t: '1' } }),
+  ])
   const found = await rows(join(root, 't/_delta_log', `${versionName(2n)}.checkpoint.parquet`))
   const of = (kind: string): unknown[] => found.map((row) => row[kind]).filter((value) => value !== null)
   expect(found).toHaveLength(6)
-  expect(of('protocol')).toEqual([{ minReaderVersion: 1, minWriterVersion: 2, readerFeatures: null, writerFeatures: null }])
+  expect(of('protocol')).toEqual([
+    { minReaderVersion: 1, minWriterVersion: 2, readerFeatures: null, writerFeatures: null },
+  ])
   expect(of('metaData')).toMatchObject([{ id: 'test', partitionColumns: { items: [] } }].map(({ id }) => ({ id })))
   expect(of('txn')).toEqual([{ appId: 'app', version: 2n ** 53n + 1n, lastUpdated: 0n }])
-  expect(of('remove')).toMatchObject([{ path: 'gone', deletionTimestamp: BigInt(now - 6 * day), dataChange: false, size: 3n }])
+  expect(of('remove')).toMatchObject([
+    { path: 'gone', deletionTimestamp: BigInt(now - 6 * day), dataChange: false, size: 3n },
+  ])
   expect(of('add')).toMatchObject([
     { path: 'again', dataChange: false, stats: null },
     { path: 'kept', stats, tags: [{ key: 't', value: '1' }] },
@@ -155,7 +175,10 @@ test('a checkpoint of another writer is left alone', async () => {
 test('checkpoints of kinds that are not read are refused by name once the entries are gone', async () => {
   const store = memoryStore({ localDir: dir })
   await build(open(store, { checkpointInterval: 1000 }), 8)
-  const names = { multi: `${versionName(5n)}.checkpoint.0000000001.0000000002.parquet`, v2: `${versionName(6n)}.checkpoint.ab-cd.json` }
+  const names = {
+    multi: `${versionName(5n)}.checkpoint.0000000001.0000000002.parquet`,
+    v2: `${versionName(6n)}.checkpoint.ab-cd.json`,
+  }
   for (const name of Object.values(names)) await store.put(`t/_delta_log/${name}`, Buffer.from('x'))
   expect((await open(store).snapshot())?.files.size).toBe(8)
   await store.delete(entryKey('t', 0n))
@@ -186,6 +209,9 @@ test('a staging folder that is gone is a reason to skip the checkpoint only', as
   const gone = join(dir, 'gone')
   writeFileSync(join(dir, 'marker'), '')
   expect(existsSync(gone)).toBe(false)
-  await build(open(memoryStore({ localDir: dir }), { stagingDir: gone, onCheckpointFailed: (e) => failures.push(e) }), 6)
+  await build(
+    open(memoryStore({ localDir: dir }), { stagingDir: gone, onCheckpointFailed: (e) => failures.push(e) }),
+    6,
+  )
   expect(failures).toHaveLength(1)
 })

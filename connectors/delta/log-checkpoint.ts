@@ -52,7 +52,12 @@ export async function writeCheckpoint(writer: CheckpointWriter, state: TableStat
     await writer.duckdb.withConnection((connection) => convert(connection, source, parquet))
     const body = await readFile(parquet)
     if (!(await store.putIfAbsent(checkpointKey(table, state.version), body))) return null
-    const hint = { version: state.version, size: written.lines, sizeInBytes: body.length, numOfAddFiles: state.files.size }
+    const hint = {
+      version: state.version,
+      size: written.lines,
+      sizeInBytes: body.length,
+      numOfAddFiles: state.files.size,
+    }
     return Buffer.from(printJson(hint))
   } finally {
     await rm(lines, { force: true })

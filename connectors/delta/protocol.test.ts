@@ -29,8 +29,12 @@ test.each([1, 2, 3, 4])('tables of reader version 1 and writer version %i are re
 
 test('every unknown reader feature is named', () => {
   const table = features(['deletionVectors', 'timestampNtz', 'fromTheFuture'], ['deletionVectors', 'fromTheFuture'])
-  expect(() => assertReadable('t', table)).toThrowError(unsupported('cannot be read: it uses deletionVectors, fromTheFuture'))
-  expect(() => assertReadable('t', { minReaderVersion: 2, minWriterVersion: 5 })).toThrowError(unsupported('columnMapping'))
+  expect(() => assertReadable('t', table)).toThrowError(
+    unsupported('cannot be read: it uses deletionVectors, fromTheFuture'),
+  )
+  expect(() => assertReadable('t', { minReaderVersion: 2, minWriterVersion: 5 })).toThrowError(
+    unsupported('columnMapping'),
+  )
   expect(() => assertReadable('t', { minReaderVersion: 99, minWriterVersion: 7 })).toThrowError(
     unsupported('needs reader version 99'),
   )
@@ -49,8 +53,16 @@ test('a table with an unknown writer feature is read but not written', () => {
 })
 
 test('features whose rules are not in use do not stop a writer', () => {
-  assertWritable('t', features([], ['appendOnly', 'invariants', 'checkConstraints', 'generatedColumns', 'changeDataFeed']), meta())
-  assertWritable('t', features(['timestampNtz', 'vacuumProtocolCheck'], ['timestampNtz', 'vacuumProtocolCheck']), meta())
+  assertWritable(
+    't',
+    features([], ['appendOnly', 'invariants', 'checkConstraints', 'generatedColumns', 'changeDataFeed']),
+    meta(),
+  )
+  assertWritable(
+    't',
+    features(['timestampNtz', 'vacuumProtocolCheck'], ['timestampNtz', 'vacuumProtocolCheck']),
+    meta(),
+  )
 })
 
 test.each([
@@ -62,7 +74,9 @@ test.each([
   ['column mapping name', meta({ 'delta.columnMapping.mode': 'name' })],
   ['timestamp_ntz', meta({}, { type: { type: 'array', elementType: 'timestamp_ntz', containsNull: true } })],
 ])('a table with an active %s is not written', (what, metaData) => {
-  expect(() => assertWritable('t', { minReaderVersion: 1, minWriterVersion: 4 }, metaData)).toThrowError(unsupported(what))
+  expect(() => assertWritable('t', { minReaderVersion: 1, minWriterVersion: 4 }, metaData)).toThrowError(
+    unsupported(what),
+  )
 })
 
 test('an append-only table loses no rows', () => {
@@ -77,12 +91,19 @@ test('new tables get the least protocol that they need', () => {
     protocolFor({ ...meta(configuration), schemaString: printSchema([{ name: 'a', type }]) })
   expect(of('long')).toEqual({ minReaderVersion: 1, minWriterVersion: 2 })
   expect(of('long', { 'delta.enableChangeDataFeed': 'true' })).toEqual({ minReaderVersion: 1, minWriterVersion: 4 })
-  expect(of('timestamp_ntz')).toMatchObject({ minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['timestampNtz'] })
+  expect(of('timestamp_ntz')).toMatchObject({
+    minReaderVersion: 3,
+    minWriterVersion: 7,
+    readerFeatures: ['timestampNtz'],
+  })
 })
 
 test('columns that readers could not name or tell apart make no table', () => {
-  const create = (...names: string[]) => () =>
-    createActions({ columns: names.map((name) => ({ name, type: 'long' })), changeFeed: true, id: 'x', nowMs: 0 })
-  for (const names of [['a', 'A'], ['a b'], [''], []]) expect(create(...names)).toThrowError(expect.objectContaining({ code: 'SCHEMA_MISMATCH' }))
+  const create =
+    (...names: string[]) =>
+    () =>
+      createActions({ columns: names.map((name) => ({ name, type: 'long' })), changeFeed: true, id: 'x', nowMs: 0 })
+  for (const names of [['a', 'A'], ['a b'], [''], []])
+    expect(create(...names)).toThrowError(expect.objectContaining({ code: 'SCHEMA_MISMATCH' }))
   expect(create('a', 'Größe')()).toHaveLength(2)
 })

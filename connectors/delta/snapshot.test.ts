@@ -66,7 +66,11 @@ function contents(snapshot: Snapshot | null): unknown {
   )
 }
 
-type Step = { readonly adds: number; readonly removes: readonly number[]; readonly txn: readonly [number, bigint] | null }
+type Step = {
+  readonly adds: number
+  readonly removes: readonly number[]
+  readonly txn: readonly [number, bigint] | null
+}
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.record({
     adds: fc.nat(3),
@@ -228,7 +232,11 @@ test('integers beyond doubles survive log, checkpoint and snapshot', async () =>
   const big = 2n ** 53n + 1n
   const store = newStore()
   const table = open(store, 1)
-  await commit(table, [...creation(), addAction('f', { size: big, stats: `{"numRecords":${big}}` }), txnAction('a', big)])
+  await commit(table, [
+    ...creation(),
+    addAction('f', { size: big, stats: `{"numRecords":${big}}` }),
+    txnAction('a', big),
+  ])
   await commit(table, [txnAction('b', 2n ** 63n - 1n)])
   await store.delete(entryKey('t', 0n)) // only the checkpoint is left of it
   const snapshot = await open(store).snapshot()

@@ -35,13 +35,13 @@ export async function loadState(reader: LogReader, version: bigint | null): Prom
   if (hint !== null && (version === null || hint <= version)) {
     const recent = await listLog({ store, table, from: hint })
     if (recent.checkpoints.includes(hint)) {
-      const loaded = await loadFrom(reader, recent, version, true)
+      const loaded = await loadFrom(reader, { listing: recent, version, partial: true })
       if (loaded !== null) return loaded
     }
   }
   const listing = await listLog({ store, table, from: 0n })
-  if (listing.entries.length + listing.checkpoints.length === 0) return null
-  return loadFrom(reader, listing, version, false)
+  if (listing.entries.length + listing.checkpoints.length + listing.otherCheckpoints.length === 0) return null
+  return loadFrom(reader, { listing, version, partial: false })
 }
 
 /** The state after the entries that follow it without a gap: the same object if there are none. */
@@ -70,13 +70,15 @@ export async function readEntry(
   return body === null ? null : parseLogEntry(key, version, body)
 }
 
-/** Null only if `partial` and the listing does not do: it began too late, or its checkpoints cannot be read. */
-async function loadFrom(
-  reader: LogReader,
-  listing: LogListing,
-  version: bigint | null,
-  partial: boolean,
-): Promise<LoadedState | null> {
+interface LoadOptions {
+  readonly listing: LogListing
+  readonly version: bigint | null
+  /** Whether the listing begins at a hint: then null is returned if its checkpoints cannot be read. */
+  readonly partial: boolean
+}
+
+async function loadFrom(reader: LogReader, options: LoadOptions): Promise<LoadedState | null> {
+  const { listing, version, partial } = options
   const head = newest(listing)
   if (version !== null && version > head)
     throw notFound(reader.table, version, `the newest is ${head} (choose an older one)`)
@@ -84,6 +86,7 @@ async function loadFrom(
   const unreadable: unknown[] = []
   for (const checkpoint of listing.checkpoints.filter((candidate) => candidate <= target).reverse()) {
     const actions = await reader.readCheckpoint(checkpoint).catch((cause: unknown) => {
+      if (cause instanceof MillraceError && cause.code === 'STORAGE_FAILED') throw cause // says nothing of the file
       unreadable.push(cause)
       return null
     })

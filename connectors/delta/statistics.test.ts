@@ -12,7 +12,9 @@ function addWith(stats: string): AddFile {
 }
 
 function fileOf(type: DataType, statistics: Omit<ColumnStatistics, 'path'>, rows = 10): AddFile {
-  return addWith(printStatistics({ rows, columns: [{ name: 'c', type }], statistics: [{ path: ['c'], ...statistics }] }))
+  return addWith(
+    printStatistics({ rows, columns: [{ name: 'c', type }], statistics: [{ path: ['c'], ...statistics }] }),
+  )
 }
 
 const comparators: Record<string, (left: Bound, right: Bound) => number> = {
@@ -21,7 +23,9 @@ const comparators: Record<string, (left: Bound, right: Bound) => number> = {
 const values: Record<string, fc.Arbitrary<Bound>> = {
   string: fc.oneof(
     fc.string({ unit: 'binary', maxLength: 80 }),
-    fc.array(fc.constantFrom('a', '\u{10ffff}', '\uffff', '\u{10000}', '\ud7ff', '\u007f'), { maxLength: 40 }).map((all) => all.join('')),
+    fc
+      .array(fc.constantFrom('a', '\u{10ffff}', '\uffff', '\u{10000}', '\ud7ff', '\u007f'), { maxLength: 40 })
+      .map((all) => all.join('')),
   ),
   long: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   timestamp: fc.bigInt({ min: -62_200_000_000_000_000n, max: 253_500_000_000_000_000n }),
@@ -60,7 +64,11 @@ test('files whose bounds lie outside are skipped', () => {
 
 test('the upper bound of timestamps covers the microseconds that were floored', () => {
   const at = (text: string, micros = 0n): bigint => BigInt(Date.parse(text)) * 1000n + micros
-  const add = fileOf('timestamp', { min: at('1969-12-31T23:59:59.999Z', 500n), max: at('2020-01-01T00:00:00.123Z', 456n), nullCount: 0 })
+  const add = fileOf('timestamp', {
+    min: at('1969-12-31T23:59:59.999Z', 500n),
+    max: at('2020-01-01T00:00:00.123Z', 456n),
+    nullCount: 0,
+  })
   expect(add.stats).toContain('"minValues":{"c":"1969-12-31T23:59:59.999Z"}')
   expect(add.stats).toContain('"maxValues":{"c":"2020-01-01T00:00:00.123Z"}')
   const seek = (micros: bigint) => mayMatchRange(add, { path: ['c'], type: 'timestamp', min: micros, max: micros })
@@ -77,14 +85,20 @@ test('missing, foreign or damaged statistics never skip a file', () => {
   const { stats: _, ...without } = addWith('')
   expect(mayMatchRange(without, range)).toBe(true)
   expect(rowsOf(without)).toBeNull()
-  const zoned = addWith('{"minValues":{"c":"2000-01-01T00:00:00.000-08:00"},"maxValues":{"c":"2000-01-01T00:00:00.000-08:00"}}')
+  const zoned = addWith(
+    '{"minValues":{"c":"2000-01-01T00:00:00.000-08:00"},"maxValues":{"c":"2000-01-01T00:00:00.000-08:00"}}',
+  )
   const instant = BigInt(Date.parse('2000-01-01T08:00:00Z')) * 1000n
   expect(mayMatchRange(zoned, { path: ['c'], type: 'timestamp', min: instant, max: instant })).toBe(true)
-  expect(mayMatchRange(zoned, { path: ['c'], type: 'timestamp', min: instant + 1000n, max: instant + 1000n })).toBe(false)
+  expect(mayMatchRange(zoned, { path: ['c'], type: 'timestamp', min: instant + 1000n, max: instant + 1000n })).toBe(
+    false,
+  )
 })
 
 test('a file must overlap every range', () => {
-  const add = addWith('{"numRecords":3,"minValues":{"a":1,"s":{"b":"x"}},"maxValues":{"a":5,"s":{"b":"y"}},"nullCount":{}}')
+  const add = addWith(
+    '{"numRecords":3,"minValues":{"a":1,"s":{"b":"x"}},"maxValues":{"a":5,"s":{"b":"y"}},"nullCount":{}}',
+  )
   const a = { path: ['a'], type: 'long' as const, min: 2n, max: 2n }
   expect(mayMatchRanges(add, [a, { path: ['s', 'b'], type: 'string', min: 'xx', max: 'xx' }])).toBe(true)
   expect(mayMatchRanges(add, [a, { path: ['s', 'b'], type: 'string', min: 'a', max: 'b' }])).toBe(false)
@@ -93,7 +107,16 @@ test('a file must overlap every range', () => {
 
 test('statistics mirror the schema, for the first 32 leaf columns only', () => {
   const columns: Column[] = [
-    { name: 's', type: { kind: 'struct', fields: [{ name: 'x', type: 'long' }, { name: '__proto__', type: 'string' }] } },
+    {
+      name: 's',
+      type: {
+        kind: 'struct',
+        fields: [
+          { name: 'x', type: 'long' },
+          { name: '__proto__', type: 'string' },
+        ],
+      },
+    },
     { name: 'list', type: { kind: 'array', element: 'long' } },
     ...Array.from({ length: 40 }, (_, i): Column => ({ name: `c${i}`, type: 'long' })),
   ]

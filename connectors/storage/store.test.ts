@@ -62,7 +62,9 @@ for (const [kind, open] of Object.entries(kinds))
       expect(await keys(store, 'a/b')).toEqual(['a/b', 'a/b.c/d'])
       expect(await keys(store, 'nothing/')).toEqual([])
       for (const after of ['', 'a', 'a/b', 'a/b.', 'a/b.c/d', 'b/', 'b/é', 'zz'])
-        expect(await keys(store, '', after)).toEqual(sorted.filter((key) => Buffer.from(key).compare(Buffer.from(after)) > 0))
+        expect(await keys(store, '', after)).toEqual(
+          sorted.filter((key) => Buffer.from(key).compare(Buffer.from(after)) > 0),
+        )
     })
 
     test('a listed object says its size and when it was written', async () => {
