@@ -7,6 +7,7 @@ import { faultPoint } from './fault-points.ts'
 export interface BatchSink {
   readonly sink: Sink
   readonly outputs: SinkCommit['outputs']
+  readonly columns: SinkCommit['columns']
 }
 
 export type CommitSinksOutcome =
@@ -20,12 +21,12 @@ export type CommitSinksOutcome =
  */
 export async function commitSinks(
   sinks: readonly BatchSink[],
-  commit: Omit<SinkCommit, 'outputs'>,
+  commit: Omit<SinkCommit, 'outputs' | 'columns'>,
 ): Promise<CommitSinksOutcome> {
   const reports: SinkReport[] = []
-  for (const [i, { sink, outputs }] of sinks.entries()) {
+  for (const [i, { sink, outputs, columns }] of sinks.entries()) {
     if (i > 0) faultPoint('between-sinks')
-    const outcome = await sink.commit({ ...commit, outputs })
+    const outcome = await sink.commit({ ...commit, outputs, columns })
     if (outcome.kind === 'fenced') return { kind: 'fenced', sink: sink.name, position: outcome.position }
     if (outcome.kind === 'conflict') return { kind: 'conflict', sink: sink.name, message: outcome.message }
     reports.push({

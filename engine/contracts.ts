@@ -3,7 +3,7 @@
  * `checkpoints` implement or use them, and nothing here knows any of them.
  */
 import type { Table as ArrowTable } from 'apache-arrow'
-import type { ParquetFile } from './schema.ts'
+import type { Column, ParquetFile } from './schema.ts'
 
 // ---------------------------------------------------------------------------------------------- positions
 
@@ -162,6 +162,8 @@ export interface SinkCommit {
   readonly initial: Position
   /** Rows per input of the sink's description, as Parquet files in staging. An input without rows has none. */
   readonly outputs: ReadonlyMap<string, readonly ParquetFile[]>
+  /** Columns per input, where they are known although it has no rows: a table may have to be made for nothing yet. */
+  readonly columns: ReadonlyMap<string, readonly Column[]>
   readonly signal: AbortSignal
 }
 
@@ -216,7 +218,8 @@ export interface Stage {
 export type StageInput =
   | { readonly kind: 'records'; readonly source: SourceDescription; readonly ranges: readonly Range[] }
   | { readonly kind: 'table'; readonly table: TableInput }
-  | { readonly kind: 'files'; readonly files: readonly ParquetFile[] }
+  /** `columns`: of the rows, where they are known although there are none. */
+  | { readonly kind: 'files'; readonly files: readonly ParquetFile[]; readonly columns?: readonly Column[] }
 
 export interface StageRun {
   readonly pipeline: string
@@ -231,6 +234,8 @@ export interface StageRun {
 export interface StageResult {
   /** Files per output, keyed `step` or `step.rejected`; none for an output without rows. */
   readonly outputs: ReadonlyMap<string, readonly ParquetFile[]>
+  /** Columns per output, where they are known although it has no rows; dead letters excepted. */
+  readonly columns: ReadonlyMap<string, readonly Column[]>
   /** What was really read of each records range: the same start, an end at or before the planned one. */
   readonly ranges: readonly Range[]
   readonly rowsIn: number

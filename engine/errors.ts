@@ -60,6 +60,6 @@ export function messageOf(error: unknown): string {
 
 /** True for a Node system error (`ENOENT`, `EEXIST`, `ENOSPC`, ...): with one of the given codes, or any if none is. */
 export function isSystemError(error: unknown, ...codes: readonly string[]): boolean {
-  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return false
-  return codes.length === 0 || codes.includes(String(error.code))
+  if (!(error instanceof Error) || !('code' in error)) return false
+  return codes.length === 0 ? 'syscall' in error : codes.includes(String(error.code))
 }

@@ -94,6 +94,7 @@ const executor: Executor = {
     faultPoint('file-written')
     return {
       outputs: new Map([[stage.outputs[0]!.step, [{ path: '', rows, sizeBytes: 0, columns: [], statistics: [] }]]]),
+      columns: new Map(),
       ranges: input.ranges,
       rowsIn: rows,
       bytesIn: rows,

@@ -20,7 +20,7 @@ import {
 } from './session.ts'
 import { planStages } from './stages.ts'
 import { waitForTrigger } from './wait.ts'
-import { outputsFor, runStages } from './work.ts'
+import { columnsFor, outputsFor, runStages } from './work.ts'
 
 export interface RunOptions {
   /** Ends the run once the running batch is committed. */
@@ -176,7 +176,11 @@ async function runBatch(
     },
     runtime,
   )
-  const targets = sinks.map((i) => ({ sink: session.sinks[i]!, outputs: outputsFor(pipeline, i, work.outputs) }))
+  const targets = sinks.map((i) => ({
+    sink: session.sinks[i]!,
+    outputs: outputsFor(pipeline, i, work.outputs),
+    columns: columnsFor(pipeline, i, work.columns),
+  }))
   const outcome = await commitSinks(targets, {
     pipeline: pipeline.name,
     txnId: runtime.ids.uuid(),

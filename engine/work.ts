@@ -4,7 +4,7 @@ import { faultPoint } from './fault-points.ts'
 import { rejectedSuffix } from './graph.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { Runtime } from './runtime.ts'
-import type { ParquetFile } from './schema.ts'
+import type { Column, ParquetFile } from './schema.ts'
 
 export interface BatchWork {
   readonly pipeline: Pipeline
@@ -21,6 +21,8 @@ export interface WorkResult {
   readonly ranges: readonly Range[]
   /** By `step` or `step.rejected`. */
   readonly outputs: ReadonlyMap<string, readonly ParquetFile[]>
+  /** By the same names, where they are known without rows. */
+  readonly columns: ReadonlyMap<string, readonly Column[]>
   readonly rowsIn: number
   readonly bytesIn: number
   readonly violations: number
@@ -28,12 +30,13 @@ export interface WorkResult {
 
 export async function runStages(work: BatchWork, runtime: Runtime): Promise<WorkResult> {
   const outputs = new Map<string, readonly ParquetFile[]>()
+  const columns = new Map<string, readonly Column[]>()
   const ranges: Range[] = []
   let rowsIn = 0
   let bytesIn = 0
   let violations = 0
   for (const stage of work.stages) {
-    const inputs = await stageInputs(work, stage, outputs)
+    const inputs = await stageInputs(work, stage, { outputs, columns })
     const result = await runtime.executors[stage.executor].run({
       pipeline: work.pipeline.name,
       stage,
@@ -43,6 +46,7 @@ export async function runStages(work: BatchWork, runtime: Runtime): Promise<Work
       signal: work.signal,
     })
     for (const [name, files] of result.outputs) outputs.set(name, files)
+    for (const [name, known] of result.columns) columns.set(name, known)
     ranges.push(...rangesOf(inputs, work, result))
     if (readsSource(inputs)) {
       rowsIn += result.rowsIn
@@ -51,24 +55,29 @@ export async function runStages(work: BatchWork, runtime: Runtime): Promise<Work
     for (const count of result.violations.values()) violations += count
     faultPoint('stage-done')
   }
-  return { ranges, outputs, rowsIn, bytesIn, violations }
+  return { ranges, outputs, columns, rowsIn, bytesIn, violations }
 }
 
 async function stageInputs(
   work: BatchWork,
   stage: Stage,
-  outputs: ReadonlyMap<string, readonly ParquetFile[]>,
+  { outputs, columns }: Pick<WorkResult, 'outputs' | 'columns'>,
 ): Promise<Map<string, StageInput>> {
   const inputs = new Map<string, StageInput>()
   for (const id of stage.inputs) {
     const source = work.sources.get(id)
     const ranges = work.ranges.get(id) ?? []
     const files = outputs.get(id)
-    if (files !== undefined || source === undefined) inputs.set(id, { kind: 'files', files: files ?? [] })
+    if (files !== undefined || source === undefined || columns.has(id))
+      inputs.set(id, filesInput(files ?? [], columns.get(id)))
     else if (source.shape === 'records') inputs.set(id, { kind: 'records', source: work.pipeline.sources[id]!, ranges })
     else inputs.set(id, { kind: 'table', table: await tableInput(source, ranges) })
   }
   return inputs
+}
+
+function filesInput(files: readonly ParquetFile[], columns: readonly Column[] | undefined): StageInput {
+  return { kind: 'files', files, ...(columns === undefined ? {} : { columns }) }
 }
 
 async function tableInput(source: Extract<Source, { shape: 'table' }>, ranges: readonly Range[]) {
@@ -86,6 +95,18 @@ function rangesOf(inputs: ReadonlyMap<string, StageInput>, work: BatchWork, resu
 
 function readsSource(inputs: ReadonlyMap<string, StageInput>): boolean {
   return [...inputs.values()].some((input) => input.kind !== 'files')
+}
+
+/** Columns of each input of one sink, where they are known without rows. */
+export function columnsFor(
+  pipeline: Pipeline,
+  sinkIndex: number,
+  columns: WorkResult['columns'],
+): ReadonlyMap<string, readonly Column[]> {
+  const inputs = Object.entries(pipeline.sinks[sinkIndex]!.inputs)
+  return new Map(
+    inputs.flatMap(([input, step]) => (columns.has(step ?? '') ? [[input, columns.get(step ?? '')!]] : [])),
+  )
 }
 
 /** The files of a batch that belong to each input of one sink. */

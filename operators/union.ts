@@ -9,7 +9,7 @@ import { relationalStep } from './relational/step.ts'
 
 /**
  * All rows of all inputs, by column name: a column that an input lacks is null there. Numbers widen; other types must
- * agree.
+ * agree. An input without files in a batch adds neither rows nor columns to it: derive what a later step names.
  */
 export function union(id: string, from: readonly string[]): Step {
   return relationalStep(id, 'union', { options: {}, input: { from } })

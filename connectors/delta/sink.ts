@@ -89,11 +89,12 @@ async function commitBatch(options: TableSinkOptions, commit: SinkCommit): Promi
 }
 
 function preparation(
-  { write, columns = [], changeFeed, duckdb, stagingDir }: TableSinkOptions,
+  { write, columns: declared, changeFeed, duckdb, stagingDir }: TableSinkOptions,
   target: WriteTarget,
   commit: SinkCommit,
 ): (snapshot: Snapshot | null) => Promise<TableWrite> {
   const files = commit.outputs.get('rows') ?? []
+  const columns = declared ?? commit.columns.get('rows') ?? []
   if (write.mode === 'append') return prepareAppend({ target, files, columns, changeFeed })
   const { signal } = commit
   const options = { ...write, target, files, columns, changeFeed, duckdb, stagingDir, signal }

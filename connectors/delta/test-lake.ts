@@ -84,6 +84,7 @@ export function batch(start: bigint, end: bigint, files: readonly ParquetFile[])
     ranges,
     initial: new Map(),
     outputs: new Map([['rows', files]]),
+    columns: new Map(),
     signal: new AbortController().signal,
   }
 }

@@ -59,6 +59,7 @@ function commitOf(txnId: string, start: bigint, end: bigint, ...files: readonly 
     ranges: [{ sourcePartition: 'dead', start, end }],
     initial: new Map(),
     outputs: new Map([['rows', files]]),
+    columns: new Map(),
     signal: new AbortController().signal,
   }
 }

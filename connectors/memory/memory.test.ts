@@ -61,6 +61,7 @@ test('the sink holds each batch once, whatever its script makes of the commits',
       ranges: [range(start, end)],
       initial: new Map(),
       outputs: new Map([['rows', [file]]]),
+      columns: new Map(),
       signal: new AbortController().signal,
     })
     await expect(sink.commit(commit('a', 0n, 3n))).rejects.toMatchObject({ code: 'SINK_FAILED', retryable: true })

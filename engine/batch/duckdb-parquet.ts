@@ -29,7 +29,8 @@ export async function copyToParquet(
     rows,
     sizeBytes: Number(written?.file_size_bytes ?? 0),
     columns,
-    statistics: rows === 0 ? [] : leafStatistics(columns, (written?.column_statistics ?? []) as Entry<Entry<string>[]>[]),
+    statistics:
+      rows === 0 ? [] : leafStatistics(columns, (written?.column_statistics ?? []) as Entry<Entry<string>[]>[]),
   }
 }
 
@@ -98,4 +99,3 @@ function microseconds(text: string): bigint | undefined {
   const wholeMs = Date.parse(`${match[1]}T${match[2]}Z`)
   return BigInt(wholeMs) * 1000n + BigInt((match[3] ?? '').padEnd(6, '0'))
 }
-

@@ -29,7 +29,7 @@ function pool(body: string, setup: object = {}, threads = 2): Executor {
     import { MillraceError } from '${errors}'
     import { faultPoint } from '${faults}'
     let opened = 0
-    const result = (task, more) => ({ outputs: new Map(), violations: new Map([['step', 1]]), rowsIn: 1, bytesIn: 2,
+    const result = (task, more) => ({ outputs: new Map(), columns: new Map(), violations: new Map([['step', 1]]), rowsIn: 1, bytesIn: 2,
       ranges: [...task.inputs.values()].flatMap((input) => input.ranges), ...more })
     export function openWorkerRuntime(setup) { opened++; return { async run(task, signal) { ${body} } } }`,
   )
@@ -130,7 +130,7 @@ test('a wiring that cannot be opened fails the batch and is tried again', async 
 })
 
 test('the same runtime runs on the calling thread', async () => {
-  const result = { outputs: new Map(), ranges: [], rowsIn: 7, bytesIn: 0, violations: new Map() }
+  const result = { outputs: new Map(), columns: new Map(), ranges: [], rowsIn: 7, bytesIn: 0, violations: new Map() }
   const executor = inlineExecutor({ run: async () => result })
   expect(await executor.run(run([]))).toBe(result)
 })

@@ -1,6 +1,6 @@
 /** Cuts a stage's run into tasks for threads, and puts their results together. Pure. */
 import type { Range, StageInput, StageResult } from '../contracts.ts'
-import type { ParquetFile } from '../schema.ts'
+import type { Column, ParquetFile } from '../schema.ts'
 import type { WorkerTask } from './task.ts'
 
 /** Fewer records than this for each task are not worth another thread, and another small file. */
@@ -68,13 +68,16 @@ function inputsOf(task: WorkerTask, units: readonly Unit[]): Map<string, StageIn
 /** One result of all tasks; ranges in the order in which the run named them. */
 export function mergeResults(task: WorkerTask, results: readonly StageResult[]): StageResult {
   const outputs = new Map<string, readonly ParquetFile[]>()
+  const columns = new Map<string, readonly Column[]>()
   const violations = new Map<string, number>()
   for (const result of results) {
     for (const [name, files] of result.outputs) outputs.set(name, [...(outputs.get(name) ?? []), ...files])
+    for (const [name, found] of result.columns) columns.set(name, found)
     for (const [step, count] of result.violations) violations.set(step, (violations.get(step) ?? 0) + count)
   }
   return {
     outputs,
+    columns,
     ranges: inOrder(
       task,
       results.flatMap(({ ranges }) => ranges),

@@ -11,6 +11,8 @@ export interface Outputs {
   write(output: string, table: ArrowTable): Promise<void>
   /** Files per output; none for an output without rows. */
   finish(): Promise<Map<string, readonly ParquetFile[]>>
+  /** Columns of every output that was written to, if only with a table without rows. */
+  columns(): ReadonlyMap<string, readonly Column[]>
   /** Removes what was written, finished files too. */
   abort(): Promise<void>
 }
@@ -23,10 +25,13 @@ interface Open {
 /** Files get unique names in `dir`, which exists. */
 export function openOutputs(dir: string, ids: Ids): Outputs {
   const open = new Map<string, Open>()
+  const seen = new Map<string, readonly Column[]>()
   return {
     async write(output, table) {
+      const columns = columnsOf(table.schema)
+      seen.set(output, columns)
       if (table.numRows === 0) return
-      const schema = describe(columnsOf(table.schema))
+      const schema = describe(columns)
       const opened = open.get(output) ?? {
         writer: await openParquetWriter(join(dir, `${ids.uuid()}.parquet`), table.schema),
         schema,
@@ -35,6 +40,7 @@ export function openOutputs(dir: string, ids: Ids): Outputs {
       if (opened.schema !== schema) throw columnsChanged(output, opened.schema, schema)
       await opened.writer.write(table)
     },
+    columns: () => seen,
     async finish() {
       const files = new Map<string, readonly ParquetFile[]>()
       for (const [output, { writer }] of open) files.set(output, [await writer.close()])

@@ -63,7 +63,8 @@ async function runInputs(task: WorkerTask, running: Running): Promise<StageResul
         await chain(id, table)
       }
   }
-  return { outputs: await running.outputs.finish(), ranges, rowsIn, bytesIn, violations: new Map() }
+  const outputs = await running.outputs.finish()
+  return { outputs, columns: running.outputs.columns(), ranges, rowsIn, bytesIn, violations: new Map() }
 }
 
 /** Passes `worker-read` when the first rows have been read, before anything is written. */

@@ -60,6 +60,10 @@ function isInteger(type: DataType): boolean {
   return type === 'long' || type === 'integer' || type === 'short' || type === 'byte'
 }
 
+/** DuckDB's own casts take more: `2020-1-2`, `epoch`, `infinity`. */
+const isoDate = '\\d{4}-\\d{2}-\\d{2}'
+const isoTimestamp = `${isoDate}[T ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?(Z|[+-]\\d{2}(:?\\d{2})?)?`
+
 /** True where the i-th field is missing, null or as declared; never null. */
 export function fieldFits(options: ParseOptions, column: Column, i: number): Expression {
   return and(typeFits(column, i), valueFits(options, column, i))
@@ -75,8 +79,7 @@ function valueFits(options: ParseOptions, { name, type }: Column, i: number): Ex
   const value = shapedField(options, name)
   if (isInteger(type)) return or(coalesce(eq(typeFound(i + 1), 'NULL'), true), isNotNull(value))
   if (!isText(type)) return and()
-  const parsed = isNotNull(tryCast(value, type))
-  const fits = type === 'date' ? and(matches(value, '\\d{4}-\\d{2}-\\d{2}'), parsed) : parsed
+  const fits = and(matches(value, type === 'date' ? isoDate : isoTimestamp), isNotNull(tryCast(value, type)))
   return coalesce(or(eq(value, ''), fits), true)
 }
 

@@ -134,6 +134,19 @@ test('a tombstone is rejected where none is expected', async () => {
   expect((await output('p.rejected')).map((r) => r.code)).toEqual(['TOMBSTONE_UNEXPECTED'])
 })
 
+test('timestamps are ISO 8601, and of a field that appears twice the first counts', async () => {
+  const step = o.parse('p', { from: 'value', keep: ['offset'], columns: { at: 'timestamp', n: 'long' } })
+  const good = ['2020-01-02T03:04:05.678901Z', '2020-01-02 05:04:05.678901+02:00', '2020-01-02T03:04:05.678901']
+  const bad = ['2020-01-02', 'epoch', 'infinity', '2020-13-01T00:00:00Z', '1577934245']
+  const values = [...good, ...bad].map((at) => `{"at":${JSON.stringify(at)},"n":1,"n":"x"}`)
+  const { rows, output } = await bench.run(
+    [step, o.derive('d', { at: o.epochMicros(o.col('at')) })],
+    records(...values),
+  )
+  expect(rows).toEqual(good.map((_at, i) => ({ offset: BigInt(i), at: 1577934245678901n, n: 1n })))
+  expect((await output('p.rejected')).length).toBe(bad.length)
+})
+
 test('field names full of metacharacters are data', async () => {
   const name = `a/b~1"c'$.[0]é`
   const step = o.parse('p', { from: 'value', path: "$['o /~.']", columns: { [name]: 'string', 0: 'long' } })

@@ -37,7 +37,8 @@ export interface ParseSpec {
  * One row per input row. A missing field or JSON null is null; unknown fields are ignored. Of a field that appears
  * twice, the first counts. Rejected: NOT_JSON (invalid UTF-8 too), NOT_AN_OBJECT where `path` leads to no object, and
  * WRONG_TYPE, naming every field at fault, where a field does not have its declared type: integers must be whole and
- * fit, a date is `YYYY-MM-DD`, null or empty (null too), a timestamp ISO 8601, and text is no number. Inside lists and
+ * fit, a date is `YYYY-MM-DD`, null or empty (null too), a timestamp ISO 8601 (UTC where it
+ * names no zone), and text is no number. Inside lists and
  * objects what does not fit is converted if it can be, else null.
  */
 export function parse(id: string, spec: ParseSpec, input?: StepInput): Step {

@@ -1,4 +1,4 @@
-/** From a stage's plans to SQL text. Pure. */
+/** From a stage's plans to SQL text. Runs nothing, except to ask for the columns of what only the engine knows. */
 import { describeColumns, duckdbType } from '../../engine/batch/duckdb-types.ts'
 import { type Connection, identifier, literal } from '../../engine/duckdb.ts'
 import { duckdbDialect } from '../expressions/duckdb.ts'

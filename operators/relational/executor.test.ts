@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { systemIds } from '../../engine/clock.ts'
 import type { StageInput, StageRun, Step } from '../../engine/contracts.ts'
+import { deadLetterColumns } from '../../engine/dead-letter.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import type { Column } from '../../engine/schema.ts'
 import * as o from '../index.ts'
@@ -184,9 +185,8 @@ test('a check gives the columns of every output, as the files will have them, or
     { name: 'n', type: 'long' },
     { name: 'key', type: 'string' },
   ])
-  expect(outputs.get('parse.rejected')?.map(({ name }) => name)).toEqual(
-    outputs.get('known.rejected')?.map(({ name }) => name),
-  )
+  expect(outputs.get('parse.rejected')).toEqual(deadLetterColumns)
+  expect(outputs.get('known.rejected')).toEqual(deadLetterColumns)
   const wrong = await o.checkStage(
     bench.duckdb,
     stageOf([o.sql('bad', 'SELECT nope FROM batch')], ['source']),
@@ -209,4 +209,16 @@ test('an explanation shows one statement per output and marks what it cannot see
   expect(text).toContain('-- step raw is opaque')
   expect(text).toContain('FROM <source>')
   expect(text.match(/-- out\n/g)?.length).toBe(1)
+})
+
+test('neighbouring selects, filters and derivations become one select', async () => {
+  const steps = [
+    o.filter('f', o.gt(col('a'), 1)),
+    o.derive('d', { b: o.add(col('a'), 1) }),
+    o.filter('g', o.lt(col('a'), 9)),
+    o.select('out', { c: col('b') }),
+  ]
+  const inputs = new Map([['source', [{ name: 'a', type: 'long' as const }]]])
+  const text = await o.explainStage(bench.duckdb, stageOf(steps, ['source']), inputs)
+  expect(text.match(/SELECT/g)?.length).toBe(1)
 })

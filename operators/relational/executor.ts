@@ -3,10 +3,11 @@ import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import type { Executor, Ids, StageInput, StageOutput, StageResult, StageRun } from '../../engine/contracts.ts'
+import { deadLetterColumns } from '../../engine/dead-letter.ts'
 import type { Connection, Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
-import type { ParquetFile } from '../../engine/schema.ts'
+import type { Column, ParquetFile } from '../../engine/schema.ts'
 import { type Compilation, compile, compileDeadLetters, describer, keepStatement, keptName } from './compile.ts'
 import { stageFailure } from './failure.ts'
 import type { Plan, StepPlan } from './plan.ts'
@@ -41,20 +42,35 @@ async function runStage(run: StageRun, connection: Connection, ids: Ids): Promis
   const inputs = new Map<string, InputRelation>()
   for (const [id, input] of run.inputs) inputs.set(id, await inputRelation(connection, input))
   const read = await amountRead(connection, run.inputs)
-  if ([...inputs.values()].every(({ paths }) => paths.length === 0))
-    return { outputs: new Map(), ranges: [], ...read, violations: new Map() }
   const relations = new Map([...inputs].map(([id, { query }]) => [id, query]))
   const plan = await planChecked(run, connection, inputs, relations)
+  const columns = columnsOfOutputs(run, plan)
+  if ([...inputs.values()].every(({ paths }) => paths.length === 0))
+    return { outputs: new Map(), columns, ranges: [], ...read, violations: new Map() }
   const compilation = { relations, tables: await keepShared(connection, plan.shared, relations) }
   const violations = await countViolations(run, plan, connection, compilation)
   const outputs = new Map<string, readonly ParquetFile[]>()
   for (const output of run.stage.outputs) {
     const query = outputQuery(run, output, plan.steps.get(output.step) ?? null, compilation)
     const file =
-      query === null ? null : await writeOutput(connection, query, join(run.stagingDir, `${ids.uuid()}.parquet`))
+      query === null
+        ? null
+        : await writeOutput(connection, query, {
+            path: join(run.stagingDir, `${ids.uuid()}.parquet`),
+            columns: output.fork === 'valid' ? columns.get(output.step)! : deadLetterColumns,
+          })
     if (file !== null) outputs.set(output.fork === 'valid' ? output.step : `${output.step}.rejected`, [file])
   }
-  return { outputs, ranges: [], ...read, violations }
+  return { outputs, columns, ranges: [], ...read, violations }
+}
+
+function columnsOfOutputs(run: StageRun, plan: StagePlan): ReadonlyMap<string, readonly Column[]> {
+  const columns = new Map<string, readonly Column[]>()
+  for (const { step, fork } of run.stage.outputs) {
+    const known = plan.steps.get(step)?.valid.columns
+    if (fork === 'valid' && known !== undefined) columns.set(step, known)
+  }
+  return columns
 }
 
 /** Every statement is preceded by a look at the signal, and its failure told as the stage's. */
@@ -116,8 +132,12 @@ function outputQuery(
   return compileDeadLetters(plan.rejected, { pipeline: run.pipeline, step: output.step }, compilation.relations)
 }
 
-async function writeOutput(connection: Connection, query: string, path: string): Promise<ParquetFile | null> {
-  const file = await copyToParquet(connection, query, path)
+async function writeOutput(
+  connection: Connection,
+  query: string,
+  { path, columns }: { readonly path: string; readonly columns: readonly Column[] },
+): Promise<ParquetFile | null> {
+  const file = await copyToParquet(connection, query, path, { columns })
   if (file.rows === 0) {
     await rm(path, { force: true })
     return null

@@ -28,7 +28,7 @@ export async function inputRelation(connection: Connection, input: StageInput): 
       return await relation(connection, input.table.files, input.table.columns)
     case 'files': {
       const files = input.files.map(({ path }) => ({ path, constants: {} }))
-      return await relation(connection, files, null)
+      return await relation(connection, files, files.length === 0 ? (input.columns ?? null) : null)
     }
   }
 }

@@ -39,7 +39,7 @@ export async function planStage(
     steps.set(step.id, plan)
     rows.set(step.id, plan?.valid ?? null)
   }
-  return { steps, shared: sharedPlans(stage, steps), problems }
+  return { steps, shared: sharedPlans(stage, steps), problems: [...new Set(problems)] }
 }
 
 function scanOf(input: string, columns: readonly Column[]): ScanPlan {

@@ -1,0 +1,43 @@
+/** From the start of the process to the first commit, and what an idle stream holds. */
+import { spawn } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { smallDocuments } from './documents.ts'
+import type { BenchResult } from './pipelines.bench.ts'
+import { fillLog } from './prepare.ts'
+
+const main = join(import.meta.dirname, '../cli/main.ts')
+
+/** Spawn to the log line of the first batch's commit: a small batch, a new table. Median of five. */
+export async function* startUp(dir: string): AsyncGenerator<BenchResult> {
+  await fillLog(dir, smallDocuments(), 1)
+  const times: number[] = []
+  for (let turn = 0; turn < 5; turn += 1) {
+    rmSync(join(dir, 'lake'), { recursive: true, force: true })
+    const startedMs = performance.now()
+    const child = spawn(process.execPath, [main, 'run', 'bronze-movies', '--available-now', '--data', dir])
+    for await (const line of createInterface(child.stdout))
+      if (line.includes('"committed"')) times.push(performance.now() - startedMs)
+  }
+  times.sort((a, b) => a - b)
+  yield {
+    bench: 'start-up',
+    startToFirstCommitMs: Math.round(times[2] ?? Number.NaN),
+    fastestMs: Math.round(times[0] ?? Number.NaN),
+  }
+}
+
+/** Resident memory of a bronze stream that has nothing to do, after its first batches. */
+export async function* idle(dir: string): AsyncGenerator<BenchResult> {
+  await fillLog(dir, smallDocuments(), 1)
+  const child = spawn(process.execPath, [main, 'run', 'bronze-movies', '--every', '0.2', '--data', dir], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  for await (const line of createInterface(child.stdout)) if (line.includes('"committed"')) break
+  await new Promise((resolve) => setTimeout(resolve, 4000))
+  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+  child.kill('SIGTERM')
+  await new Promise((resolve) => child.once('exit', resolve))
+  yield { bench: 'idle', residentMiB: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024) }
+}

@@ -1,0 +1,40 @@
+/** Reading the embedded OLAP store. */
+import { identifier, type Row } from '../../engine/duckdb.ts'
+import type { DuckdbStore } from '../../engine/duckdb-store.ts'
+import { MillraceError } from '../../engine/errors.ts'
+
+export interface OlapStore {
+  /** Rows of a query over the store's tables and views; the store cannot be changed by it. `STORE_BUSY` while written. */
+  rows(sql: string): Promise<Row[]>
+  /** Rows per table, by name; views and the store's own tables are left out. Empty before the first commit. */
+  counts(): Promise<ReadonlyMap<string, number>>
+}
+
+/** The store for queries: attached, read-only, for the length of each. `TABLE_NOT_FOUND` before the first commit. */
+export function openOlapStore(store: DuckdbStore): OlapStore {
+  return {
+    async rows(sql) {
+      if (!store.exists())
+        throw new MillraceError(
+          'TABLE_NOT_FOUND',
+          `olap store not found: ${store.path} (run a pipeline that fills it first)`,
+        )
+      return store.use('read', (connection) => connection.rows(sql))
+    },
+    async counts() {
+      if (!store.exists()) return new Map()
+      return store.use('read', async (connection) => {
+        const tables = await connection.rows(
+          `SELECT table_name AS name FROM duckdb_tables() WHERE database_name = current_database()
+           AND NOT starts_with(table_name, '_millrace_') ORDER BY name`,
+        )
+        const counts = new Map<string, number>()
+        for (const name of tables.map((row) => String(row.name))) {
+          const [row] = await connection.rows(`SELECT count(*) AS n FROM ${identifier(name)}`)
+          counts.set(name, Number(row?.n))
+        }
+        return counts
+      })
+    },
+  }
+}

@@ -1,0 +1,27 @@
+/** `vectors({...})`: embedded texts for semantic search. Data only. */
+import type { SinkDescription } from '../../engine/contracts.ts'
+
+export interface VectorsOptions {
+  /** Set of vectors that are searched together, all of one embedder: `movies`. */
+  readonly namespace: string
+  /**
+   * Step that gives vectors to insert or replace: columns `id` (string), `embedding` (array of floats) and whatever
+   * else shall be found with them (`text`, `title`, `year`, ...).
+   */
+  readonly upserts: string
+  /** Step that gives the `id`s to delete. */
+  readonly deletes?: string
+  /** Embedder that made the vectors: `local`. */
+  readonly embedder: string
+}
+
+/** Vectors in a search store, by id. Inputs are named like the steps that feed them. */
+export function vectors(options: VectorsOptions): SinkDescription {
+  const steps = options.deletes === undefined ? [options.upserts] : [options.upserts, options.deletes]
+  return {
+    kind: 'vectors',
+    writes: `store:vectors/${options.namespace}`,
+    inputs: Object.fromEntries(steps.map((step) => [step, step])),
+    options: { ...options },
+  }
+}

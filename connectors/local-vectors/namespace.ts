@@ -1,0 +1,93 @@
+/** The table behind a namespace: its columns, and the embedder that its vectors come from. */
+import { describeColumns, duckdbType } from '../../engine/batch/duckdb-types.ts'
+import { type Connection, identifier, literal } from '../../engine/duckdb.ts'
+import type { Embedder } from '../../engine/embedder.ts'
+import { MillraceError } from '../../engine/errors.ts'
+import { type Column, formatType, sameType } from '../../engine/schema.ts'
+
+/** What identifies vectors that may be compared. */
+export type EmbedderIdentity = Pick<Embedder, 'id' | 'dimension'>
+
+export interface StoredNamespace extends EmbedderIdentity {
+  readonly namespace: string
+}
+
+const embedderTable = '_millrace_embedders'
+
+/** The table's quoted name. */
+export function tableOf(namespace: string): string {
+  return identifier(`vectors:${namespace}`)
+}
+
+/** Namespaces of the store with their embedders, by name. */
+export async function storedNamespaces(connection: Connection): Promise<StoredNamespace[]> {
+  const [found] = await connection.rows(
+    `SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND table_name = ${literal(embedderTable)}`,
+  )
+  if (found === undefined) return []
+  const rows = await connection.rows(`SELECT namespace, embedder, dimension FROM ${embedderTable} ORDER BY namespace`)
+  return rows.map((row) => ({
+    namespace: String(row.namespace),
+    id: String(row.embedder),
+    dimension: Number(row.dimension),
+  }))
+}
+
+/** `SINK_FAILED` if vectors of `embedder` cannot be compared with those of the namespace. */
+export function checkEmbedder(stored: StoredNamespace, embedder: EmbedderIdentity): void {
+  if (stored.id === embedder.id && stored.dimension === embedder.dimension) return
+  throw new MillraceError(
+    'SINK_FAILED',
+    `vector namespace ${stored.namespace} holds vectors of ${stored.id} (${stored.dimension} dimensions), not of ` +
+      `${embedder.id} (${embedder.dimension} dimensions) (use another namespace, or delete this one and run again)`,
+    { context: { namespace: stored.namespace, stored: stored.id, embedder: embedder.id } },
+  )
+}
+
+/**
+ * Creates the namespace or adds the metadata columns it lacks; all its metadata columns. Errors: a different embedder
+ * (`SINK_FAILED`), a column that changed its type (`SCHEMA_MISMATCH`).
+ */
+export async function growNamespace(
+  connection: Connection,
+  namespace: string,
+  embedder: EmbedderIdentity,
+  metadata: readonly Column[],
+): Promise<readonly Column[]> {
+  const table = tableOf(namespace)
+  const stored = (await storedNamespaces(connection)).find((known) => known.namespace === namespace)
+  if (stored === undefined) await createNamespace(connection, namespace, embedder)
+  else checkEmbedder(stored, embedder)
+  const columns = (
+    await describeColumns(
+      connection,
+      `SELECT * EXCLUDE (id, embedding) FROM (SELECT 0 AS millrace_row, * FROM ${table})`,
+    )
+  ).slice(1)
+  const known = new Map(columns.map((column) => [column.name, column]))
+  const added = metadata.filter((column) => !known.has(column.name))
+  for (const column of metadata) checkType(namespace, known.get(column.name), column)
+  for (const { name, type } of added)
+    await connection.run(`ALTER TABLE ${table} ADD COLUMN ${identifier(name)} ${duckdbType(type)}`)
+  return [...columns, ...added]
+}
+
+async function createNamespace(connection: Connection, namespace: string, embedder: EmbedderIdentity): Promise<void> {
+  await connection.run(
+    `CREATE TABLE IF NOT EXISTS ${embedderTable} (namespace VARCHAR, embedder VARCHAR, dimension INTEGER)`,
+  )
+  await connection.run(
+    `INSERT INTO ${embedderTable} VALUES (${literal(namespace)}, ${literal(embedder.id)}, ${embedder.dimension})`,
+  )
+  await connection.run(`CREATE TABLE ${tableOf(namespace)} (id VARCHAR, embedding FLOAT[${embedder.dimension}])`)
+}
+
+function checkType(namespace: string, stored: Column | undefined, incoming: Column): void {
+  if (stored === undefined || sameType(stored.type, incoming.type)) return
+  throw new MillraceError(
+    'SCHEMA_MISMATCH',
+    `vector namespace ${namespace}: column ${incoming.name} is ${formatType(stored.type)} in the store and ` +
+      `${formatType(incoming.type)} in the batch (cast it in the step that makes it)`,
+    { context: { namespace, column: incoming.name } },
+  )
+}

@@ -1,0 +1,98 @@
+/** Exact semantic search over the embedded vector store. */
+import { literal, type Row } from '../../engine/duckdb.ts'
+import type { DuckdbStore } from '../../engine/duckdb-store.ts'
+import { MillraceError } from '../../engine/errors.ts'
+import { checkEmbedder, type EmbedderIdentity, type StoredNamespace, storedNamespaces, tableOf } from './namespace.ts'
+
+export interface SearchOptions {
+  readonly topK: number
+  /** Default all. */
+  readonly namespace?: string
+  /** Embedder of the query: namespaces of another one are refused. */
+  readonly embedder: EmbedderIdentity
+}
+
+export interface Match {
+  readonly namespace: string
+  readonly id: string
+  /** Cosine similarity, -1 to 1. */
+  readonly score: number
+  /** The columns stored with the vector. */
+  readonly metadata: Row
+}
+
+export interface VectorStore {
+  /**
+   * The nearest vectors, best first, ties by namespace and id. A vector without direction (all zero) finds nothing
+   * and is never found.
+   * `TABLE_NOT_FOUND` for a namespace, or a store, that does not exist; `SINK_FAILED` for one of another embedder.
+   */
+  search(vector: Float32Array, options: SearchOptions): Promise<Match[]>
+  /** Vectors per namespace, by name. Empty before the first commit. */
+  counts(): Promise<ReadonlyMap<string, number>>
+}
+
+/** The store for queries: attached, read-only, for the length of each. */
+export function openVectorStore(store: DuckdbStore): VectorStore {
+  return {
+    async search(vector, options) {
+      if (!store.exists()) throw notFound(`vector store not found: ${store.path}`)
+      return store.use('read', async (connection) => {
+        const spaces = chosen(await storedNamespaces(connection), options)
+        for (const space of spaces) checkEmbedder(space, options.embedder)
+        if (vector.every((value) => value === 0)) return []
+        const found: Match[] = []
+        for (const space of spaces)
+          found.push(...(await connection.rows(nearest(space, vector, options.topK))).map((row) => match(space, row)))
+        return found.sort(byScore).slice(0, options.topK)
+      })
+    },
+    async counts() {
+      if (!store.exists()) return new Map()
+      return store.use('read', async (connection) => {
+        const counts = new Map<string, number>()
+        for (const { namespace } of await storedNamespaces(connection)) {
+          const [row] = await connection.rows(`SELECT count(*) AS n FROM ${tableOf(namespace)}`)
+          counts.set(namespace, Number(row?.n))
+        }
+        return counts
+      })
+    },
+  }
+}
+
+function chosen(stored: readonly StoredNamespace[], { namespace }: SearchOptions): readonly StoredNamespace[] {
+  if (namespace === undefined) return stored
+  const found = stored.filter((space) => space.namespace === namespace)
+  if (found.length === 0)
+    throw notFound(
+      `vector namespace not found: ${namespace}; there are: ${stored.map((s) => s.namespace).join(', ') || 'none'}`,
+    )
+  return found
+}
+
+function notFound(message: string): MillraceError {
+  return new MillraceError('TABLE_NOT_FOUND', `${message} (run a pipeline that fills it first)`)
+}
+
+function nearest({ namespace, dimension }: StoredNamespace, vector: Float32Array, topK: number): string {
+  const query = `[${[...vector].map((value) => literal(value)).join(', ')}]::FLOAT[${dimension}]`
+  return `SELECT * EXCLUDE (embedding) FROM (
+      SELECT *, array_cosine_similarity(embedding, ${query}) AS millrace_score FROM ${tableOf(namespace)}
+    ) WHERE array_inner_product(embedding, embedding) > 0
+    ORDER BY millrace_score DESC, id LIMIT ${Math.floor(topK)}`
+}
+
+function match({ namespace }: StoredNamespace, row: Row): Match {
+  const { id, millrace_score: score, ...metadata } = row
+  return { namespace, id: String(id), score: Number(score), metadata }
+}
+
+function byScore(a: Match, b: Match): number {
+  if (a.score !== b.score) return b.score - a.score
+  return compare(a.namespace, b.namespace) || compare(a.id, b.id)
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -1,0 +1,120 @@
+/** Vectors in an embedded DuckDB file: rows and position in one transaction. */
+import { commitToStore, positionInStore } from '../../checkpoints/duckdb-commit.ts'
+import { duckdbType } from '../../engine/batch/duckdb-types.ts'
+import type { Clock, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import { type Connection, identifier, literals } from '../../engine/duckdb.ts'
+import type { DuckdbStore } from '../../engine/duckdb-store.ts'
+import { MillraceError } from '../../engine/errors.ts'
+import type { Column, ParquetFile } from '../../engine/schema.ts'
+import type { VectorsOptions } from './description.ts'
+import { checkEmbedder, type EmbedderIdentity, growNamespace, storedNamespaces, tableOf } from './namespace.ts'
+
+export interface VectorsSinkOptions {
+  readonly store: DuckdbStore
+  readonly description: VectorsOptions
+  /** The embedder that the description names. */
+  readonly embedder: EmbedderIdentity
+  readonly clock: Clock
+}
+
+/**
+ * Upserts and deletes vectors by id. An id that one batch both upserts and deletes is upserted; of several rows with
+ * one id the greatest wins. Counts `upserted` and `deleted` (ids that were there). `SINK_FAILED` for a namespace of
+ * another embedder and for a vector of another length.
+ */
+export function vectorsSink(options: VectorsSinkOptions): Sink {
+  return {
+    name: `store vectors/${options.description.namespace}`,
+    delivery: 'exactly-once',
+    position: (pipeline) => positionInStore(options.store, pipeline),
+    commit: (commit) => commitToStore(options, commit, (connection) => writeVectors(connection, options, commit)),
+    async close() {},
+  }
+}
+
+async function writeVectors(
+  connection: Connection,
+  options: VectorsSinkOptions,
+  commit: SinkCommit,
+): Promise<WriteCounts> {
+  const { namespace, upserts, deletes } = options.description
+  const stored = (await storedNamespaces(connection)).find((known) => known.namespace === namespace)
+  if (stored !== undefined) checkEmbedder(stored, options.embedder)
+  const gone = deletes === undefined ? [] : (commit.outputs.get(deletes) ?? [])
+  const deleted = stored === undefined || gone.length === 0 ? 0 : await deleteIds(connection, namespace, gone)
+  const files = commit.outputs.get(upserts) ?? []
+  const upserted = files.length === 0 ? 0 : await upsert(connection, options, files)
+  return { upserted, deleted }
+}
+
+async function deleteIds(connection: Connection, namespace: string, files: readonly ParquetFile[]): Promise<number> {
+  const rows = await connection.rows(
+    `DELETE FROM ${tableOf(namespace)} WHERE id IN (SELECT id::VARCHAR FROM ${scan(files)}) RETURNING 1`,
+  )
+  return rows.length
+}
+
+async function upsert(
+  connection: Connection,
+  { description, embedder }: VectorsSinkOptions,
+  files: readonly ParquetFile[],
+): Promise<number> {
+  await checkVectors(connection, description.namespace, embedder.dimension, files)
+  const incoming = metadataColumns(files)
+  const columns = await growNamespace(connection, description.namespace, embedder, incoming)
+  await connection.run(incomingRows(columns, new Set(incoming.map((column) => column.name)), embedder.dimension, files))
+  const table = tableOf(description.namespace)
+  await connection.run(`DELETE FROM ${table} WHERE id IN (SELECT id FROM temp.incoming)`)
+  await connection.run(`INSERT INTO ${table} BY NAME SELECT * FROM temp.incoming`)
+  const [row] = await connection.rows('SELECT count(*) AS n FROM temp.incoming')
+  return Number(row?.n)
+}
+
+async function checkVectors(
+  connection: Connection,
+  namespace: string,
+  dimension: number,
+  files: readonly ParquetFile[],
+): Promise<void> {
+  const [bad] = await connection.rows(
+    `SELECT id::VARCHAR AS id, len(embedding) AS length FROM ${scan(files)}
+     WHERE id IS NULL OR embedding IS NULL OR len(embedding) <> ${dimension} ORDER BY id LIMIT 1`,
+  )
+  if (bad === undefined) return
+  throw new MillraceError(
+    'SINK_FAILED',
+    `vector of ${bad.id} has ${bad.length ?? 'no'} dimensions, namespace ${namespace} has ${dimension} ` +
+      '(embed it with the embedder that the sink names)',
+    { context: { namespace, id: bad.id } },
+  )
+}
+
+function metadataColumns(files: readonly ParquetFile[]): Column[] {
+  const columns = new Map<string, Column>()
+  for (const column of files.flatMap((file) => file.columns))
+    if (column.name !== 'id' && column.name !== 'embedding' && !columns.has(column.name))
+      columns.set(column.name, column)
+  return [...columns.values()]
+}
+
+function incomingRows(
+  columns: readonly Column[],
+  present: ReadonlySet<string>,
+  dimension: number,
+  files: readonly ParquetFile[],
+): string {
+  const metadata = columns.map(({ name, type }) => {
+    const value = present.has(name) ? identifier(name) : 'NULL'
+    return `CAST(${value} AS ${duckdbType(type)}) AS ${identifier(name)}`
+  })
+  const list = ['id::VARCHAR AS id', `embedding::FLOAT[${dimension}] AS embedding`, ...metadata].join(', ')
+  const greatest = ['embedding', ...columns.map(({ name }) => identifier(name))]
+    .map((name) => `${name} DESC`)
+    .join(', ')
+  return `CREATE OR REPLACE TEMP TABLE incoming AS SELECT ${list} FROM ${scan(files)}
+    QUALIFY row_number() OVER (PARTITION BY id ORDER BY ${greatest}) = 1`
+}
+
+function scan(files: readonly ParquetFile[]): string {
+  return `read_parquet(${literals(files.map((file) => file.path))}, union_by_name = true)`
+}
