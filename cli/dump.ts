@@ -2,7 +2,9 @@
 
 import { existsSync } from 'node:fs'
 import { selectTable } from '../connectors/delta/read.ts'
+import { positionLabel, readCatalog } from '../connectors/ladybug/catalog.ts'
 import { openGraphDatabase } from '../connectors/ladybug/database.ts'
+import { name } from '../connectors/ladybug/types.ts'
 import { type Connection, identifier } from '../engine/duckdb.ts'
 import type { DuckdbStore } from '../engine/duckdb-store.ts'
 import { listTables } from './lake-tables.ts'
@@ -41,7 +43,7 @@ async function dumpTable(place: Place, path: string): Promise<string[]> {
   return (await place.duckdb()).withConnection((connection) => sortedRows(connection, `(${query})`))
 }
 
-async function dumpStore(name: string, store: DuckdbStore, dump: Map<string, readonly string[]>): Promise<void> {
+async function dumpStore(prefix: string, store: DuckdbStore, dump: Map<string, readonly string[]>): Promise<void> {
   if (!store.exists()) return
   await store.use('read', async (connection) => {
     const tables = await connection.rows(
@@ -49,7 +51,7 @@ async function dumpStore(name: string, store: DuckdbStore, dump: Map<string, rea
        WHERE table_catalog = current_database() AND NOT starts_with(table_name, '_millrace_') ORDER BY name`,
     )
     for (const table of tables)
-      dump.set(`${name}:${table.name}`, await sortedRows(connection, identifier(String(table.name))))
+      dump.set(`${prefix}:${table.name}`, await sortedRows(connection, identifier(String(table.name))))
   })
 }
 
@@ -61,30 +63,22 @@ async function sortedRows(connection: Connection, relation: string): Promise<str
 async function dumpGraph(path: string, dump: Map<string, readonly string[]>): Promise<void> {
   const graph = await openGraphDatabase({ path, mode: 'read' })
   try {
-    const nodes = await graph.run('MATCH (n) RETURN label(n) AS label, n AS node')
-    const links = await graph.run(
-      'MATCH (a)-[r]->(b) RETURN label(a) AS la, a AS a, label(r) AS label, r AS link, label(b) AS lb, b AS b',
-    )
-    const plain = (value: unknown): string => stable(value)
-    dump.set(
-      'graph:nodes',
-      nodes
-        .filter((row) => row.label !== 'MillracePosition')
-        .map((row) => `${row.label} ${plain(row.node)}`)
-        .sort(),
-    )
-    dump.set(
-      'graph:relationships',
-      links.map((row) => `${row.la} ${keyOf(row.a)} ${row.label} ${plain(row.link)} ${row.lb} ${keyOf(row.b)}`).sort(),
-    )
+    const { labels, pairs } = await readCatalog(graph.run)
+    for (const [label] of labels) {
+      if (label === positionLabel) continue
+      const rows = await graph.run(`MATCH (n:${name(label)}) RETURN n AS node`)
+      dump.set(`graph:${label}`, rows.map((row) => stable(row.node)).sort())
+    }
+    for (const { type, fromNode, toNode } of pairs) {
+      const [a, b] = [labels.get(fromNode)!.key, labels.get(toNode)!.key].map(name)
+      const rows = await graph.run(
+        `MATCH (a:${name(fromNode)})-[r:${name(type)}]->(b:${name(toNode)}) RETURN a.${a} AS a, r AS link, b.${b} AS b`,
+      )
+      dump.set(`graph:${fromNode}-${type}-${toNode}`, rows.map((row) => `${row.a} ${stable(row.link)} ${row.b}`).sort())
+    }
   } finally {
     await graph.close()
   }
-}
-
-function keyOf(node: unknown): string {
-  const { id, key } = node as { id?: unknown; key?: unknown }
-  return String(key ?? id)
 }
 
 /** Without the engine's own ids (`_id`, `_src`, ...), which depend on the order of writing; keys sorted. */
