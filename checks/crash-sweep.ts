@@ -17,7 +17,11 @@ import { defaultMemoryLimitBytes, openWorkspace } from '../cli/workspace.ts'
 import { type FaultPoint, faultPoints } from '../engine/fault-points.ts'
 
 const { values } = parseArgs({
-  options: { kills: { type: 'string', default: '60' }, seed: { type: 'string' }, titles: { type: 'string', default: '12' } },
+  options: {
+    kills: { type: 'string', default: '60' },
+    seed: { type: 'string' },
+    titles: { type: 'string', default: '12' },
+  },
 })
 const wanted = Number(values.kills)
 const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed)
@@ -37,19 +41,30 @@ function random(): number {
 const draw = (below: number): number => Math.floor(random() * below)
 
 function millrace(args: readonly string[], fault = ''): NodeJS.Signals | number {
-  const child = spawnSync(process.execPath, [main, ...args], { env: { ...process.env, MILLRACE_FAULT: fault }, encoding: 'utf8', timeout: 120_000 })
+  const child = spawnSync(process.execPath, [main, ...args], {
+    env: { ...process.env, MILLRACE_FAULT: fault },
+    encoding: 'utf8',
+    timeout: 120_000,
+  })
   if (child.signal !== null) return child.signal
-  if (child.status !== 0) throw new Error(`millrace ${args.join(' ')} (fault ${fault}) ended with ${child.status}:\n${child.stdout.slice(-2000)}${child.stderr.slice(-2000)}`)
+  if (child.status !== 0)
+    throw new Error(
+      `millrace ${args.join(' ')} (fault ${fault}) ended with ${child.status}:\n${child.stdout.slice(-2000)}${child.stderr.slice(-2000)}`,
+    )
   return 0
 }
 
 function simulate(slice: number): void {
   const noise = ['--duplicate', '0.1', '--late', '0.1', '--corrupt', '0.05', '--shuffle', '20']
-  for (const data of [killed, whole]) millrace(['simulate', '--titles', String(titles), '--seed', String(seed + slice), ...noise, '--data', data])
+  for (const data of [killed, whole])
+    millrace(['simulate', '--titles', String(titles), '--seed', String(seed + slice), ...noise, '--data', data])
 }
 
 function run(data: string, maxRecords: number, fault = ''): NodeJS.Signals | number {
-  return millrace(['run', '--all', '--available-now', '--max-records', String(maxRecords), '--workers', '1', '--data', data], fault)
+  return millrace(
+    ['run', '--all', '--available-now', '--max-records', String(maxRecords), '--workers', '1', '--data', data],
+    fault,
+  )
 }
 
 async function dump(dataDir: string) {
@@ -78,14 +93,26 @@ while (total < wanted || kills.size < faultPoints.length) {
     total += 1
     kills.set(point, (kills.get(point) ?? 0) + 1)
   } else idle += 1
-  if (slices > wanted * 2) throw new Error(`points never reached: ${faultPoints.filter((p) => !kills.has(p)).join(', ')}`)
+  if (slices > wanted * 2)
+    throw new Error(`points never reached: ${faultPoints.filter((p) => !kills.has(p)).join(', ')}`)
 }
 run(killed, batch)
 run(whole, 100_000)
 const [a, b] = [await dump(killed), await dump(whole)]
 const different = differences(a, b)
 const rows = [...b.values()].reduce((sum, each) => sum + each.length, 0)
-console.log(JSON.stringify({ check: 'crash-sweep', seed, kills: total, byPoint: Object.fromEntries(kills), slices, tables: b.size, rows, different }))
+console.log(
+  JSON.stringify({
+    check: 'crash-sweep',
+    seed,
+    kills: total,
+    byPoint: Object.fromEntries(kills),
+    slices,
+    tables: b.size,
+    rows,
+    different,
+  }),
+)
 if (different.length === 0) rmSync(root, { recursive: true, force: true })
 else console.error(`kept for inspection: ${root}`)
 process.exit(different.length === 0 ? 0 : 1)

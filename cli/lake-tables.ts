@@ -11,7 +11,7 @@ export async function listTables(lake: ObjectStore): Promise<string[]> {
   const tables: string[] = []
   for (let found = await nextTable(lake, ''); found !== null; found = await nextTable(lake, afterAll(found)))
     tables.push(found)
-  return tables
+  return tables.sort() // by key, `a-b/...` comes before `a/...`
 }
 
 async function nextTable(lake: ObjectStore, startAfter: string): Promise<string | null> {

@@ -46,6 +46,12 @@ export async function openSink(description: SinkDescription, place: Place): Prom
         stagingDir: scratchDir,
       })
     }
+    case 'kafka': {
+      const { fileLogSink } = await import('../connectors/file-log/sink.ts')
+      const { logDir, duckdb, clock, ids } = place
+      const { topic } = description.options as { topic?: string }
+      return fileLogSink({ dir: logDir, ...(topic === undefined ? {} : { topic }), duckdb: await duckdb(), clock, ids })
+    }
     case 'olap': {
       const { olapSink } = await import('../connectors/duckdb/sink.ts')
       const options = description.options as unknown as OlapOptions

@@ -74,7 +74,7 @@ test('vectors are found by direction, ties by id, with what is stored beside the
     ['movie:3', [0, 1, 0], 'Three'],
     ['movie:4', [0, 0, 0], 'None'],
   ])
-  expect(written).toEqual({ kind: 'committed', written: { upserted: 4, deleted: 0 } })
+  expect(written).toEqual({ kind: 'committed', written: { inserted: 4, updated: 0, deleted: 0 } })
   const found = await search(Float32Array.of(1, 0.1, 0), { topK: 10, embedder })
   expect(found.map((match) => [match.id, match.metadata])).toEqual([
     ['movie:1', { title: 'One' }],
@@ -92,7 +92,7 @@ test('an upsert replaces, a delete removes, both are counted', async () => {
     ['b', [0, 1, 0], 'B'],
   ])
   expect(await commit(sink, 1, [['a', [0, 0, 1], 'A2']], ['b', 'never there'])).toMatchObject({
-    written: { upserted: 1, deleted: 1 },
+    written: { inserted: 0, updated: 1, deleted: 1 },
   })
   const found = await search(Float32Array.of(0, 1, 1), { topK: 10, embedder })
   expect(found.map(({ id, metadata }) => [id, metadata.title])).toEqual([['a', 'A2']])

@@ -19,7 +19,7 @@ export interface VectorsSinkOptions {
 
 /**
  * Upserts and deletes vectors by id. An id that one batch both upserts and deletes is upserted; of several rows with
- * one id the greatest wins. Counts `upserted` and `deleted` (ids that were there). `SINK_FAILED` for a namespace of
+ * one id the greatest wins. Counts `inserted`, `updated` and `deleted` (ids that were there). `SINK_FAILED` for a namespace of
  * another embedder and for a vector of another length.
  */
 export function vectorsSink(options: VectorsSinkOptions): Sink {
@@ -43,8 +43,8 @@ async function writeVectors(
   const gone = deletes === undefined ? [] : (commit.outputs.get(deletes) ?? [])
   const deleted = stored === undefined || gone.length === 0 ? 0 : await deleteIds(connection, namespace, gone)
   const files = commit.outputs.get(upserts) ?? []
-  const upserted = files.length === 0 ? 0 : await upsert(connection, options, files)
-  return { upserted, deleted }
+  const written = files.length === 0 ? { inserted: 0, updated: 0 } : await upsert(connection, options, files)
+  return { ...written, deleted }
 }
 
 async function deleteIds(connection: Connection, namespace: string, files: readonly ParquetFile[]): Promise<number> {
@@ -58,16 +58,16 @@ async function upsert(
   connection: Connection,
   { description, embedder }: VectorsSinkOptions,
   files: readonly ParquetFile[],
-): Promise<number> {
+): Promise<{ readonly inserted: number; readonly updated: number }> {
   await checkVectors(connection, description.namespace, embedder.dimension, files)
   const incoming = metadataColumns(files)
   const columns = await growNamespace(connection, description.namespace, embedder, incoming)
   await connection.run(incomingRows(columns, new Set(incoming.map((column) => column.name)), embedder.dimension, files))
   const table = tableOf(description.namespace)
-  await connection.run(`DELETE FROM ${table} WHERE id IN (SELECT id FROM temp.incoming)`)
+  const replaced = await connection.rows(`DELETE FROM ${table} WHERE id IN (SELECT id FROM temp.incoming) RETURNING 1`)
   await connection.run(`INSERT INTO ${table} BY NAME SELECT * FROM temp.incoming`)
   const [row] = await connection.rows('SELECT count(*) AS n FROM temp.incoming')
-  return Number(row?.n)
+  return { inserted: Number(row?.n) - replaced.length, updated: replaced.length }
 }
 
 async function checkVectors(

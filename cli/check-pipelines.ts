@@ -1,0 +1,87 @@
+/** Checks pipelines against each other and against the tables that there are, without reading a row. */
+import { changeColumns } from '../connectors/delta/change-feed.ts'
+import { evolveSchema } from '../connectors/delta/schema.ts'
+import type { SinkDescription } from '../engine/contracts.ts'
+import { messageOf } from '../engine/errors.ts'
+import type { Pipeline } from '../engine/pipeline.ts'
+import { inOrderOfTables } from '../engine/schedule.ts'
+import type { Column } from '../engine/schema.ts'
+import { type ColumnFlow, followColumns } from './column-flow.ts'
+import { platformPipelines } from './pipelines.ts'
+import type { Place } from './place.ts'
+import { missingColumns } from './sink-columns.ts'
+
+export interface CheckedPipeline extends ColumnFlow {
+  readonly pipeline: Pipeline
+}
+
+interface Checking {
+  readonly place: Place
+  /** Columns by table path, as they are once the pipelines checked so far have written it; null if there is no table. */
+  readonly tables: Map<string, readonly Column[] | null>
+}
+
+/**
+ * Checks the named pipelines, in the order of their tables: steps fit the columns that they read, sinks get the columns
+ * that they name, tables keep their types. A table's columns are what is there and what the pipelines add to it; of
+ * tables that only the platform writes, what the platform's pipelines would write.
+ */
+export async function checkPipelines(named: readonly Pipeline[], place: Place): Promise<CheckedPipeline[]> {
+  const checking: Checking = { place, tables: new Map() }
+  const checked: CheckedPipeline[] = []
+  for (const pipeline of inOrderOfTables([...named, ...upstreamOf(named, await platformPipelines())])) {
+    const result = await checkPipeline(pipeline, checking)
+    if (named.includes(pipeline)) checked.push(result)
+  }
+  return checked
+}
+
+/** Pipelines of `all` that write, directly or over others, what the given ones read. */
+function upstreamOf(given: readonly Pipeline[], all: readonly Pipeline[]): Pipeline[] {
+  const names = new Set(given.map(({ name }) => name))
+  const found: Pipeline[] = []
+  const readers = [...given]
+  for (let reader = readers.shift(); reader !== undefined; reader = readers.shift()) {
+    const reads = Object.values(reader.sources).map((source) => source.reads)
+    for (const writer of all)
+      if (!names.has(writer.name) && writer.sinks.some((sink) => reads.includes(sink.writes))) {
+        names.add(writer.name)
+        found.push(writer)
+        readers.push(writer)
+      }
+  }
+  return found
+}
+
+async function checkPipeline(pipeline: Pipeline, checking: Checking): Promise<CheckedPipeline> {
+  const duckdb = await checking.place.duckdb()
+  const { columns, problems } = await followColumns(pipeline, duckdb, async ({ options }) => {
+    const table = await columnsOfTable(String(options.table), checking)
+    return table === null ? null : options.changeFeed === true ? [...table, ...changeColumns] : table
+  })
+  const ofSinks: string[] = []
+  for (const sink of pipeline.sinks) {
+    ofSinks.push(...missingColumns(sink, columns))
+    if (sink.kind === 'delta') ofSinks.push(...(await growTable(sink, columns, checking)))
+  }
+  return { pipeline, columns, problems: [...problems, ...ofSinks] }
+}
+
+async function columnsOfTable(path: string, { place, tables }: Checking): Promise<readonly Column[] | null> {
+  if (!tables.has(path)) tables.set(path, (await place.table(path).snapshot())?.columns ?? null)
+  return tables.get(path) ?? null
+}
+
+async function growTable(sink: SinkDescription, known: ColumnFlow['columns'], checking: Checking): Promise<string[]> {
+  const { table, columns: declared } = sink.options as unknown as { table: string; columns?: readonly Column[] }
+  const given = known.get(sink.inputs.rows ?? '') ?? declared
+  if (given === undefined) return []
+  const before = await columnsOfTable(table, checking)
+  try {
+    const grown = evolveSchema(before ?? [], given)
+    if (grown.kind === 'evolved') checking.tables.set(table, grown.columns)
+    return []
+  } catch (error) {
+    return [`sink ${sink.writes}: ${messageOf(error)}`]
+  }
+}

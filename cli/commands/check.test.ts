@@ -1,0 +1,118 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, expect, test } from 'vitest'
+import { movieEvent, printed, printedJson, testData } from '../testing.ts'
+import { check } from './check.ts'
+
+const data = testData()
+afterAll(() => data.remove())
+
+const root = pathToFileURL(join(import.meta.dirname, '../..')).href
+
+let files = 0
+
+/** A definition file outside the repository, with everything imported that definitions are written with. */
+function definition(body: string): string {
+  const path = join(dirname(data.config.dataDir), 'definitions', `${files++}.ts`)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(
+    path,
+    `import { delta, kafka, olap } from '${root}/connectors/index.ts'
+import { definePipeline, availableNow } from '${root}/engine/index.ts'
+import { col, derive, eq, filter, int64, mapBatches, parseCritical, select } from '${root}/operators/index.ts'
+const trigger = availableNow()
+${body}`,
+  )
+  return path
+}
+
+async function problemsOf(...bodies: readonly string[]): Promise<string[]> {
+  const { rows } = await printedJson(() => check(data.context({ arguments: bodies.map(definition), json: true })))
+  return rows.flatMap(({ problems }) => problems as string[])
+}
+
+test('every pipeline of the platform is sound, which is told without any data', async () => {
+  const { code, lines } = await printed(() => check(data.context()))
+  expect(code).toBe(0)
+  expect(lines.length).toBeGreaterThan(10)
+  for (const line of lines) expect(line).toMatch(/^\S+ +ok$/)
+})
+
+test('a step that reads a column which is not there is found, by name', async () => {
+  const problems = await problemsOf(
+    `export default definePipeline({ name: 'a', source: kafka({ topic: 't' }), trigger,
+      steps: [filter('big', eq(col('ofset'), 1))], sink: delta({ table: 'a', mode: 'append' }) })`,
+  )
+  expect(problems).toEqual([expect.stringMatching(/^step big: .*ofset/)])
+})
+
+test('columns are followed from one pipeline into the next, over tables that do not exist yet', async () => {
+  const first = `export default definePipeline({ name: 'a', source: kafka({ topic: 't' }), trigger,
+    steps: [parseCritical('p', { id: int64('$.id') })], sink: delta({ table: 'a', mode: 'append' }),
+    deadLetters: delta({ table: 'dead_letters/a', mode: 'append' }) })`
+  const second = (column: string) => `export default definePipeline({ name: 'b', source: delta({ table: 'a' }), trigger,
+    steps: [select('s', { x: col('${column}') })], sink: delta({ table: 'b', mode: 'merge', key: ['x'], newer: ['x'] }) })`
+  expect(await problemsOf(second('id'), first)).toEqual([])
+  expect(await problemsOf(second('uid'), first)).toEqual([expect.stringMatching(/^step s: .*uid/)])
+  expect(await problemsOf(second('id'))).toEqual([expect.stringMatching(/^source source: table a does not exist/)])
+})
+
+test('a sink that names a column which its step does not give is found', async () => {
+  const problems = await problemsOf(
+    `export default definePipeline({ name: 'a', source: delta({ table: 'bronze/movies' }), trigger,
+      steps: [select('s', { id: col('id') })],
+      sink: delta({ table: 'a', mode: 'merge', key: ['id'], newer: ['event_time'] }) })`,
+    `export default definePipeline({ name: 'b', source: delta({ table: 'bronze/movies' }), trigger,
+      steps: [select('s', { id: col('id') })],
+      sink: olap({ tables: { t: { from: 's', key: ['key'], owner: { id: 'owner' } } }, owners: 's' }) })`,
+  )
+  expect(problems).toEqual([
+    'sink table:a: the merge needs column event_time, which step s does not give (it gives: id)',
+    'sink store:olap: table t needs column key, which step s does not give (it gives: id)',
+    'sink store:olap: table t needs column owner, which step s does not give (it gives: id)',
+  ])
+})
+
+test('a column that would change its type in a table that exists is found', async () => {
+  await data.send('tmdb.movies', movieEvent(1, 'Heat'))
+  await data.run('bronze-movies')
+  const problems = await problemsOf(
+    `export default definePipeline({ name: 'a', source: kafka({ topic: 't' }), trigger,
+      steps: [derive('d', { label: eq(col('offset'), 1) })], sink: delta({ table: 'bronze/movies', mode: 'append' }) })`,
+  )
+  expect(problems).toEqual([expect.stringMatching(/^sink table:bronze\/movies: .*label.*string.*boolean/)])
+})
+
+test('a module of the author that cannot be loaded is found', async () => {
+  const problems = await problemsOf(
+    `export default definePipeline({ name: 'a', source: kafka({ topic: 't' }), trigger,
+      steps: [mapBatches('shout', new URL('./nowhere.ts', import.meta.url))], sink: delta({ table: 'a', mode: 'append' }) })`,
+  )
+  expect(problems).toEqual([expect.stringMatching(/^step shout.*could not load.*nowhere\.ts/)])
+})
+
+test('problems are lines with the name of their pipeline, and the exit code 1', async () => {
+  const path = definition(
+    `export default definePipeline({ name: 'lonely', source: delta({ table: 'none' }), trigger,
+      steps: [select('s', { id: col('id') })], sink: delta({ table: 'a', mode: 'append' }) })`,
+  )
+  const { code, lines } = await printed(() => check(data.context({ arguments: [path, 'bronze-movies'] })))
+  expect(code).toBe(1)
+  expect(lines).toEqual([expect.stringMatching(/^lonely {9}source source: table none/), 'bronze-movies  ok'])
+})
+
+test('a definition that is not valid at all is a usage error with every problem', async () => {
+  const path = definition(
+    `export default definePipeline({ name: 'Bad Name', source: kafka({ topic: 't' }),
+      steps: [filter('f', col('x'), { from: 'nowhere' })], sink: delta({ table: 'a', mode: 'append' }) })`,
+  )
+  await expect(check(data.context({ arguments: [path, 'unknown'] }))).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    problems: expect.arrayContaining([
+      expect.stringContaining('name: "Bad Name"'),
+      expect.stringContaining('step f: reads nowhere'),
+      expect.stringContaining('unknown: no such pipeline (there are: bronze-movies'),
+    ]),
+  })
+})

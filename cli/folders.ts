@@ -1,0 +1,14 @@
+/** What lies where in a data directory. */
+import { join, resolve } from 'node:path'
+
+export interface Folders {
+  readonly lakeDir: string
+  readonly logDir: string
+  readonly storesDir: string
+}
+
+/** Absolute paths of the folders of a data directory; none of them need exist. */
+export function foldersOf(dataDir: string): Folders {
+  const root = resolve(dataDir)
+  return { lakeDir: join(root, 'lake'), logDir: join(root, 'log'), storesDir: join(root, 'stores') }
+}

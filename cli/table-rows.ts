@@ -1,0 +1,69 @@
+/** Rows of a table for showing: in a stable order, and without reading more of a big table than is shown. */
+
+import type { AddFile } from '../connectors/delta/actions.ts'
+import { localDataFile, selectFiles } from '../connectors/delta/read.ts'
+import { rowsOf } from '../connectors/delta/statistics.ts'
+import { identifier, type Row } from '../engine/duckdb.ts'
+import type { Column, DataType } from '../engine/schema.ts'
+import type { FoundTable } from './lake-tables.ts'
+import type { Place } from './place.ts'
+
+/** Up to this size of its files a table is sorted as a whole. */
+const sortedUpToBytes = 64n * 2n ** 20n
+
+const sortColumns = 8
+
+export interface ShowOptions {
+  readonly columns: readonly Column[]
+  readonly limit: number
+}
+
+/**
+ * The first rows in the order of the first columns. Of a table whose files are big only as many files are read as
+ * hold enough rows, and the order is that within them.
+ */
+export async function firstRows(place: Place, { table, snapshot }: FoundTable, options: ShowOptions): Promise<Row[]> {
+  const chosen = filesToRead([...snapshot.files.values()], options.limit)
+  const files = await Promise.all(chosen.map((file) => localDataFile(place.lake, table.path, file)))
+  const from = selectFiles({ columns: options.columns, files })
+  const order = orderOf(options.columns)
+  const duckdb = await place.duckdb()
+  const shown = options.columns.map(({ name, type }) => `${readable(name, type)} AS ${identifier(name)}`)
+  const rows = await duckdb.withConnection((connection) =>
+    connection.rows(
+      `SELECT ${shown.join(', ')} FROM (SELECT * FROM (${from}) ORDER BY ${order} LIMIT ${options.limit}) AS shown`,
+    ),
+  )
+  return rows
+}
+
+/** Files that hold at least `limit` rows by their statistics; all of a small table. Pure. */
+export function filesToRead(files: readonly AddFile[], limit: number): readonly AddFile[] {
+  const sizeBytes = files.reduce((sum, file) => sum + file.size, 0n)
+  if (sizeBytes <= sortedUpToBytes) return files
+  const chosen: AddFile[] = []
+  let rows = 0n
+  for (const file of files) {
+    if (rows >= limit) break
+    chosen.push(file)
+    rows += rowsOf(file) ?? 0n
+  }
+  return chosen
+}
+
+/** Nulls last, so that what there is comes first. */
+function orderOf(columns: readonly Column[]): string {
+  const sortable = columns.filter(({ type }) => typeof type === 'string' && type !== 'binary').slice(0, sortColumns)
+  return sortable.length === 0
+    ? 'ALL NULLS LAST'
+    : sortable.map(({ name }) => `${identifier(name)} NULLS LAST`).join(', ')
+}
+
+/** A column's SQL for showing: points in time to the microsecond, dates and decimals as they are written. */
+export function readable(name: string, type: DataType): string {
+  const column = identifier(name)
+  if (type === 'timestamp') return `strftime(CAST(${column} AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%fZ')`
+  if (type === 'timestamp_ntz') return `strftime(${column}, '%Y-%m-%dT%H:%M:%S.%f')`
+  if (type === 'date' || (typeof type === 'object' && type.kind === 'decimal')) return `CAST(${column} AS VARCHAR)`
+  return column
+}
