@@ -7,7 +7,6 @@
  * killed (SIGKILL) at a point and passage drawn from the seed, until one gets through. Prints one JSON line; exit 1 if
  * anything differs.
  */
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +14,7 @@ import { parseArgs } from 'node:util'
 import { differences, dumpAll } from '../cli/dump.ts'
 import { defaultMemoryLimitBytes, openWorkspace } from '../cli/workspace.ts'
 import { type FaultPoint, faultPoints } from '../engine/fault-points.ts'
+import { millrace, succeed } from './command.ts'
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +26,6 @@ const { values } = parseArgs({
 const wanted = Number(values.kills)
 const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed)
 const titles = Number(values.titles)
-const main = join(import.meta.dirname, '../cli/main.ts')
 const root = mkdtempSync(join(tmpdir(), 'millrace-sweep-'))
 const [killed, whole] = [join(root, 'killed'), join(root, 'whole')]
 
@@ -40,31 +39,31 @@ function random(): number {
 }
 const draw = (below: number): number => Math.floor(random() * below)
 
-function millrace(args: readonly string[], fault = ''): NodeJS.Signals | number {
-  const child = spawnSync(process.execPath, [main, ...args], {
-    env: { ...process.env, MILLRACE_FAULT: fault },
-    encoding: 'utf8',
-    timeout: 120_000,
-  })
-  if (child.signal !== null) return child.signal
-  if (child.status !== 0)
-    throw new Error(
-      `millrace ${args.join(' ')} (fault ${fault}) ended with ${child.status}:\n${child.stdout.slice(-2000)}${child.stderr.slice(-2000)}`,
-    )
-  return 0
-}
-
-function simulate(slice: number): void {
+async function simulateSlice(slice: number): Promise<void> {
   const noise = ['--duplicate', '0.1', '--late', '0.1', '--corrupt', '0.05', '--shuffle', '20']
   for (const data of [killed, whole])
-    millrace(['simulate', '--titles', String(titles), '--seed', String(seed + slice), ...noise, '--data', data])
+    await succeed(['simulate', '--titles', String(titles), '--seed', String(seed + slice), ...noise, '--data', data])
 }
 
-function run(data: string, maxRecords: number, fault = ''): NodeJS.Signals | number {
-  return millrace(
-    ['run', '--all', '--available-now', '--max-records', String(maxRecords), '--workers', '1', '--data', data],
-    fault,
-  )
+/** The signal that ended it, or null if it came to its end. */
+async function run(data: string, maxRecords: number, fault = ''): Promise<NodeJS.Signals | null> {
+  const args = [
+    'run',
+    '--all',
+    '--available-now',
+    '--max-records',
+    String(maxRecords),
+    '--workers',
+    '1',
+    '--data',
+    data,
+  ]
+  const ended = await millrace(args, { MILLRACE_FAULT: fault })
+  if (ended.signal === null && ended.status !== 0)
+    throw new Error(
+      `run with fault ${fault} ended with ${ended.status}:\n${ended.lines.slice(-5).join('\n')}\n${ended.errors}`,
+    )
+  return ended.signal
 }
 
 async function dump(dataDir: string) {
@@ -82,13 +81,13 @@ let slices = 0
 let idle = 0
 const batch = 20 + draw(60)
 while (total < wanted || kills.size < faultPoints.length) {
-  if (idle > 0 || slices === 0) simulate(slices++)
+  if (idle > 0 || slices === 0) await simulateSlice(slices++)
   idle = 0
   // Points that were hit least come first, so that every one is reached.
   const least = Math.min(...faultPoints.map((point) => kills.get(point) ?? 0))
   const candidates = faultPoints.filter((point) => (kills.get(point) ?? 0) === least)
   const point = candidates[draw(candidates.length)]!
-  const outcome = run(killed, batch, `${point}:${1 + draw(4)}:kill`)
+  const outcome = await run(killed, batch, `${point}:${1 + draw(4)}:kill`)
   if (outcome === 'SIGKILL') {
     total += 1
     kills.set(point, (kills.get(point) ?? 0) + 1)
@@ -96,8 +95,8 @@ while (total < wanted || kills.size < faultPoints.length) {
   if (slices > wanted * 2)
     throw new Error(`points never reached: ${faultPoints.filter((p) => !kills.has(p)).join(', ')}`)
 }
-run(killed, batch)
-run(whole, 100_000)
+await run(killed, batch)
+await run(whole, 100_000)
 const [a, b] = [await dump(killed), await dump(whole)]
 const different = differences(a, b)
 const rows = [...b.values()].reduce((sum, each) => sum + each.length, 0)

@@ -1,0 +1,62 @@
+/** Writes and removes the nodes that a batch names. */
+import type { GraphNodes } from './description.ts'
+import { expectRows } from './exchange.ts'
+import { type GraphBatch, labelOf, labelTables } from './inputs.ts'
+import { fromExchange, name } from './types.ts'
+
+const keysPerStatement = 5_000
+
+/** Inserts or replaces nodes; a stub becomes a node of its own. */
+export async function writeNodes(batch: GraphBatch): Promise<number> {
+  let nodes = 0
+  for (const [label, { properties }] of Object.entries(batch.options.nodes ?? {}))
+    nodes += await writeLabel(batch, label, properties)
+  return nodes
+}
+
+async function writeLabel(batch: GraphBatch, label: string, properties: GraphNodes['properties']): Promise<number> {
+  const { written } = labelTables(batch, label)
+  const given = await batch.exchange.give(`SELECT * FROM ${written} ORDER BY k`)
+  if (given === null) return 0
+  const values = Object.entries(properties).map(([property, type], i) => {
+    return `, n.${name(property)} = ${fromExchange(`p${i}`, type)}`
+  })
+  const [done] = await batch.exchange.run(
+    `${given.source} MERGE (n:${name(label)} {${name(labelOf(batch, label).key)}: k})
+     SET n.stub = false${values.join('')} RETURN count(*) AS n`,
+  )
+  expectRows(`nodes ${label} written`, done?.n, given.rows)
+  return given.rows
+}
+
+/** Deletes removed nodes with all their relationships, except those of stub labels. Returns how many there were. */
+export async function removeNodes(batch: GraphBatch): Promise<number> {
+  let removed = 0
+  for (const label of Object.keys(batch.options.removeNodes ?? {}))
+    if (batch.options.stubs?.[label] === undefined)
+      removed += await deleteNodes(batch, label, `SELECT k FROM ${labelTables(batch, label).removed}`, 'DETACH DELETE')
+  return removed
+}
+
+/** Deletes the nodes whose keys a query gives in column `k`; plain `DELETE` fails if one still has relationships. */
+export async function deleteNodes(
+  batch: GraphBatch,
+  label: string,
+  query: string,
+  verb: 'DELETE' | 'DETACH DELETE',
+): Promise<number> {
+  const { key, keyType } = labelOf(batch, label)
+  const keys = (await batch.exchange.sql.rows(`SELECT k::VARCHAR AS k FROM (${query}) ORDER BY k`)).map((row) =>
+    String(row.k),
+  )
+  const value = keyType === 'long' ? 'CAST(given AS INT64)' : 'given'
+  let deleted = 0
+  for (let start = 0; start < keys.length; start += keysPerStatement) {
+    const [done] = await batch.exchange.run(
+      `UNWIND $keys AS given MATCH (n:${name(label)} {${name(key)}: ${value}}) ${verb} n RETURN count(*) AS n`,
+      { keys: keys.slice(start, start + keysPerStatement) },
+    )
+    deleted += Number(done?.n)
+  }
+  return deleted
+}

@@ -1,0 +1,60 @@
+/** A pipeline's position in the graph: one node per source partition. */
+import type { SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import { positionLabel } from './catalog.ts'
+import type { GraphRow, RunCypher } from './database.ts'
+
+export interface StoredPosition {
+  readonly sourcePartition: string
+  readonly next: bigint
+  readonly fingerprint: string
+  readonly txnId: string
+  readonly written: WriteCounts
+}
+
+/** Positions of a pipeline, the last one written first; none before the first commit. */
+export async function readPositions(run: RunCypher, pipeline: string): Promise<StoredPosition[]> {
+  const tables = await run('CALL show_tables() RETURN name')
+  if (!tables.some((table) => table.name === positionLabel)) return []
+  const rows = await run(
+    `MATCH (p:${positionLabel}) WHERE p.pipeline = $pipeline
+     RETURN p.source_partition AS part, CAST(p.next_version AS STRING) AS next, p.fingerprint AS fingerprint,
+       p.txn_id AS txn, p.written AS written ORDER BY p.updated_at DESC, p.source_partition`,
+    { pipeline },
+  )
+  return rows.map(stored)
+}
+
+function stored(row: GraphRow): StoredPosition {
+  return {
+    sourcePartition: String(row.part),
+    next: BigInt(String(row.next)),
+    fingerprint: String(row.fingerprint),
+    txnId: String(row.txn),
+    written: JSON.parse(String(row.written)) as WriteCounts,
+  }
+}
+
+/** Moves the position to the end of the commit's ranges, in the transaction that `run` belongs to. */
+export async function movePosition(
+  run: RunCypher,
+  commit: SinkCommit,
+  written: WriteCounts,
+  nowMs: number,
+): Promise<void> {
+  for (const { sourcePartition, end } of commit.ranges)
+    await run(
+      `MERGE (p:${positionLabel} {id: $id}) SET p.pipeline = $pipeline, p.source_partition = $part,
+         p.next_version = CAST($next AS INT64), p.fingerprint = $fingerprint, p.txn_id = $txn, p.written = $written,
+         p.updated_at = CAST($updated AS TIMESTAMP)`,
+      {
+        id: `${commit.pipeline}/${sourcePartition}`,
+        pipeline: commit.pipeline,
+        part: sourcePartition,
+        next: String(end),
+        fingerprint: commit.fingerprint,
+        txn: commit.txnId,
+        written: JSON.stringify(written),
+        updated: new Date(nowMs).toISOString(),
+      },
+    )
+}

@@ -1,0 +1,54 @@
+/** Reading the embedded graph. */
+import { positionLabel, readCatalog } from './catalog.ts'
+import { type GraphParameters, type GraphRow, openGraphDatabase } from './database.ts'
+import { type PathQuestion, type PathStep, shortestPath } from './shortest-path.ts'
+import { name } from './types.ts'
+
+export interface Graph {
+  /**
+   * Rows of a Cypher query that only reads. INT64 columns are bigint; a number beyond 2^53 is refused: return it by
+   * `CAST(... AS STRING)`. `SINK_FAILED` with the engine's message for a query that is wrong.
+   */
+  query(cypher: string, parameters?: GraphParameters): Promise<readonly GraphRow[]>
+  /** Nodes per label and relationships per type, by name; the store's own nodes are left out. */
+  counts(): Promise<{
+    readonly nodes: ReadonlyMap<string, number>
+    readonly relationships: ReadonlyMap<string, number>
+  }>
+  /** See {@link shortestPath}. */
+  shortestPath(question: PathQuestion): Promise<readonly PathStep[] | null>
+  close(): Promise<void>
+}
+
+export interface OpenGraphOptions {
+  readonly path: string
+  readonly bufferPoolBytes?: number
+}
+
+/**
+ * The graph for queries, beside a writer of this process or of another; it sees what had been committed when it was
+ * opened, and what this process commits. `TABLE_NOT_FOUND` before the first commit.
+ */
+export async function openGraph(options: OpenGraphOptions): Promise<Graph> {
+  const database = await openGraphDatabase({ ...options, mode: 'read' })
+  const { read } = database
+  return {
+    query: read,
+    shortestPath: (question) => shortestPath(read, question),
+    close: () => database.close(),
+    async counts() {
+      const catalog = await readCatalog(read)
+      const nodes = new Map<string, number>()
+      for (const label of [...catalog.labels.keys()].filter((known) => known !== positionLabel).sort()) {
+        const [row] = await read(`MATCH (n:${name(label)}) RETURN count(*) AS n`)
+        nodes.set(label, Number(row?.n))
+      }
+      const relationships = new Map<string, number>()
+      for (const type of [...catalog.relationships.keys()].sort()) {
+        const [row] = await read(`MATCH ()-[r:${name(type)}]->() RETURN count(*) AS n`)
+        relationships.set(type, Number(row?.n))
+      }
+      return { nodes, relationships }
+    },
+  }
+}

@@ -1,0 +1,198 @@
+/** Relationships of the owners that a batch names: what is new, what is gone, what stays. */
+import { identifier } from '../../engine/duckdb.ts'
+import { MillraceError } from '../../engine/errors.ts'
+import { relationshipsOf, type TypedRelationship } from './catalog.ts'
+import type { PropertyType } from './description.ts'
+import { expectRows } from './exchange.ts'
+import { type GraphBatch, keysOf, labelOf, labelTables, scan } from './inputs.ts'
+import { exchangeType, exported, fromExchange, name, toExchange } from './types.ts'
+
+/**
+ * Changes to the relationships of one type between two labels. Both tables hold the keys of the two nodes in `f` and `t`,
+ * `added` also the key in `k`, properties in `p0`, ... and those of a stub it may create in `s0`, ...; `dropped` the
+ * relationship's number in `given`.
+ */
+export interface RelationshipChanges {
+  readonly relationship: TypedRelationship
+  /** Label of the node that is not the owner. */
+  readonly other: string
+  /** Column of the owner's key, and of the other node's. */
+  readonly ends: { readonly owner: 'f' | 't'; readonly other: 'f' | 't' }
+  readonly added: string
+  readonly dropped: string
+  readonly counts: { readonly added: number; readonly dropped: number; readonly unchanged: number }
+}
+
+/** Compares the batch's relationships with the graph's. Reads only. */
+export async function takeRelationships(batch: GraphBatch): Promise<RelationshipChanges[]> {
+  const { owners } = batch.options
+  if (owners === undefined) return []
+  const { keyType } = labelOf(batch, owners.node)
+  const { removed } = labelTables(batch, owners.node)
+  await batch.exchange.sql.run(
+    `CREATE OR REPLACE TEMP TABLE owners AS ${keysOf(batch, owners.from, owners.key, keyType)} UNION SELECT k FROM ${removed}`,
+  )
+  const changes: RelationshipChanges[] = []
+  for (const [i, relationship] of relationshipsOf(batch.options).entries())
+    changes.push(await compare(batch, relationship, i, removed))
+  return changes
+}
+
+async function compare(
+  batch: GraphBatch,
+  relationship: TypedRelationship,
+  index: number,
+  removedOwners: string,
+): Promise<RelationshipChanges> {
+  const { sql, count } = batch.exchange
+  const fromOwner = relationship.fromNode === batch.options.owners!.node
+  const ends = fromOwner ? ({ owner: 'f', other: 't' } as const) : ({ owner: 't', other: 'f' } as const)
+  const other = fromOwner ? relationship.toNode : relationship.fromNode
+  const [fresh, stored] = [`fresh_${index}`, `stored_${index}`]
+  const [added, dropped] = [`added_${index}`, `dropped_${index}`]
+  await sql.run(freshRows(batch, relationship, { table: fresh, owner: ends.owner, other, removedOwners }))
+  await takeStored(batch, relationship, stored, ends.owner)
+  const columns = ['f', 't', 'k', ...Object.keys(relationship.properties).map((_, i) => `p${i}`)]
+  const same = columns.map((column) => `a.${column} IS NOT DISTINCT FROM b.${column}`).join(' AND ')
+  await sql.run(`CREATE OR REPLACE TEMP TABLE ${added} AS SELECT a.* FROM ${fresh} a ANTI JOIN ${stored} b ON ${same}`)
+  await sql.run(
+    `CREATE OR REPLACE TEMP TABLE ${dropped} AS SELECT a.* FROM ${stored} a ANTI JOIN ${fresh} b ON ${same}`,
+  )
+  const counts = {
+    added: await count(`SELECT count(*) FROM ${added}`),
+    dropped: await count(`SELECT count(*) FROM ${dropped}`),
+    unchanged: await count(`SELECT (SELECT count(*) FROM ${fresh}) - (SELECT count(*) FROM ${added})`),
+  }
+  return { relationship, other, ends, added, dropped, counts }
+}
+
+function freshRows(
+  batch: GraphBatch,
+  relationship: TypedRelationship,
+  to: { readonly table: string; readonly owner: 'f' | 't'; readonly other: string; readonly removedOwners: string },
+): string {
+  const { fromNode, toNode, fromKey, toKey, key, properties } = relationship
+  const stub = batch.options.stubs?.[to.other]?.properties ?? {}
+  const columns: (readonly [name: string, column: string, type: PropertyType])[] = [
+    ['f', fromKey, labelOf(batch, fromNode).keyType],
+    ['t', toKey, labelOf(batch, toNode).keyType],
+    ['k', key, 'string'],
+    ...Object.entries(properties).map(([property, type], i) => [`p${i}`, property, type] as const),
+    ...Object.entries(stub).map(([property, type], i) => [`s${i}`, property, type] as const),
+  ]
+  const files = scan(batch, relationship.from)
+  const list = columns.map(([name, column, type]) =>
+    files === null ? `NULL::${exchangeType(type)} AS ${name}` : `${toExchange(identifier(column), type)} AS ${name}`,
+  )
+  const order = columns.map(([name]) => name).join(', ')
+  return `CREATE OR REPLACE TEMP TABLE ${to.table} AS
+    SELECT * FROM (SELECT ${list.join(', ')}${files === null ? '' : ` FROM ${files}`})
+    WHERE f IS NOT NULL AND t IS NOT NULL AND k IS NOT NULL
+      AND ${to.owner} IN (SELECT k FROM owners) AND ${to.owner} NOT IN (SELECT k FROM ${to.removedOwners})
+    QUALIFY row_number() OVER (PARTITION BY ${to.owner}, k ORDER BY ${order}) = 1`
+}
+
+async function takeStored(
+  batch: GraphBatch,
+  { type, fromNode, toNode, key, properties }: TypedRelationship,
+  table: string,
+  owner: 'f' | 't',
+): Promise<void> {
+  const { exchange } = batch
+  const [from, to] = [labelOf(batch, fromNode), labelOf(batch, toNode)]
+  const own = Object.entries(properties)
+  const columns = [
+    `given BIGINT`,
+    `f ${exchangeType(from.keyType)}`,
+    `t ${exchangeType(to.keyType)}`,
+    'k VARCHAR',
+    ...own.map(([, propertyType], i) => `p${i} ${exchangeType(propertyType)}`),
+  ]
+  const owners = await exchange.give('SELECT k AS given FROM owners')
+  if (owners === null) return exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')})`)
+  const match = (end: 'f' | 't', keyName: string) => (end === owner ? ` {${name(keyName)}: given}` : '')
+  await exchange.take(
+    table,
+    `${owners.source}
+     MATCH (a:${name(fromNode)}${match('f', from.key)})-[r:${name(type)}]->(b:${name(toNode)}${match('t', to.key)})
+     RETURN CAST(offset(id(r)) AS STRING) AS given, CAST(a.${name(from.key)} AS STRING) AS f,
+       CAST(b.${name(to.key)} AS STRING) AS t, r.${name(key)} AS k` +
+      own.map(([property, propertyType], i) => `, ${exported(`r.${name(property)}`, propertyType)} AS p${i}`).join(''),
+    columns,
+  )
+}
+
+/** `SINK_FAILED` if a new relationship ends at a node that is neither in the graph, nor written, nor a stub. */
+export async function checkEnds(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<void> {
+  for (const { relationship, added } of changes)
+    for (const [end, label] of [
+      ['f', relationship.fromNode],
+      ['t', relationship.toNode],
+    ] as const)
+      if (batch.options.stubs?.[label] === undefined)
+        await checkEnd(batch, relationship.type, label, `SELECT ${end} AS k FROM ${added}`)
+}
+
+async function checkEnd(batch: GraphBatch, type: string, label: string, ends: string): Promise<void> {
+  const { exchange } = batch
+  const { key, keyType } = labelOf(batch, label)
+  const { written } = labelTables(batch, label)
+  const wanted = await exchange.give(
+    `SELECT DISTINCT k AS given FROM (${ends}) WHERE k NOT IN (SELECT k FROM ${written})`,
+  )
+  if (wanted === null) return
+  const found = await exchange.take(
+    'ends_found',
+    `${wanted.source} OPTIONAL MATCH (n:${name(label)} {${name(key)}: given})
+     RETURN CAST(given AS STRING) AS k, CAST(n.${name(key)} AS STRING) AS found`,
+    [`k ${exchangeType(keyType)}`, 'found VARCHAR'],
+  )
+  expectRows(`nodes ${label} looked up`, found, wanted.rows)
+  const [missing] = await exchange.sql.rows(
+    'SELECT min(k)::VARCHAR AS k, count(*) AS n FROM ends_found WHERE found IS NULL',
+  )
+  if (Number(missing?.n) === 0) return
+  throw new MillraceError(
+    'SINK_FAILED',
+    `relationship ${type} joins ${label} ${missing?.k} (one of ${missing?.n}), which is not in the graph ` +
+      '(write the node in the same batch or before, or declare the label a stub)',
+    { context: { type, label, key: missing?.k } },
+  )
+}
+
+/** Deletes what is gone. */
+export async function dropRelationships(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<void> {
+  for (const {
+    relationship: { type, fromNode, toNode },
+    dropped,
+  } of changes) {
+    const given = await batch.exchange.give(`SELECT given FROM ${dropped}`)
+    if (given === null) continue
+    const [done] = await batch.exchange.run(
+      `${given.source} MATCH (a:${name(fromNode)})-[r:${name(type)}]->(b:${name(toNode)})
+       WHERE offset(id(r)) = given DELETE r RETURN count(*) AS n`,
+    )
+    expectRows(`relationships ${type} deleted`, done?.n, given.rows)
+  }
+}
+
+/**
+ * Creates what is new; both ends exist by now. They are found by MERGE because it looks them up by key: after
+ * `LOAD FROM`, a MATCH of both ends joins them to the wrong nodes, and a rolled back COPY empties the whole table.
+ */
+export async function addRelationships(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<void> {
+  for (const { relationship, added } of changes) {
+    const { type, fromNode, toNode, key, properties } = relationship
+    const given = await batch.exchange.give(`SELECT * FROM ${added} ORDER BY f, t, k`)
+    if (given === null) continue
+    const values = Object.entries(properties).map(([property, propertyType], i) => {
+      return `, ${name(property)}: ${fromExchange(`p${i}`, propertyType)}`
+    })
+    const [from, to] = [labelOf(batch, fromNode), labelOf(batch, toNode)]
+    const [done] = await batch.exchange.run(
+      `${given.source} MERGE (a:${name(fromNode)} {${name(from.key)}: f}) MERGE (b:${name(toNode)} {${name(to.key)}: t})
+       CREATE (a)-[:${name(type)} {${name(key)}: k${values.join('')}}]->(b) RETURN count(*) AS n`,
+    )
+    expectRows(`relationships ${type} created`, done?.n, given.rows)
+  }
+}

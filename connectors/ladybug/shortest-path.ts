@@ -1,0 +1,145 @@
+/** How two nodes are connected: `Ann - Some Film - Bob`. */
+import { MillraceError } from '../../engine/errors.ts'
+import { type Catalog, type LabelInfo, readCatalog } from './catalog.ts'
+import type { GraphRow, RunCypher } from './database.ts'
+import { name } from './types.ts'
+
+export interface PathQuestion {
+  /** Label of both ends, whose nodes have a property `name`: `Person`. */
+  readonly label: string
+  /** Types of relationships to follow, in either direction; those that the graph does not have are left out. */
+  readonly via: readonly string[]
+  /** A key, or a name in any case; of several nodes of that name the one with the most relationships. */
+  readonly from: string
+  readonly to: string
+  /** Relationships at most, up to 30. Default 15. */
+  readonly maxHops?: number
+}
+
+export interface PathStep {
+  readonly label: string
+  /** The node's key, as text. */
+  readonly key: string
+  /** Its property `name` or `title`. */
+  readonly name: string | null
+  /** Type of the relationship that led here; null for the first. */
+  readonly via: string | null
+}
+
+/**
+ * A path of the fewest relationships between two nodes, both ends included; null if there is none. Which of several
+ * is not promised. `CONFIG_INVALID` for an end that is not in the graph, naming those that come near.
+ */
+export async function shortestPath(read: RunCypher, question: PathQuestion): Promise<readonly PathStep[] | null> {
+  const catalog = await readCatalog(read)
+  const label = catalog.labels.get(question.label)
+  if (label === undefined)
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      `graph has no nodes ${question.label} (run a pipeline that writes them first)`,
+    )
+  const via = question.via.filter((type) => catalog.relationships.has(type))
+  const from = await find(read, label, via, question.from)
+  const to = await find(read, label, via, question.to)
+  if (from.key === to.key) return [{ label: label.label, ...from, via: null }]
+  return via.length === 0
+    ? null
+    : walk(read, catalog, label, { via, from: from.key, to: to.key, maxHops: question.maxHops ?? 15 })
+}
+
+interface End {
+  readonly key: string
+  readonly name: string | null
+}
+
+async function find(read: RunCypher, label: LabelInfo, via: readonly string[], wanted: string): Promise<End> {
+  const found = [...(await byKey(read, label, wanted)), ...(await byName(read, label, via, wanted))]
+  if (found[0] !== undefined) return found[0]
+  const near = (
+    await read(
+      `MATCH (n:${name(label.label)}) WHERE lower(n.name) CONTAINS lower($wanted) RETURN DISTINCT n.name AS name ORDER BY name LIMIT 5`,
+      { wanted },
+    )
+  ).map((row) => String(row.name))
+  const hint = near.length === 0 ? 'check the spelling' : `did you mean ${near.join(', ')}?`
+  throw new MillraceError('CONFIG_INVALID', `no ${label.label} is named ${wanted} (${hint})`, {
+    context: { label: label.label, wanted, near },
+  })
+}
+
+async function byKey(read: RunCypher, { label, key, keyType }: LabelInfo, wanted: string): Promise<End[]> {
+  if (keyType === 'long' && !/^-?\d{1,18}$/.test(wanted)) return []
+  const value = keyType === 'long' ? 'CAST($wanted AS INT64)' : '$wanted'
+  const rows = await read(
+    `MATCH (n:${name(label)} {${name(key)}: ${value}}) RETURN CAST(n.${name(key)} AS STRING) AS key, n.name AS name`,
+    { wanted },
+  )
+  return rows.map(end)
+}
+
+/** Best first. */
+async function byName(
+  read: RunCypher,
+  { label, key }: LabelInfo,
+  via: readonly string[],
+  wanted: string,
+): Promise<End[]> {
+  const named = `MATCH (n:${name(label)}) WHERE lower(n.name) = lower($wanted)`
+  const result = `RETURN CAST(n.${name(key)} AS STRING) AS key, n.name AS name`
+  const rows =
+    via.length === 0
+      ? await read(`${named} ${result}, 0 AS degree`, { wanted })
+      : await read(`${named} OPTIONAL MATCH (n)-[r:${typesOf(via)}]-() ${result}, count(r) AS degree`, { wanted })
+  return [...rows].sort(byDegree).map(end)
+}
+
+function byDegree(a: GraphRow, b: GraphRow): number {
+  const [left, right] = [String(a.key), String(b.key)]
+  return Number(b.degree) - Number(a.degree) || left.length - right.length || (left < right ? -1 : 1)
+}
+
+function end(row: GraphRow): End {
+  return { key: String(row.key), name: row.name === null ? null : String(row.name) }
+}
+
+async function walk(
+  read: RunCypher,
+  catalog: Catalog,
+  { label, key, keyType }: LabelInfo,
+  path: { readonly via: readonly string[]; readonly from: string; readonly to: string; readonly maxHops: number },
+): Promise<PathStep[] | null> {
+  const value = (parameter: string) => (keyType === 'long' ? `CAST($${parameter} AS INT64)` : `$${parameter}`)
+  const node = (variable: string) => `(${variable}:${name(label)} {${name(key)}: ${value(variable)}})`
+  const labels = joined(catalog, path.via)
+  const keys = [...new Set(labels.map((info) => info.key))]
+  const texts = ['name', 'title'].filter((property) => labels.some((info) => info.properties.has(property)))
+  const [row] = await read(
+    `MATCH p = ${node('a')}-[:${typesOf(path.via)}* SHORTEST 1..${path.maxHops}]-${node('b')}
+     RETURN properties(nodes(p), '_label') AS labels, properties(rels(p), '_label') AS via` +
+      keys.map((property, i) => `, CAST(properties(nodes(p), '${property}') AS STRING[]) AS k${i}`).join('') +
+      texts.map((property, i) => `, properties(nodes(p), '${property}') AS t${i}`).join(''),
+    { a: path.from, b: path.to },
+  )
+  if (row === undefined) return null
+  const column = (of: string) => row[of] as readonly (string | null)[]
+  return column('labels').map((stepLabel, i) => {
+    const own = keys.indexOf(catalog.labels.get(stepLabel!)!.key)
+    const names = texts.map((_, text) => column(`t${text}`)[i]).filter((text) => text !== null && text !== undefined)
+    return {
+      label: stepLabel!,
+      key: column(`k${own}`)[i]!,
+      name: names[0] ?? null,
+      via: i === 0 ? null : column('via')[i - 1]!,
+    }
+  })
+}
+
+/** Labels that relationships of the types join. */
+function joined({ pairs, labels }: Catalog, types: readonly string[]): LabelInfo[] {
+  const names = pairs.filter((pair) => types.includes(pair.type)).flatMap((pair) => [pair.fromNode, pair.toNode])
+  return [...new Set(names)].map((label) => labels.get(label)!)
+}
+
+function typesOf(types: readonly string[]): string {
+  return types.map(name).join('|')
+}

@@ -1,0 +1,158 @@
+/** The graph in an embedded Ladybug file: nodes, relationships and position in one transaction. */
+import { admits } from '../../checkpoints/fence.ts'
+import type { Clock, CommitOutcome, Sink, SinkCommit, SinkPosition, WriteCounts } from '../../engine/contracts.ts'
+import type { Duckdb } from '../../engine/duckdb.ts'
+import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { faultPoint } from '../../engine/fault-points.ts'
+import { growSchema } from './catalog.ts'
+import { checkGraph } from './check.ts'
+import { type GraphDatabase, type GraphTransaction, openGraphDatabase } from './database.ts'
+import type { GraphOptions } from './description.ts'
+import { withExchange } from './exchange.ts'
+import { type GraphBatch, takeNodes } from './inputs.ts'
+import { removeNodes, writeNodes } from './nodes.ts'
+import { movePosition, readPositions, type StoredPosition } from './positions.ts'
+import {
+  addRelationships,
+  checkEnds,
+  dropRelationships,
+  type RelationshipChanges,
+  takeRelationships,
+} from './relationships.ts'
+import { removeStubs, takeStubs, writeStubs } from './stubs.ts'
+
+export interface GraphSinkOptions {
+  /** The graph's file; its folder is made when needed. */
+  readonly path: string
+  readonly description: GraphOptions
+  readonly duckdb: () => Promise<Duckdb>
+  /** An existing local folder for files that live as long as a commit. */
+  readonly stagingDir: string
+  readonly clock: Clock
+  readonly bufferPoolBytes?: number
+}
+
+/**
+ * Keeps the graph equal to the input for the owners and nodes that each batch names. The graph is a function of the rows
+ * of all pipelines that write to it, whatever their order and the cuts between batches. The file is held from the first
+ * use until `close`: another process gets `STORE_BUSY`. `DEFINITION_INVALID` for a description that breaks a rule.
+ */
+export function graphSink(options: GraphSinkOptions): Sink {
+  checkGraph(options.description)
+  let opened: Promise<GraphDatabase> | null = null
+  const database = (): Promise<GraphDatabase> => {
+    opened ??= openGraphDatabase({ ...options, mode: 'write' }).catch((error: unknown) => {
+      opened = null
+      throw error
+    })
+    return opened
+  }
+  return {
+    name: 'store graph',
+    delivery: 'exactly-once',
+    position: async (pipeline) => positionOf(await readPositions((await database()).run, pipeline)),
+    commit: async (commit) => {
+      faultPoint('sink-begin')
+      const outcome = await commitGraph(await database(), options, commit)
+      if (outcome.kind === 'committed') faultPoint('store-after-commit')
+      return outcome
+    },
+    async close() {
+      const database = await opened
+      opened = null
+      await database?.close()
+    },
+  }
+}
+
+function positionOf(stored: readonly StoredPosition[]): SinkPosition {
+  return {
+    position: new Map(stored.map(({ sourcePartition, next }) => [sourcePartition, next])),
+    fingerprint: stored[0]?.fingerprint ?? null,
+  }
+}
+
+async function commitGraph(
+  database: GraphDatabase,
+  options: GraphSinkOptions,
+  commit: SinkCommit,
+): Promise<CommitOutcome> {
+  try {
+    const duckdb = await options.duckdb()
+    return await duckdb.withConnection((sql) =>
+      database.transaction(
+        (run) => growSchema(run, options.description),
+        async (transaction, catalog) => {
+          const refused = await refusal(transaction, commit)
+          if (refused !== null) return refused
+          const { run } = transaction
+          return withExchange({ sql, run, stagingDir: options.stagingDir }, async (exchange) => {
+            const written = await writeBatch({
+              exchange,
+              options: options.description,
+              catalog,
+              outputs: commit.outputs,
+            })
+            await movePosition(run, commit, written, options.clock.nowMs())
+            faultPoint('store-before-commit')
+            return { kind: 'committed', written } as const
+          })
+        },
+      ),
+    )
+  } catch (error) {
+    if (error instanceof MillraceError) throw error
+    throw new MillraceError(
+      'SINK_FAILED',
+      `commit to graph store ${options.path} failed, nothing was written: ${messageOf(error)}`,
+      {
+        context: { path: options.path },
+        cause: error,
+      },
+    )
+  }
+}
+
+/** Why the commit must not happen, with the transaction ended; null if it may. */
+async function refusal({ run, rollback }: GraphTransaction, commit: SinkCommit): Promise<CommitOutcome | null> {
+  const stored = await readPositions(run, commit.pipeline)
+  const byPartition = new Map(stored.map((position) => [position.sourcePartition, position]))
+  const landed = commit.ranges.map(({ sourcePartition }) => byPartition.get(sourcePartition))
+  if (landed.length > 0 && landed.every((position) => position?.txnId === commit.txnId)) {
+    await rollback()
+    return { kind: 'already-committed', written: landed[0]!.written }
+  }
+  const { position } = positionOf(stored)
+  if (admits(position, commit.ranges, commit.initial)) return null
+  await rollback()
+  return { kind: 'fenced', position }
+}
+
+/** All reading comes first, so that it sees nothing of what the batch writes. */
+async function writeBatch(batch: GraphBatch): Promise<WriteCounts> {
+  await takeNodes(batch)
+  const relationships = await takeRelationships(batch)
+  const stubs = await takeStubs(batch, relationships)
+  await checkEnds(batch, relationships)
+
+  await dropRelationships(batch, relationships)
+  const removed = await removeNodes(batch)
+  const nodesWritten = await writeNodes(batch)
+  const written = await writeStubs(batch, stubs)
+  await addRelationships(batch, relationships)
+  const gone = await removeStubs(batch, stubs)
+  return {
+    nodesWritten,
+    nodesRemoved: removed + gone.deleted + written.emptied,
+    relationshipsWritten: total(relationships, 'added'),
+    relationshipsRemoved: total(relationships, 'dropped'),
+    relationshipsUnchanged: total(relationships, 'unchanged'),
+    stubsCreated: written.created + written.emptied,
+    stubsRenamed: written.renamed,
+    stubsRemoved: gone.removed,
+  }
+}
+
+function total(changes: readonly RelationshipChanges[], what: keyof RelationshipChanges['counts']): number {
+  return changes.reduce((sum, { counts }) => sum + counts[what], 0)
+}

@@ -1,0 +1,230 @@
+/** Nodes that live by their relationships: which must come, go, or change their name, as a function of what is there. */
+import { type PairInfo, samePair } from './catalog.ts'
+import type { GraphStub } from './description.ts'
+import { expectRows } from './exchange.ts'
+import { type GraphBatch, labelOf, labelTables } from './inputs.ts'
+import { deleteNodes } from './nodes.ts'
+import type { RelationshipChanges } from './relationships.ts'
+import { exchangeType, fromExchange, name } from './types.ts'
+
+/** What is to happen to the stubs of one label; `table` holds one row per node that is touched and not filled. */
+export interface StubChanges {
+  readonly label: string
+  readonly stub: GraphStub
+  /**
+   * `k`, `there` (in the graph), `filled` (written by its own pipeline and removed now), `linked` (has relationships
+   * after this batch), `old` and `name` (its name before and after).
+   */
+  readonly table: string
+  readonly changes: readonly RelationshipChanges[]
+}
+
+/** Works out the stubs of every label from the graph and the changes to come. Reads only. */
+export async function takeStubs(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<StubChanges[]> {
+  const result: StubChanges[] = []
+  for (const [i, [label, stub]] of Object.entries(batch.options.stubs ?? {}).entries()) {
+    const own = changes.filter((change) => change.other === label)
+    await takeTouched(batch, label, own)
+    await takeRest(batch, label, stub, own)
+    const table = `stubs_${i}`
+    await batch.exchange.sql.run(
+      `CREATE OR REPLACE TEMP TABLE ${table} AS
+       SELECT c.k, c.there, c.filled, c.old, c.gained OR r.k IS NOT NULL AS linked, r.name FROM candidates c LEFT JOIN
+       (SELECT k, first(name ORDER BY label, number, text, rk, type) FILTER (WHERE name IS NOT NULL) AS name
+        FROM rest GROUP BY k) r USING (k)`,
+    )
+    result.push({ label, stub, table, changes: own })
+  }
+  return result
+}
+
+/** `candidates`: nodes at an end of a changed relationship, and removed ones, unless a pipeline fills them. */
+async function takeTouched(batch: GraphBatch, label: string, changes: readonly RelationshipChanges[]): Promise<void> {
+  const { exchange } = batch
+  const { key, keyType } = labelOf(batch, label)
+  const { written, removed } = labelTables(batch, label)
+  const ends = changes.flatMap(({ added, dropped, ends: { other } }) => [
+    `SELECT ${other} AS k, true AS gained FROM ${added}`,
+    `SELECT ${other}, false FROM ${dropped}`,
+  ])
+  await exchange.sql.run(
+    `CREATE OR REPLACE TEMP TABLE touched AS SELECT k, bool_or(gained) AS gained
+     FROM (${[`SELECT k, false AS gained FROM ${removed}`, ...ends].join(' UNION ALL ')})
+     WHERE k NOT IN (SELECT k FROM ${written}) GROUP BY k`,
+  )
+  const columns = [`k ${exchangeType(keyType)}`, 'stub BOOLEAN', 'old VARCHAR']
+  const given = await exchange.give('SELECT k AS given FROM touched')
+  if (given === null) await exchange.sql.run(`CREATE OR REPLACE TEMP TABLE found (${columns.join(', ')})`)
+  else {
+    const old = labelOf(batch, label).properties.has('name') ? 'n.name' : "''"
+    const looked = await exchange.take(
+      'found',
+      `${given.source} OPTIONAL MATCH (n:${name(label)} {${name(key)}: given})
+       RETURN CAST(n.${name(key)} AS STRING) AS k, CAST(n.stub AS STRING) AS stub, ${old} AS old`,
+      columns,
+    )
+    expectRows(`nodes ${label} looked up`, looked, given.rows)
+  }
+  await exchange.sql.run(
+    `CREATE OR REPLACE TEMP TABLE candidates AS
+     SELECT t.k, t.gained, f.k IS NOT NULL AS there, f.k IS NOT NULL AND NOT coalesce(f.stub, false) AS filled, f.old
+     FROM touched t LEFT JOIN found f USING (k)
+     WHERE f.k IS NULL OR coalesce(f.stub, false) OR t.k IN (SELECT k FROM ${removed})`,
+  )
+}
+
+/**
+ * `rest`: relationships that candidates have after this batch. Of a label without a name only those that may have lost
+ * their last one are looked at, since nothing else depends on them.
+ */
+async function takeRest(
+  batch: GraphBatch,
+  label: string,
+  stub: GraphStub,
+  changes: readonly RelationshipChanges[],
+): Promise<void> {
+  const { exchange, catalog } = batch
+  const k = exchangeType(labelOf(batch, label).keyType)
+  await exchange.sql.run(
+    `CREATE OR REPLACE TEMP TABLE rest (k ${k}, label VARCHAR, number BIGINT, text VARCHAR, rk VARCHAR, type VARCHAR, name VARCHAR)`,
+  )
+  const wanted = `SELECT k AS given FROM candidates WHERE there${stub.name === undefined ? ' AND NOT gained' : ''}`
+  const given = await exchange.give(wanted)
+  if (given !== null)
+    for (const pair of catalog.pairs)
+      for (const end of ['f', 't'] as const)
+        if ((end === 'f' ? pair.fromNode : pair.toNode) === label)
+          await takeRestOfPair(batch, { pair, end, stub, source: given.source, changes })
+  for (const change of changes) await addNew(batch, label, stub, change)
+}
+
+async function takeRestOfPair(
+  batch: GraphBatch,
+  of: {
+    readonly pair: PairInfo
+    /** End at which the stubs are. */
+    readonly end: 'f' | 't'
+    readonly stub: GraphStub
+    readonly source: string
+    readonly changes: readonly RelationshipChanges[]
+  },
+): Promise<void> {
+  const { exchange, catalog } = batch
+  const { type, fromNode, toNode } = of.pair
+  const [own, other] = of.end === 'f' ? [fromNode, toNode] : [toNode, fromNode]
+  const [mine, theirs] = [labelOf(batch, own), labelOf(batch, other)]
+  const properties = catalog.relationships.get(type)!
+  const [relationshipKey] = properties.keys()
+  const named = of.stub.name !== undefined && properties.has(of.stub.name)
+  const arrow = of.end === 'f' ? [`-[r:${name(type)}]->`] : [`<-[r:${name(type)}]-`]
+  await exchange.take(
+    'rest_of_pair',
+    `${of.source} MATCH (n:${name(own)} {${name(mine.key)}: given})${arrow}(o:${name(other)})
+     RETURN CAST(n.${name(mine.key)} AS STRING) AS k, CAST(o.${name(theirs.key)} AS STRING) AS o, r.${name(relationshipKey!)} AS rk,
+       ${named ? `r.${name(of.stub.name)}` : "''"} AS name, CAST(offset(id(r)) AS STRING) AS rid`,
+    [
+      `k ${exchangeType(mine.keyType)}`,
+      `o ${exchangeType(theirs.keyType)}`,
+      'rk VARCHAR',
+      'name VARCHAR',
+      'rid BIGINT',
+    ],
+  )
+  const dropped = of.changes.find(({ relationship }) => samePair(relationship, of.pair))?.dropped
+  const kept = dropped === undefined ? '' : `WHERE rid NOT IN (SELECT given FROM ${dropped})`
+  await exchange.sql.run(
+    `INSERT INTO rest SELECT k, '${other}', ${orderOf(theirs.keyType, 'o')}, rk, '${type}',
+     ${named ? 'name' : 'NULL'} FROM rest_of_pair ${kept}`,
+  )
+}
+
+async function addNew(batch: GraphBatch, label: string, stub: GraphStub, change: RelationshipChanges): Promise<void> {
+  const { relationship, added, ends } = change
+  const owner = relationship.fromNode === label ? relationship.toNode : relationship.fromNode
+  const named = stub.name === undefined ? -1 : Object.keys(relationship.properties).indexOf(stub.name)
+  await batch.exchange.sql.run(
+    `INSERT INTO rest SELECT ${ends.other}, '${owner}', ${orderOf(labelOf(batch, owner).keyType, ends.owner)}, k,
+     '${relationship.type}', ${named < 0 ? 'NULL' : `p${named}`} FROM ${added}`,
+  )
+}
+
+function orderOf(keyType: 'long' | 'string', column: string): string {
+  return keyType === 'long' ? `${column}, NULL` : `NULL, ${column}`
+}
+
+export interface StubCounts {
+  readonly created: number
+  readonly renamed: number
+  readonly removed: number
+  /** Filled nodes that were removed: those still linked became stubs, the others are gone. */
+  readonly emptied: number
+  readonly deleted: number
+}
+
+/** Creates and renames stubs, and empties removed nodes that are still linked. Before relationships are created. */
+export async function writeStubs(
+  batch: GraphBatch,
+  stubs: readonly StubChanges[],
+): Promise<Pick<StubCounts, 'created' | 'renamed' | 'emptied'>> {
+  const counts = { created: 0, renamed: 0, emptied: 0 }
+  for (const change of stubs) {
+    const setName = change.stub.name === undefined ? '' : ', n.name = name'
+    counts.created += await create(batch, change, setName)
+    if (change.stub.name !== undefined)
+      counts.renamed += await merge(
+        batch,
+        change,
+        'linked AND there AND NOT filled AND name IS DISTINCT FROM old',
+        'n.name = name',
+      )
+    const empty = [...labelOf(batch, change.label).properties.keys()].map((property) => `n.${name(property)} = NULL`)
+    const sets = `${empty.join(', ')}, n.stub = true${setName}`
+    counts.emptied += await merge(batch, change, 'linked AND filled', sets)
+  }
+  return counts
+}
+
+async function merge(batch: GraphBatch, { label, table }: StubChanges, where: string, sets: string): Promise<number> {
+  const given = await batch.exchange.give(`SELECT k, name FROM ${table} WHERE ${where} ORDER BY k`)
+  if (given === null) return 0
+  const [done] = await batch.exchange.run(
+    `${given.source} MERGE (n:${name(label)} {${name(labelOf(batch, label).key)}: k}) SET ${sets} RETURN count(*) AS n`,
+  )
+  expectRows(`stubs ${label} written`, done?.n, given.rows)
+  return given.rows
+}
+
+async function create(batch: GraphBatch, change: StubChanges, setName: string): Promise<number> {
+  const { label, stub, table, changes } = change
+  const own = Object.entries(stub.properties ?? {})
+  const columns = own.map((_, i) => `s${i}`)
+  const rows = changes.map(({ added, ends }) => `SELECT ${[`${ends.other} AS k`, ...columns].join(', ')} FROM ${added}`)
+  if (rows.length === 0) return 0
+  const given = await batch.exchange.give(
+    `SELECT ${['c.k', 'c.name', ...columns].join(', ')} FROM ${table} c JOIN (
+       SELECT * FROM (${rows.join(' UNION ALL ')}) QUALIFY row_number() OVER (PARTITION BY k ORDER BY ${['k', ...columns].join(', ')}) = 1
+     ) USING (k) WHERE c.linked AND NOT c.there ORDER BY c.k`,
+  )
+  if (given === null) return 0
+  const sets = own.map(([property, type], i) => `, n.${name(property)} = ${fromExchange(`s${i}`, type)}`)
+  const [done] = await batch.exchange.run(
+    `${given.source} MERGE (n:${name(label)} {${name(labelOf(batch, label).key)}: k})
+     SET n.stub = true${setName}${sets.join('')} RETURN count(*) AS n`,
+  )
+  expectRows(`stubs ${label} created`, done?.n, given.rows)
+  return given.rows
+}
+
+/** Deletes stubs and removed nodes that are left without relationships. After those are gone. */
+export async function removeStubs(
+  batch: GraphBatch,
+  stubs: readonly StubChanges[],
+): Promise<Pick<StubCounts, 'removed' | 'deleted'>> {
+  const counts = { removed: 0, deleted: 0 }
+  for (const { label, table } of stubs) {
+    const gone = `SELECT k FROM ${table} WHERE there AND NOT linked`
+    counts.removed += await deleteNodes(batch, label, `${gone} AND NOT filled`, 'DELETE')
+    counts.deleted += await deleteNodes(batch, label, `${gone} AND filled`, 'DELETE')
+  }
+  return counts
+}
