@@ -134,22 +134,10 @@ export async function checkEnds(batch: GraphBatch, changes: readonly Relationshi
 }
 
 async function checkEnd(batch: GraphBatch, type: string, label: string, ends: string): Promise<void> {
-  const { exchange } = batch
-  const { key, keyType } = labelOf(batch, label)
   const { written } = labelTables(batch, label)
-  const wanted = await exchange.give(
-    `SELECT DISTINCT k AS given FROM (${ends}) WHERE k NOT IN (SELECT k FROM ${written})`,
-  )
-  if (wanted === null) return
-  const found = await exchange.take(
-    'ends_found',
-    `${wanted.source} OPTIONAL MATCH (n:${name(label)} {${name(key)}: given})
-     RETURN CAST(given AS STRING) AS k, CAST(n.${name(key)} AS STRING) AS found`,
-    [`k ${exchangeType(keyType)}`, 'found VARCHAR'],
-  )
-  expectRows(`nodes ${label} looked up`, found, wanted.rows)
-  const [missing] = await exchange.sql.rows(
-    'SELECT min(k)::VARCHAR AS k, count(*) AS n FROM ends_found WHERE found IS NULL',
+  await lookUp(batch, label, `SELECT DISTINCT k AS given FROM (${ends}) WHERE k NOT IN (SELECT k FROM ${written})`)
+  const [missing] = await batch.exchange.sql.rows(
+    `SELECT min(k)::VARCHAR AS k, count(*) AS n FROM ${lookedUp} WHERE found IS NULL`,
   )
   if (Number(missing?.n) === 0) return
   throw new MillraceError(
@@ -158,6 +146,37 @@ async function checkEnd(batch: GraphBatch, type: string, label: string, ends: st
       '(write the node in the same batch or before, or declare the label a stub)',
     { context: { type, label, key: missing?.k } },
   )
+}
+
+const lookedUp = 'nodes_looked_up'
+
+/** Which of the keys (`given`) have a node: a temporary table with `k`, and `found`, null where there is none. */
+async function lookUp(batch: GraphBatch, label: string, keys: string): Promise<void> {
+  const { exchange } = batch
+  const { key, keyType } = labelOf(batch, label)
+  const columns = [`k ${exchangeType(keyType)}`, 'found VARCHAR']
+  const wanted = await exchange.give(keys)
+  if (wanted === null) return exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${lookedUp} (${columns.join(', ')})`)
+  const found = await exchange.take(
+    lookedUp,
+    `${wanted.source} OPTIONAL MATCH (n:${name(label)} {${name(key)}: given})
+     RETURN CAST(given AS STRING) AS k, CAST(n.${name(key)} AS STRING) AS found`,
+    columns,
+  )
+  expectRows(`nodes ${label} looked up`, found, wanted.rows)
+}
+
+/** Owners that the graph had before this batch, and keeps, of which a relationship is written or removed. */
+export async function countRewritten(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<number> {
+  const { owners } = batch.options
+  if (owners === undefined || changes.length === 0) return 0
+  const touched = changes.flatMap(({ added, dropped, ends }) =>
+    [added, dropped].map((table) => `SELECT ${ends.owner} AS given FROM ${table}`),
+  )
+  const { removed } = labelTables(batch, owners.node)
+  const kept = `SELECT given FROM (${touched.join(' UNION ')}) WHERE given NOT IN (SELECT k FROM ${removed})`
+  await lookUp(batch, owners.node, kept)
+  return batch.exchange.count(`SELECT count(*) FROM ${lookedUp} WHERE found IS NOT NULL`)
 }
 
 /** Deletes what is gone. */

@@ -135,7 +135,7 @@ test('only what differs is written, and counted', async () => {
   const bob = { ...ann, key: 'b', person: 2n, personName: 'Bob' }
   const first = new Map([[1n, film([ann, bob], ['18|Drama'])]])
   expect(await graph.batch('Movie', first)).toMatchObject({
-    written: { nodesWritten: 1, relationshipsWritten: 3, relationshipsRemoved: 0, stubsCreated: 3 },
+    written: { nodesWritten: 1, relationshipsWritten: 3, relationshipsRemoved: 0, ownersRewritten: 0, stubsCreated: 3 },
   })
   const second = new Map([[1n, film([{ ...ann, role: 'Admiral' }], ['18|Drama'])]])
   expect(await graph.batch('Movie', second)).toMatchObject({
@@ -143,6 +143,7 @@ test('only what differs is written, and counted', async () => {
       relationshipsWritten: 1,
       relationshipsRemoved: 2,
       relationshipsUnchanged: 1,
+      ownersRewritten: 1,
       stubsCreated: 0,
       stubsRemoved: 1,
     },
@@ -152,7 +153,7 @@ test('only what differs is written, and counted', async () => {
     written: { nodesRemoved: 1, stubsCreated: 1, stubsRemoved: 0 },
   })
   expect(await graph.batch('Movie', new Map([[1n, null]]))).toMatchObject({
-    written: { nodesRemoved: 1, relationshipsRemoved: 2, stubsRemoved: 2 },
+    written: { nodesRemoved: 1, relationshipsRemoved: 2, ownersRewritten: 0, stubsRemoved: 2 },
   })
   expect(await contents(graph.database)).toEqual([])
   await graph.close()

@@ -15,6 +15,7 @@ import { movePosition, readPositions, type StoredPosition } from './positions.ts
 import {
   addRelationships,
   checkEnds,
+  countRewritten,
   dropRelationships,
   type RelationshipChanges,
   takeRelationships,
@@ -134,6 +135,7 @@ async function writeBatch(batch: GraphBatch): Promise<WriteCounts> {
   const relationships = await takeRelationships(batch)
   const stubs = await takeStubs(batch, relationships)
   await checkEnds(batch, relationships)
+  const ownersRewritten = await countRewritten(batch, relationships)
 
   await dropRelationships(batch, relationships)
   const removed = await removeNodes(batch)
@@ -147,6 +149,7 @@ async function writeBatch(batch: GraphBatch): Promise<WriteCounts> {
     relationshipsWritten: total(relationships, 'added'),
     relationshipsRemoved: total(relationships, 'dropped'),
     relationshipsUnchanged: total(relationships, 'unchanged'),
+    ownersRewritten,
     stubsCreated: written.created + written.emptied,
     stubsRenamed: written.renamed,
     stubsRemoved: gone.removed,
