@@ -12,14 +12,14 @@ export interface Explained {
     readonly steps: readonly { readonly id: string; readonly kind: string; readonly from: readonly string[] }[]
     /** `step`, or `step.rejected` for its dead letters. */
     readonly outputs: readonly string[]
-    /** Of a relational stage; null if the columns that it reads are not known. */
+    /** Of a relational stage; null if nobody asked, or the columns that it reads are not known. */
     readonly sql: string | null
   }[]
   /** In the order of the commits. */
   readonly delivery: readonly { readonly writes: string; readonly delivery: Delivery }[]
 }
 
-/** Sources, stages with their SQL, and sinks, in the order in which a batch passes them. Ends with an empty line. */
+/** Sources, stages, and sinks, in the order in which a batch passes them. Ends with an empty line. */
 export function formatOutline(pipeline: Pipeline, explained: Explained, problems: readonly string[]): string {
   const { maxRecords, maxBytes, maxAgeMs } = pipeline.limits
   return [

@@ -62,8 +62,8 @@ export const verbs: readonly VerbSpec[] = [
     arguments: '<pipeline...>',
     minArguments: 1,
     maxArguments: Number.POSITIVE_INFINITY,
-    help: 'Shows sources, stages, SQL and sinks of pipelines.',
-    options: { json },
+    help: 'Shows sources, stages and sinks of pipelines.',
+    options: { sql: { type: 'boolean', help: 'with the SQL of relational stages' }, json },
   },
   {
     verb: 'check',

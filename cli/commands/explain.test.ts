@@ -25,8 +25,10 @@ test('a pipeline is told in the order in which a batch passes it', async () => {
   ])
 })
 
-test('relational stages show their SQL, although the tables that they read do not exist yet', async () => {
-  const { lines } = await printed(() => explain(data.context({ arguments: ['silver-movies'] })))
+test('relational stages show their SQL when asked to, although the tables that they read do not exist yet', async () => {
+  const brief = await printed(() => explain(data.context({ arguments: ['silver-movies'] })))
+  expect(brief.lines.join('\n')).not.toContain('SELECT')
+  const { lines } = await printed(() => explain(data.context({ arguments: ['silver-movies'], options: { sql: true } })))
   const text = lines.join('\n')
   expect(text).toMatch(/ {2}latest +latest-by-key +from normalised/)
   expect(text).toMatch(/-- row\n[\s\S]*FROM <source>[\s\S]*row_number\(\) OVER/)

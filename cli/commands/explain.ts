@@ -11,12 +11,12 @@ import type { Place } from '../place.ts'
 import { describing } from '../reading.ts'
 import { openSink } from '../wire.ts'
 
-/** Prints each pipeline as an outline, or its definition as JSON with stages, SQL and delivery. */
-export async function explain({ config, arguments: names, json }: CommandContext): Promise<number> {
+/** Prints each pipeline as an outline (with `--sql` also its SQL), or all of it as JSON. */
+export async function explain({ config, arguments: names, options, json }: CommandContext): Promise<number> {
   const pipelines = await findPipelines(names)
   return describing(config, async (place) => {
     for (const checked of await checkPipelines(pipelines, place)) {
-      const explained = await explainPipeline(checked, place)
+      const explained = await explainPipeline(checked, place, json || options.sql === true)
       if (json) console.log(toJson({ ...checked.pipeline, ...explained, problems: checked.problems }))
       else console.log(formatOutline(checked.pipeline, explained, checked.problems))
     }
@@ -24,12 +24,16 @@ export async function explain({ config, arguments: names, json }: CommandContext
   })
 }
 
-async function explainPipeline({ pipeline, columns }: CheckedPipeline, place: Place): Promise<Explained> {
+async function explainPipeline(
+  { pipeline, columns }: CheckedPipeline,
+  place: Place,
+  withSql: boolean,
+): Promise<Explained> {
   const duckdb = await place.duckdb()
   const stages: Explained['stages'][number][] = []
   for (const stage of planStages(pipeline)) {
     const inputs = new Map([...columns].filter(([id]) => stage.inputs.includes(id)))
-    const known = stage.executor === 'relational' && inputs.size === stage.inputs.length
+    const known = withSql && stage.executor === 'relational' && inputs.size === stage.inputs.length
     stages.push({
       id: stage.id,
       executor: stage.executor,
