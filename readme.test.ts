@@ -57,7 +57,7 @@ test('the guarantees are those that the connectors declare', () => {
   const unused = {} as never
   const sinks: Readonly<Record<string, Sink>> = {
     kafka: fileLogSink({ dir: scratch } as never),
-    delta: deltaSink({ table: { path: 't' } } as never),
+    delta: deltaSink({ table: { path: 't' }, write: { mode: 'append' } } as never),
     olap: olapSink(unused),
     graph: graphSink({ description: {} } as never),
     vectors: vectorsSink({ description: {} } as never),
