@@ -5,8 +5,9 @@
  *   node bench/measured-run.ts <pipeline> <data directory> <worker threads>
  */
 import { performance } from 'node:perf_hooks'
+import { defaultMemoryLimitBytes } from '../cli/config.ts'
 import { findPipelines } from '../cli/pipelines.ts'
-import { defaultMemoryLimitBytes, openWorkspace } from '../cli/workspace.ts'
+import { openWorkspace } from '../cli/workspace.ts'
 import { runPipeline } from '../engine/run.ts'
 import { availableNow } from '../engine/trigger.ts'
 

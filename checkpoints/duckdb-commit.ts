@@ -1,8 +1,8 @@
 /** The commit rule for stores that are DuckDB files: rows and position in one transaction. */
 import type { Clock, CommitOutcome, SinkCommit, SinkPosition, WriteCounts } from '../engine/contracts.ts'
+import { writeFailure } from '../engine/disk-full.ts'
 import { type Connection, literal } from '../engine/duckdb.ts'
 import type { DuckdbStore } from '../engine/duckdb-store.ts'
-import { MillraceError, messageOf } from '../engine/errors.ts'
 import { faultPoint } from '../engine/fault-points.ts'
 import { admits } from './fence.ts'
 
@@ -63,11 +63,7 @@ async function inTransaction(
     await connection.run(outcome.kind === 'committed' ? 'COMMIT' : 'ROLLBACK')
     return outcome
   } catch (error) {
-    if (error instanceof MillraceError) throw error
-    throw new MillraceError('SINK_FAILED', `commit to store ${path} failed, nothing was written: ${messageOf(error)}`, {
-      context: { path },
-      cause: error,
-    })
+    throw writeFailure(`commit to store ${path} failed, nothing was written`, error, { path })
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { appId, endOf, furthest, positionOf, samePosition, txnsOf } from './position.ts'
+import { appId, endOf, positionOf, txnsOf } from './position.ts'
 
 const ranges = [
   { sourcePartition: 'tmdb.movies/0', start: 0n, end: 2n ** 53n + 1n },
@@ -21,20 +21,4 @@ test('a pipeline sees its own positions only, also next to one whose name begins
   ])
   expect(positionOf(txns, 'bronze')).toEqual(new Map([['a/0', 1n]]))
   expect(positionOf(txns, 'silver')).toEqual(new Map())
-})
-
-test('the further of two positions counts, partition by partition', () => {
-  const left = new Map([
-    ['a', 5n],
-    ['b', 1n],
-  ])
-  const right = new Map([
-    ['b', 2n],
-    ['c', 0n],
-  ])
-  const both = furthest(left, right)
-  expect(both).toEqual(new Map(Object.entries({ a: 5n, b: 2n, c: 0n })))
-  expect(samePosition(both, furthest(right, left))).toBe(true)
-  expect(samePosition(left, right)).toBe(false)
-  expect(samePosition(left, both)).toBe(false)
 })

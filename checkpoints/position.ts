@@ -37,18 +37,3 @@ export function txnsOf(pipeline: string, ranges: readonly Range[], nowMs: number
 export function endOf(ranges: readonly Range[]): Position {
   return new Map(ranges.map((range) => [range.sourcePartition, range.end]))
 }
-
-/** The further of two positions, partition by partition. */
-export function furthest(left: Position, right: Position): Position {
-  const merged = new Map(left)
-  for (const [partition, next] of right) {
-    const known = merged.get(partition)
-    if (known === undefined || next > known) merged.set(partition, next)
-  }
-  return merged
-}
-
-/** Whether two positions name the same partitions with the same offsets. */
-export function samePosition(left: Position, right: Position): boolean {
-  return left.size === right.size && [...left].every(([partition, next]) => right.get(partition) === next)
-}

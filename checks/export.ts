@@ -6,9 +6,10 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { defaultMemoryLimitBytes } from '../cli/config.ts'
 import { listTables } from '../cli/lake-tables.ts'
 import type { Place } from '../cli/place.ts'
-import { defaultMemoryLimitBytes, openWorkspace } from '../cli/workspace.ts'
+import { openWorkspace } from '../cli/workspace.ts'
 import { selectTable } from '../connectors/delta/read.ts'
 import { deltaSource } from '../connectors/delta/source.ts'
 import { type Connection, literal } from '../engine/duckdb.ts'

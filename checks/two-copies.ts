@@ -7,8 +7,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { defaultMemoryLimitBytes } from '../cli/config.ts'
 import { differences, dumpAll } from '../cli/dump.ts'
-import { defaultMemoryLimitBytes, openWorkspace } from '../cli/workspace.ts'
+import { openWorkspace } from '../cli/workspace.ts'
 import { batchLines, succeed } from './command.ts'
 
 const rounds = Number(process.argv[2] ?? 4)

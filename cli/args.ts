@@ -14,6 +14,7 @@ export interface OptionSpec {
   readonly help: string
 }
 
+/** What a command takes; parsing and help follow from it. */
 export interface VerbSpec {
   /** `run`, or `tables history`. */
   readonly verb: string
@@ -25,8 +26,10 @@ export interface VerbSpec {
   readonly options: Readonly<Record<string, OptionSpec>>
 }
 
+/** What an option was given; `true` for a flag, a list where it may be repeated. */
 export type OptionValue = boolean | string | number | readonly string[]
 
+/** A command line that fits its verb; options that were not given are left out. */
 export interface ParsedCommand {
   readonly verb: VerbSpec
   readonly arguments: readonly string[]
@@ -34,7 +37,7 @@ export interface ParsedCommand {
 }
 
 /** Options that every verb has. */
-export const commonOptions: Readonly<Record<string, OptionSpec>> = {
+const commonOptions: Readonly<Record<string, OptionSpec>> = {
   data: {
     type: 'string',
     placeholder: 'DIR',

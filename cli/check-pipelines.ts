@@ -11,6 +11,7 @@ import { platformPipelines } from './pipelines.ts'
 import type { Place } from './place.ts'
 import { missingColumns } from './sink-columns.ts'
 
+/** A pipeline with what its steps give and what is wrong with it; right if there are no problems. */
 export interface CheckedPipeline extends ColumnFlow {
   readonly pipeline: Pipeline
 }

@@ -2,12 +2,11 @@
 
 import { emptyBatch, tableOf } from '../engine/batch/arrow.ts'
 import { arrowField, columnsOf } from '../engine/batch/arrow-types.ts'
-import { recordColumns } from '../engine/batch/record-columns.ts'
 import type { SourceDescription, Stage, Step } from '../engine/contracts.ts'
-import { deadLetterColumns } from '../engine/dead-letter.ts'
 import type { Duckdb } from '../engine/duckdb.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
 import type { Pipeline } from '../engine/pipeline.ts'
+import { deadLetterColumns, recordColumns } from '../engine/record.ts'
 import type { Column } from '../engine/schema.ts'
 import { planStages } from '../engine/stages.ts'
 import { columnsOperators } from '../operators/columns/registry.ts'
@@ -16,6 +15,7 @@ import { checkStage } from '../operators/index.ts'
 /** Columns that a table source gives, or null for a table that nobody knows. */
 export type TableColumns = (source: SourceDescription) => Promise<readonly Column[] | null>
 
+/** Columns at every point of a pipeline, and every problem on the way. */
 export interface ColumnFlow {
   /** By the name of a source, the id of a step, or `<step>.rejected`; what a problem keeps unknown is left out. */
   readonly columns: ReadonlyMap<string, readonly Column[]>

@@ -4,8 +4,8 @@ import { availableParallelism } from 'node:os'
 import { messageOf } from '../engine/errors.ts'
 import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-points.ts'
 import { usageError } from './args.ts'
-import { defaultMemoryLimitBytes } from './workspace.ts'
 
+/** Settings, each from the first that has it: command line, environment, file, default. Frozen. */
 export interface Config {
   readonly dataDir: string
   /** Worker threads for parsing and embedding; 0 works on the main thread. */
@@ -17,6 +17,9 @@ export interface Config {
   /** For crash tests: `MILLRACE_FAULT=<point>:<passage>:<kill|throw|crash>`. */
   readonly fault: ArmedFault | null
 }
+
+/** What DuckDB may hold in memory unless it is configured. */
+export const defaultMemoryLimitBytes = 512 * 2 ** 20
 
 interface Setting<T> {
   /** Key in the file. */
@@ -53,6 +56,7 @@ const settings = {
   fault: { key: 'fault', variable: 'MILLRACE_FAULT', fallback: null, read: readFault },
 } satisfies { readonly [K in keyof Config]: Setting<Config[K]> }
 
+/** Where settings come from. */
 export interface ConfigInput {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Path given by `--config`; the default file is read only if it is there. */

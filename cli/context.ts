@@ -2,6 +2,7 @@
 import type { OptionValue, ParsedCommand } from './args.ts'
 import { type Config, readConfig } from './config.ts'
 
+/** Configuration, and the command line as it was parsed. */
 export interface CommandContext {
   readonly config: Config
   readonly arguments: readonly string[]

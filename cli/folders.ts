@@ -1,14 +1,22 @@
 /** What lies where in a data directory. */
 import { join, resolve } from 'node:path'
 
+/** The parts of a data directory. */
 export interface Folders {
   readonly lakeDir: string
   readonly logDir: string
   readonly storesDir: string
+  /** Holds a scratch folder per process that works on it; what is abandoned there may be deleted. */
+  readonly scratchRoot: string
 }
 
 /** Absolute paths of the folders of a data directory; none of them need exist. */
 export function foldersOf(dataDir: string): Folders {
   const root = resolve(dataDir)
-  return { lakeDir: join(root, 'lake'), logDir: join(root, 'log'), storesDir: join(root, 'stores') }
+  return {
+    lakeDir: join(root, 'lake'),
+    logDir: join(root, 'log'),
+    storesDir: join(root, 'stores'),
+    scratchRoot: join(root, 'tmp'),
+  }
 }

@@ -27,6 +27,7 @@ function afterAll(table: string): string {
   return `${table}/\u{10ffff}`
 }
 
+/** A table that is there, and its newest snapshot. */
 export interface FoundTable {
   readonly table: DeltaTable
   readonly snapshot: Snapshot

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /** `millrace <command>`: exit code 0 when done, 1 when it failed, 2 when it was asked wrongly. */
+import { enableCompileCache } from 'node:module'
 import { MillraceError, messageOf } from '../engine/errors.ts'
-import { formatHelp, parseCommand } from './args.ts'
-import { commandContext } from './context.ts'
-import { verbs } from './verbs.ts'
 
 async function main(words: readonly string[]): Promise<number> {
+  enableCompileCache() // what is imported from here on is compiled by the first run on a machine, and read by the next
+  const { formatHelp, parseCommand } = await import('./args.ts')
+  const { verbs } = await import('./verbs.ts')
   if (words.length === 0 || words[0] === '--help' || words[0] === 'help') {
     console.log(formatHelp(verbs))
     return words.length === 0 ? 2 : 0
@@ -15,6 +16,7 @@ async function main(words: readonly string[]): Promise<number> {
     console.log(formatHelp(verbs, command.verb))
     return 0
   }
+  const { commandContext } = await import('./context.ts')
   const context = commandContext(command)
   switch (command.verb.verb) {
     case 'run':

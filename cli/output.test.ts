@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { printed } from './data-dir.testing.ts'
 import { printRows, toJson } from './output.ts'
-import { printed } from './testing.ts'
 
 function linesOf(rows: Parameters<typeof printRows>[0], json = false): Promise<string[]> {
   return printed(async () => {

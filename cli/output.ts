@@ -1,6 +1,7 @@
 /** How commands print data: aligned columns for people, JSON lines with `--json`. */
 import { isUtf8 } from 'node:buffer'
 
+/** One line of a printed table, or one JSON object; columns in the order of its keys. */
 export type OutputRow = Readonly<Record<string, unknown>>
 
 const widestCell = 48

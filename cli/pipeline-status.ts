@@ -7,6 +7,7 @@ import type { Place } from './place.ts'
 import { primaryPosition } from './sink-position.ts'
 import { openSource } from './wire.ts'
 
+/** How far a pipeline is, by the position of its primary sink. */
 export interface PipelineStatus {
   readonly pipeline: string
   /** What it reads, with the next offset or version to read of each partition that it has read of. */

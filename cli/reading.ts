@@ -1,17 +1,11 @@
 /** A data directory for commands that only read: nothing is created in it, and nothing opened that need not be. */
 import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { openDeltaTable } from '../connectors/delta/delta-table.ts'
-import type { DeltaTable } from '../connectors/delta/table.ts'
-import { localStore } from '../connectors/storage/local.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
-import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
 import { MillraceError } from '../engine/errors.ts'
 import type { Config } from './config.ts'
-import { foldersOf } from './folders.ts'
-import type { Place } from './place.ts'
+import { openPlace, type Place } from './place.ts'
 
 type ReadingConfig = Pick<Config, 'dataDir' | 'memoryLimitBytes'>
 
@@ -23,27 +17,12 @@ export async function reading<T>(config: ReadingConfig, work: (place: Place) => 
 
 /** Runs `work` in a data directory that need not exist: for what can be told without data. */
 export async function describing<T>(config: ReadingConfig, work: (place: Place) => Promise<T>): Promise<T> {
-  const { lakeDir, logDir, storesDir } = foldersOf(config.dataDir)
   const scratchDir = join(tmpdir(), `millrace-${process.pid}-${systemIds.uuid()}`) // made by DuckDB, if it must spill
-  const lake = localStore(lakeDir)
-  const tables = new Map<string, DeltaTable>()
-  const opened: Promise<Duckdb>[] = []
-  const duckdb = () => {
-    const options = { memoryLimitBytes: config.memoryLimitBytes, threads: availableParallelism(), tempDir: scratchDir }
-    if (opened.length === 0) opened.push(openDuckdb(options))
-    return opened[0]!
-  }
-  const parts = { store: lake, duckdb, clock: systemClock, ids: systemIds, stagingDir: scratchDir }
-  const table = (path: string): DeltaTable => {
-    const found = tables.get(path) ?? openDeltaTable({ ...parts, path })
-    tables.set(path, found)
-    return found
-  }
+  const place = openPlace({ ...config, scratchDir, clock: systemClock, ids: systemIds })
   try {
-    return await work({ logDir, storesDir, scratchDir, lake, clock: systemClock, ids: systemIds, duckdb, table })
+    return await work(place)
   } finally {
-    for (const database of opened) await (await database).close()
-    await rm(scratchDir, { recursive: true, force: true })
+    await place.close()
   }
 }
 

@@ -1,5 +1,5 @@
 /** SIGINT and SIGTERM: the first lets the running batch end, the second abandons it whole. */
-import type { RunOptions } from '../engine/run.ts'
+import type { RunOptions } from '../engine/runtime.ts'
 
 /** Listens until `dispose`. */
 export function stopSignals(): RunOptions & { dispose(): void } {

@@ -7,6 +7,7 @@ import { literals } from '../engine/duckdb.ts'
 import type { FoundTable } from './lake-tables.ts'
 import type { Place } from './place.ts'
 
+/** The newest version of a table, in numbers. */
 export interface TableStatus {
   readonly table: string
   readonly version: bigint

@@ -3,6 +3,7 @@ import type { Observer } from 'rxjs'
 import type { WriteCounts } from '../engine/contracts.ts'
 import type { PipelineEvent } from '../engine/events.ts'
 
+/** Sums over the committed batches of one pipeline. */
 export interface PipelineTotals {
   readonly rowsIn: number
   readonly deadLetters: number

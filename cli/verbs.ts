@@ -10,6 +10,7 @@ const rate = (help: string): OptionSpec => ({
   help: `${help} (0 to 1, default 0)`,
 })
 
+/** Every command, in the order of the help. */
 export const verbs: readonly VerbSpec[] = [
   {
     verb: 'run',
@@ -24,6 +25,11 @@ export const verbs: readonly VerbSpec[] = [
       every: { type: 'number', min: 0.001, placeholder: 'SECONDS', help: 'a batch every so often, until stopped' },
       'max-records': { type: 'integer', min: 1, placeholder: 'N', help: 'at most so many records in a batch' },
       'max-bytes': { type: 'integer', min: 1, placeholder: 'N', help: 'at most so many bytes in a batch' },
+      'metrics-file': {
+        type: 'string',
+        placeholder: 'FILE',
+        help: 'keep metrics there, as text that Prometheus reads',
+      },
       workers: {
         type: 'integer',
         min: 0,

@@ -4,6 +4,7 @@ import { MillraceError } from '../engine/errors.ts'
 import type { WorkerRuntime, WorkerSetup } from '../engine/workers/task.ts'
 import { runColumns } from '../operators/columns/run.ts'
 
+/** What a worker thread needs to open readers of its own. */
 export interface WorkspaceWorkerSetup extends WorkerSetup {
   /** Folder of the embedded log. */
   readonly logDir: string

@@ -1,23 +1,20 @@
 /**
- * Picks and opens what pipelines run on: connectors, executors and stores under one data directory. Everything heavy
- * is opened when it is first needed, so that a command pays only for what it uses.
+ * What pipelines run on: connectors, executors and stores under one data directory. Everything heavy is opened when it
+ * is first needed, so that a command pays only for what it uses.
  */
 import { mkdir, readdir, rm } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { planRecovery } from '../checkpoints/recovery.ts'
-import { openDeltaTable } from '../connectors/delta/delta-table.ts'
-import type { DeltaTable } from '../connectors/delta/table.ts'
-import { localStore } from '../connectors/storage/local.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Clock, Executor, Ids } from '../engine/contracts.ts'
-import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
 import { type ArmedFault, armFault } from '../engine/fault-points.ts'
 import { defaultRetryPolicy } from '../engine/retry.ts'
 import type { Runtime } from '../engine/runtime.ts'
-import type { Place } from './place.ts'
+import { foldersOf } from './folders.ts'
+import { openPlace, type Place } from './place.ts'
 import { openSink, openSource } from './wire.ts'
 
+/** Where the data is, and how much of the machine its pipelines may take. */
 export interface WorkspaceOptions {
   /** Log, lake, stores and scratch space live under it. */
   readonly dataDir: string
@@ -30,48 +27,24 @@ export interface WorkspaceOptions {
   readonly ids?: Ids
 }
 
-/** An open data directory. */
+/** A data directory that pipelines can run in. */
 export interface Workspace extends Place {
   readonly runtime: Runtime
   close(): Promise<void>
 }
 
-export const defaultMemoryLimitBytes = 512 * 2 ** 20
-
 /** Opens a workspace; creates its folders if they are missing. */
 export async function openWorkspace(options: WorkspaceOptions): Promise<Workspace> {
-  const dataDir = resolve(options.dataDir)
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? systemIds
-  const lakeDir = join(dataDir, 'lake')
-  const logDir = join(dataDir, 'log')
-  const storesDir = join(dataDir, 'stores')
-  const scratchDir = join(dataDir, 'tmp', `${process.pid}-${ids.uuid()}`)
+  const { lakeDir, logDir, storesDir, scratchRoot } = foldersOf(options.dataDir)
+  const scratchDir = join(scratchRoot, `${process.pid}-${ids.uuid()}`)
   armFault(options.fault ?? null)
-  await dropAbandonedScratch(join(dataDir, 'tmp'))
+  await dropAbandonedScratch(scratchRoot)
   for (const dir of [lakeDir, logDir, storesDir, scratchDir]) await mkdir(dir, { recursive: true })
 
-  const lake = localStore(lakeDir)
-  const tables = new Map<string, DeltaTable>()
-  let database: Promise<Duckdb> | null = null
+  const place = openPlace({ ...options, scratchDir, clock, ids })
   let executors: Promise<Runtime['executors']> | null = null
-  const duckdb = () => {
-    database ??= openDuckdb({
-      memoryLimitBytes: options.memoryLimitBytes,
-      threads: availableParallelism(),
-      tempDir: scratchDir,
-    })
-    return database
-  }
-  const table = (path: string): DeltaTable => {
-    let found = tables.get(path)
-    if (found === undefined) {
-      found = openDeltaTable({ store: lake, path, duckdb, clock, ids, stagingDir: scratchDir })
-      tables.set(path, found)
-    }
-    return found
-  }
-  const place: Place = { logDir, storesDir, scratchDir, lake, clock, ids, duckdb, table }
   const openExecutors = () => {
     executors ??= loadExecutors(place, options)
     return executors
@@ -102,8 +75,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
         await opened.columns.close()
         await opened.relational.close()
       }
-      if (database !== null) await (await database).close()
-      await rm(scratchDir, { recursive: true, force: true })
+      await place.close()
     },
   }
 }

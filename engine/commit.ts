@@ -10,6 +10,7 @@ export interface BatchSink {
   readonly columns: SinkCommit['columns']
 }
 
+/** What all sinks took, or the first that did not and why. */
 export type CommitSinksOutcome =
   | { readonly kind: 'committed'; readonly reports: readonly SinkReport[] }
   | { readonly kind: 'fenced'; readonly sink: string; readonly position: Position }

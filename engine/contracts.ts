@@ -104,6 +104,7 @@ export interface TableSource extends SourceBase {
   files(range: Range): Promise<TableInput>
 }
 
+/** Where rows come from: raw records, or the files of a table. */
 export type Source = RecordSource | TableSource
 
 /** Rows of a table source's range: every file has (a subset of) `columns`; missing ones read as null. */
@@ -112,6 +113,7 @@ export interface TableInput {
   readonly files: readonly TableInputFile[]
 }
 
+/** One Parquet file of a table source. */
 export interface TableInputFile {
   readonly path: string
   /**
@@ -136,6 +138,7 @@ export interface RecordReader {
   close(): Promise<void>
 }
 
+/** Consecutive records of one source partition. */
 export interface RecordChunk {
   readonly table: ArrowTable
   /** Next offset to read after this chunk: past every record, gaps included. */
@@ -172,6 +175,7 @@ export interface WriteCounts {
   readonly [what: string]: number
 }
 
+/** What became of a commit. Anything else is thrown. */
 export type CommitOutcome =
   | { readonly kind: 'committed'; readonly version?: bigint; readonly written: WriteCounts }
   /** Our own commit, whose answer had got lost. */
@@ -221,6 +225,7 @@ export type StageInput =
   /** `columns`: of the rows, where they are known although there are none. */
   | { readonly kind: 'files'; readonly files: readonly ParquetFile[]; readonly columns?: readonly Column[] }
 
+/** One stage of one batch, as an executor gets it. */
 export interface StageRun {
   readonly pipeline: string
   readonly stage: Stage
@@ -231,6 +236,7 @@ export interface StageRun {
   readonly signal: AbortSignal
 }
 
+/** What an executor made of a stage. Nothing refers to its files yet. */
 export interface StageResult {
   /** Files per output, keyed `step` or `step.rejected`; none for an output without rows. */
   readonly outputs: ReadonlyMap<string, readonly ParquetFile[]>
@@ -244,6 +250,7 @@ export interface StageResult {
   readonly violations: ReadonlyMap<string, number>
 }
 
+/** Runs stages of its kind. Pure in its inputs: run again, a stage gives the same rows. */
 export interface Executor {
   run(run: StageRun): Promise<StageResult>
   close(): Promise<void>
@@ -251,6 +258,7 @@ export interface Executor {
 
 // ---------------------------------------------------------------------------------------------- storage
 
+/** An object, as listing tells of it. */
 export interface ObjectInfo {
   readonly key: string
   readonly sizeBytes: number
@@ -285,6 +293,7 @@ export interface ObjectStore {
 
 // ---------------------------------------------------------------------------------------------- time and chance
 
+/** Injected time. */
 export interface Clock {
   /** Milliseconds since 1970. */
   nowMs(): number

@@ -1,9 +1,9 @@
 import { type Data, Field, Int64, vectorFromArray } from 'apache-arrow'
 import { expect, test } from 'vitest'
 import { appendColumns, batchOf, tableOf } from './batch/arrow.ts'
-import { recordColumns } from './batch/record-columns.ts'
 import { type PlainRecord, recordTable } from './batch/record-table.ts'
-import { deadLetterColumns, deadLetters } from './dead-letter.ts'
+import { deadLetters } from './dead-letter.ts'
+import { deadLetterColumns, recordColumns } from './record.ts'
 
 const record = (offset: bigint): PlainRecord => ({
   topic: 'movies',

@@ -3,7 +3,7 @@ import {
   type Table as ArrowTable,
   DataType as ArrowType,
   type Data,
-  Field,
+  type Field,
   type RecordBatch,
   Schema,
   Utf8,
@@ -18,9 +18,9 @@ import {
   takeColumn,
   textColumn,
 } from './batch/arrow.ts'
-import { columnsOf } from './batch/arrow-types.ts'
+import { arrowField } from './batch/arrow-types.ts'
 import { recordSchema } from './batch/record-columns.ts'
-import type { Column } from './schema.ts'
+import { deadLetterColumns } from './record.ts'
 
 /** Rows that a step rejected, in ascending order, each with its code and message. */
 export interface Rejected {
@@ -29,14 +29,10 @@ export interface Rejected {
   readonly messages: readonly string[]
 }
 
-const causeFields = ['pipeline', 'step', 'code', 'message'].map((name) => new Field(name, new Utf8(), true))
+/** Arrow schema of dead letters: {@link deadLetterColumns}. */
+export const deadLetterSchema: Schema = new Schema(deadLetterColumns.map(arrowField))
 
-/** Arrow schema of dead letters: the cause, then the columns of a record. */
-export const deadLetterSchema: Schema = new Schema([...causeFields, ...recordSchema.fields])
-
-/** The columns of every dead-letter table. */
-export const deadLetterColumns: readonly Column[] = columnsOf(deadLetterSchema)
-
+/** Who rejected a record, and why. */
 export interface DeadLetterCause {
   readonly pipeline: string
   readonly step: string

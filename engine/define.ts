@@ -1,12 +1,13 @@
 /** What an author writes: a pipeline as data, checked as a whole before anything is opened. */
 import { createHash } from 'node:crypto'
 import type { Json, Limits, SinkDescription, SourceDescription, Step } from './contracts.ts'
-import { deadLetterColumns } from './dead-letter.ts'
 import { MillraceError } from './errors.ts'
 import { checkGraph } from './graph.ts'
 import type { Pipeline } from './pipeline.ts'
+import { deadLetterColumns } from './record.ts'
 import { every, isTrigger, type Trigger } from './trigger.ts'
 
+/** What an author writes down; what is left out gets a default. */
 export interface PipelineSpec {
   /** Lower case letters, digits, `-` and `_`. Part of every position: renaming a pipeline starts it anew. */
   readonly name: string

@@ -1,5 +1,5 @@
 /** One DuckDB database per process: relational stages, Delta merges and embedded stores share its memory limit. */
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import type { DuckDBConnection } from '@duckdb/node-api'
 
 export interface DuckdbOptions {
   readonly memoryLimitBytes: number
@@ -35,6 +35,7 @@ export interface DuckdbType {
   readonly entryTypes?: readonly DuckdbType[]
 }
 
+/** The process's database. */
 export interface Duckdb {
   /** Runs `work` on a connection of its own, closed afterwards; temporary tables live as long as the connection. */
   withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T>
@@ -43,6 +44,7 @@ export interface Duckdb {
 
 /** Opens the process's database, in memory; time zone UTC, so that timestamps mean the same on every machine. */
 export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
+  const { DuckDBInstance } = await import('@duckdb/node-api') // large and native: loaded only where a database is opened
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: `${Math.floor(options.memoryLimitBytes / 2 ** 20)}MiB`,
     threads: String(options.threads),

@@ -20,10 +20,10 @@ export type ErrorCode =
   | 'STEP_FAILED' // an operator failed on a batch as a whole
   | 'RECORDS_FAILED_EXPECTATION' // an expectation with onViolation 'fail' was violated
   | 'DEFINITION_CHANGED' // sinks differ and the definition changed since the half-finished batch
-  | 'FENCED_OUT' // another copy of the pipeline keeps making progress
   | 'WORKER_FAILED'
   | 'FAULT_INJECTED' // only ever thrown by a fault point under test
 
+/** What an error can say beside its code and message. */
 export interface ErrorDetails {
   /** Whether doing the same again later may succeed. */
   readonly retryable?: boolean

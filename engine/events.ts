@@ -10,6 +10,7 @@ export interface SinkReport {
   readonly written: WriteCounts
 }
 
+/** In the order in which it happens; `stopped` is always the last. */
 export type PipelineEvent =
   | {
       readonly type: 'planned'

@@ -4,6 +4,7 @@
  */
 import { MillraceError } from './errors.ts'
 
+/** Every moment at which dying must do no harm, in the order of a batch. */
 export const faultPoints = [
   'batch-planned', // ranges cut, nothing read
   'worker-read', // in the worker: records read, nothing written
@@ -21,8 +22,10 @@ export const faultPoints = [
   'before-next-batch',
 ] as const
 
+/** One of {@link faultPoints}. */
 export type FaultPoint = (typeof faultPoints)[number]
 
+/** Which passage of which point fails, and how. */
 export interface ArmedFault {
   readonly point: FaultPoint
   /** Fires at the n-th passage, counted from 1, per thread. */

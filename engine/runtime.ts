@@ -14,6 +14,15 @@ import type {
 } from './contracts.ts'
 import type { RetryPolicy } from './retry.ts'
 
+/** How a run is asked to end. */
+export interface RunOptions {
+  /** Ends the run once the running batch is committed. */
+  readonly stop: AbortSignal
+  /** Abandons the running batch: nothing of it stays, or recovery finishes it at the next start. */
+  readonly abandon: AbortSignal
+}
+
+/** Lives as long as the process; pipelines share it. */
 export interface Runtime {
   openSource(description: SourceDescription): Promise<Source>
   openSink(description: SinkDescription): Promise<Sink>
@@ -30,6 +39,7 @@ export interface Runtime {
 /** Pure: every sink's position, in commit order, primary last. */
 export type PlanRecovery = (sinks: readonly SinkPosition[], initial: Position, fingerprint: string) => Recovery
 
+/** What the sinks' positions ask for. */
 export type Recovery =
   /** All sinks are at one position: go on from there. */
   | { readonly kind: 'settled'; readonly position: Position }

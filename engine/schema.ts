@@ -16,24 +16,29 @@ export type PrimitiveType =
   | 'timestamp' // microseconds, UTC-adjusted
   | 'timestamp_ntz'
 
+/** Exact to `scale` digits behind the point. */
 export interface DecimalType {
   readonly kind: 'decimal'
   readonly precision: number
   readonly scale: number
 }
+/** Elements may be null. */
 export interface ArrayType {
   readonly kind: 'array'
   readonly element: DataType
 }
+/** Fields in this order; each may be null. */
 export interface StructType {
   readonly kind: 'struct'
   readonly fields: readonly Column[]
 }
+/** Values may be null, keys not. */
 export interface MapType {
   readonly kind: 'map'
   readonly key: DataType
   readonly value: DataType
 }
+/** What a column can hold: the types of a Delta table. */
 export type DataType = PrimitiveType | DecimalType | ArrayType | StructType | MapType
 
 /** A named, nullable column. Names are case-preserving and compared exactly. */

@@ -1,9 +1,11 @@
 /** The opened sources and sinks of one running pipeline, and the questions that the loop asks of them together. */
 import type { Position, Range, Sink, SinkPosition, Source } from './contracts.ts'
+import type { PipelineEvent } from './events.ts'
 import type { Pipeline } from './pipeline.ts'
 import { availableRanges, shareLimits } from './plan.ts'
-import type { Runtime } from './runtime.ts'
+import type { RunOptions, Runtime } from './runtime.ts'
 
+/** What one run holds open, from its first batch to its last. */
 export interface Session {
   readonly pipeline: Pipeline
   readonly runtime: Runtime
@@ -13,6 +15,13 @@ export interface Session {
   /** Where partitions begin that no sink has a position for. */
   initial: Position
   close(): Promise<void>
+}
+
+/** A run under way: what it works with, how it is asked to end, whom it tells. */
+export interface Run {
+  readonly session: Session
+  readonly options: RunOptions
+  emit(event: PipelineEvent): void
 }
 
 /** Opens everything; what was opened is closed in reverse order, also when a later one cannot be opened. */
@@ -63,10 +72,12 @@ async function merged(session: Session, ask: (source: Source) => Promise<Positio
   return all
 }
 
+/** Of every sink, in commit order. */
 export function sinkPositions(session: Session): Promise<SinkPosition[]> {
   return Promise.all(session.sinks.map((sink) => sink.position(session.pipeline.name)))
 }
 
+/** What one batch is to read; at least one range is not empty. */
 export interface PlannedRanges {
   /** By source name. */
   readonly bySource: ReadonlyMap<string, readonly Range[]>

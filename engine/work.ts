@@ -6,6 +6,7 @@ import type { Pipeline } from './pipeline.ts'
 import type { Runtime } from './runtime.ts'
 import type { Column, ParquetFile } from './schema.ts'
 
+/** All that the stages of one batch need. */
 export interface BatchWork {
   readonly pipeline: Pipeline
   readonly stages: readonly Stage[]
@@ -16,6 +17,7 @@ export interface BatchWork {
   readonly signal: AbortSignal
 }
 
+/** What the stages made; nothing of it is committed. */
 export interface WorkResult {
   /** Ranges really read: a record source may stop before the planned end when a batch is full or old enough. */
   readonly ranges: readonly Range[]
@@ -28,6 +30,7 @@ export interface WorkResult {
   readonly violations: number
 }
 
+/** Runs the stages in turn, each on the sources and the outputs of those before it. */
 export async function runStages(work: BatchWork, runtime: Runtime): Promise<WorkResult> {
   const outputs = new Map<string, readonly ParquetFile[]>()
   const columns = new Map<string, readonly Column[]>()

@@ -1,6 +1,7 @@
 import { Int64, Table, tableFromArrays, Utf8, vectorFromArray } from 'apache-arrow'
 import { expect, test } from 'vitest'
-import { embed, embedStep } from './embed.ts'
+import { embed } from './embed.ts'
+import { embedStep } from './embed-step.ts'
 import { localEmbedder } from './embedders/local.ts'
 
 const step = embed('vectors', { text: 'overview', into: 'embedding', embedder: 'local' })

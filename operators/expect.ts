@@ -31,6 +31,7 @@ export function expect(
   })
 }
 
+/** Plans `expect`. */
 export const planExpect: Planner<ExpectOptions> = ({ rules, onViolation }, context) => {
   const from = context.inputs[0]!
   for (const { value } of rules) expectBoolean(from, value, context)

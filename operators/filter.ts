@@ -10,6 +10,7 @@ export function filter(id: string, where: Expression, input?: StepInput): Step {
   return relationalStep(id, 'filter', { options: { where }, input })
 }
 
+/** Plans `filter`. */
 export const planFilter: Planner<{ readonly where: Expression }> = ({ where }, context) => ({
   valid: build.filter(context.inputs[0]!, where, context),
 })

@@ -8,6 +8,7 @@ import { typedColumns } from './relational/build.ts'
 import type { Plan, PlanContext, Planner } from './relational/plan.ts'
 import { namedExpressions, relationalStep, type StepInput } from './relational/step.ts'
 
+/** Which list, and what each of its elements becomes. */
 export interface FlattenSpec {
   /** A list: a column path such as `credits.cast`, or an expression. */
   readonly list: string | Expression
@@ -37,6 +38,7 @@ export function flatten(id: string, spec: FlattenSpec, input?: StepInput): Step 
   return relationalStep(id, 'flatten', { options, input })
 }
 
+/** Plans `flatten`. */
 export const planFlatten: Planner<FlattenOptions> = ({ list, as, keep, position }, context) => {
   const from = context.inputs[0]!
   const columns = [

@@ -1,5 +1,5 @@
 /** The escape hatch into JavaScript: a module of the author's that turns Arrow tables into Arrow tables. */
-import { Table as ArrowTable } from 'apache-arrow'
+import type { Table as ArrowTable } from 'apache-arrow'
 import type { Json, Step } from '../engine/contracts.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
 import type { ColumnsOperator } from './columns/step.ts'
@@ -68,7 +68,8 @@ async function call(map: MapBatches, table: ArrowTable, context: MapBatchesConte
     if (cause instanceof MillraceError) throw cause // it has said already whether a retry may help
     throw failed(`${where} threw: ${messageOf(cause)}`, cause)
   }
-  if (result instanceof ArrowTable) return result
+  const { Table } = await import('apache-arrow') // a definition is made without it
+  if (result instanceof Table) return result
   throw failed(`${where} returned no Arrow table (return a Table of apache-arrow)`)
 }
 

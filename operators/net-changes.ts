@@ -21,6 +21,7 @@ export function netChanges(id: string, options: NetChangesOptions, input?: StepI
   return relationalStep(id, 'net-changes', { options, input })
 }
 
+/** Plans `netChanges`. */
 export const planNetChanges: Planner<NetChangesOptions> = ({ key }, context) => {
   const from = context.inputs[0]!
   expectColumns(from, ['_change_type', '_commit_version'], 'change feed', context)

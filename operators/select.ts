@@ -24,10 +24,12 @@ export function drop(id: string, columns: readonly string[], input?: StepInput):
   return relationalStep(id, 'drop', { options: { columns }, input })
 }
 
+/** Plans `select`. */
 export const planSelect: Planner<SelectOptions> = ({ values }, context) => ({
   valid: project(context.inputs[0]!, values, context),
 })
 
+/** Plans `derive`. */
 export const planDerive: Planner<SelectOptions> = ({ values }, context) => {
   const from = context.inputs[0]!
   const given = new Map(values.map((value) => [value.name, value]))
@@ -36,6 +38,7 @@ export const planDerive: Planner<SelectOptions> = ({ values }, context) => {
   return { valid: project(from, [...kept, ...added], context) }
 }
 
+/** Plans `drop`. */
 export const planDrop: Planner<{ readonly columns: readonly string[] }> = ({ columns }, context) => {
   const from = context.inputs[0]!
   expectColumns(from, columns, 'drop', context)

@@ -12,6 +12,7 @@ export function sql(id: string, text: string, input?: StepInput): Step {
   return relationalStep(id, 'sql', { options: { text }, input })
 }
 
+/** Plans `sql`. */
 export const planSql: Planner<{ readonly text: string }> = async ({ text }, context) => {
   const from = context.inputs[0]!
   const open: Plan = { op: 'sql', step: context.step, from, text, columns: [] }

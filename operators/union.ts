@@ -15,6 +15,7 @@ export function union(id: string, from: readonly string[]): Step {
   return relationalStep(id, 'union', { options: {}, input: { from } })
 }
 
+/** Plans `union`. */
 export const planUnion: Planner<object> = (_options, context) => {
   const columns = commonColumns(context)
   const inputs = context.inputs.map((input) => aligned(input, columns, context))

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
-import { movieEvent, printed, printedJson, testData } from '../testing.ts'
+import { movieEvent, printed, printedJson, testData } from '../data-dir.testing.ts'
 import { check } from './check.ts'
 
 const data = testData()

@@ -7,7 +7,7 @@ import { systemClock } from '../../engine/clock.ts'
 import { definePipeline } from '../../engine/define.ts'
 import type { Pipeline } from '../../engine/pipeline.ts'
 import { int64, parseCritical } from '../../operators/index.ts'
-import { movieEvent, printed, printedJson, testData } from '../testing.ts'
+import { movieEvent, printed, printedJson, testData } from '../data-dir.testing.ts'
 import { list, replay } from './dead-letters.ts'
 
 const data = testData()

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadNative } from '../../connectors/ladybug/native.ts'
-import { movieEvent, printed, printedJson, testData } from '../testing.ts'
+import { movieEvent, printed, printedJson, testData } from '../data-dir.testing.ts'
 import { path, query } from './graph.ts'
 
 const available = await loadNative().then(

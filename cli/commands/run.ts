@@ -3,7 +3,8 @@ import { lastValueFrom, type Observable, share } from 'rxjs'
 import { systemClock } from '../../engine/clock.ts'
 import type { PipelineEvent } from '../../engine/events.ts'
 import type { Pipeline } from '../../engine/pipeline.ts'
-import { type RunOptions, runPipeline } from '../../engine/run.ts'
+import { runPipeline } from '../../engine/run.ts'
+import type { RunOptions } from '../../engine/runtime.ts'
 import { inOrderOfTables } from '../../engine/schedule.ts'
 import { availableNow, every, once, type Trigger } from '../../engine/trigger.ts'
 import { usageError } from '../args.ts'
@@ -24,16 +25,24 @@ export async function run(context: CommandContext): Promise<number> {
   })
   const stop = stopSignals()
   const progress = process.stderr.isTTY === true ? progressBars(process.stderr) : null
+  const metrics = typeof options['metrics-file'] === 'string' ? await openMetrics(options['metrics-file']) : null
   try {
     await runPipelines(pipelines, workspace, stop, (events) => {
       events.subscribe({ ...(progress ?? logLines(console.log, systemClock.nowMs)), error: () => {} })
+      if (metrics !== null) events.subscribe({ ...metrics, error: () => {} })
     })
     return 0
   } finally {
+    await metrics?.close()
     progress?.stop()
     stop.dispose()
     await workspace.close()
   }
+}
+
+/** The metrics library is loaded by those who want metrics. */
+async function openMetrics(path: string) {
+  return (await import('../metrics-file.ts')).metricsFile(path)
 }
 
 async function choosePipelines({ arguments: names, options }: CommandContext): Promise<Pipeline[]> {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { movieEvent, printed, printedJson, testData } from '../testing.ts'
+import { movieEvent, printed, printedJson, testData } from '../data-dir.testing.ts'
 import { search } from './search.ts'
 
 const data = testData()

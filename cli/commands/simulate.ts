@@ -1,5 +1,4 @@
 /** `millrace simulate`: records from files or from the generator, sent to the log. */
-import { join, resolve } from 'node:path'
 import type { TmdbEvent } from '../../connectors/tmdb/event.ts'
 import { generateHistory } from '../../connectors/tmdb/generator.ts'
 import { type InputProblem, readEvents } from '../../connectors/tmdb/inputs.ts'
@@ -7,6 +6,7 @@ import type { SimulationReport } from '../../connectors/tmdb/simulator.ts'
 import { systemClock, systemIds } from '../../engine/clock.ts'
 import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
+import { foldersOf } from '../folders.ts'
 import { printRows } from '../output.ts'
 import { sendEvents } from '../send-events.ts'
 import { stopSignals } from '../stop-signals.ts'
@@ -29,7 +29,7 @@ export async function simulate(context: CommandContext): Promise<number> {
   const stop = stopSignals()
   try {
     const report = await sendEvents(events, {
-      logDir: join(resolve(config.dataDir), 'log'),
+      logDir: foldersOf(config.dataDir).logDir,
       partitions: config.partitions,
       seed,
       clock: systemClock,

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { movieEvent, printed, printedJson, testData } from '../testing.ts'
+import { movieEvent, printed, printedJson, testData } from '../data-dir.testing.ts'
 import { history, show } from './tables.ts'
 
 const data = testData()

@@ -16,6 +16,7 @@ export interface AddFile {
   readonly deletionVector?: DeletionVector
 }
 
+/** A file that was live and is not any more; kept in the log until its retention is over. */
 export interface RemoveFile {
   readonly path: string
   readonly deletionTimestamp?: bigint
@@ -43,6 +44,7 @@ export interface AddCdcFile {
   readonly dataChange: false
 }
 
+/** The table itself: its id, schema and properties. The newest one counts. */
 export interface MetaData {
   readonly id: string
   readonly name?: string
@@ -55,6 +57,7 @@ export interface MetaData {
   readonly createdTime?: bigint
 }
 
+/** What a program must know to read or write the table. */
 export interface Protocol {
   readonly minReaderVersion: number
   readonly minWriterVersion: number

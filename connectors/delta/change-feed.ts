@@ -18,6 +18,7 @@ export interface VersionFile {
   readonly constants: { readonly [column: string]: string | bigint }
 }
 
+/** How much the changes of one version are. */
 export interface VersionSize {
   /** Rows to be read: exact where the writer left counts, else an upper bound. */
   readonly records: number

@@ -12,7 +12,15 @@ import { memoryStore } from '../storage/memory.ts'
 import { openDeltaTable } from './delta-table.ts'
 import { commitInfoOf, entryKey, printLogEntry } from './log-entry.ts'
 import type { DeltaTable, LogEntry, Snapshot } from './table.ts'
-import { addAction, countingIds, creation, removeAction, tableOptions, transaction, txnAction } from './test-tables.ts'
+import {
+  addAction,
+  countingIds,
+  creation,
+  removeAction,
+  tableOptions,
+  transaction,
+  txnAction,
+} from './tables.testing.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-commit-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

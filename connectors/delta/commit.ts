@@ -11,6 +11,7 @@ import { readNewEntries } from './snapshot.ts'
 import type { LogEntry, Transaction, TransactionResult } from './table.ts'
 import { assertTransaction } from './transaction.ts'
 
+/** What commits go through: the table's place, and what racing and retrying needs. */
 export interface Committer {
   readonly store: ObjectStore
   readonly table: string

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Action } from './actions.ts'
 import { findConflict } from './conflict.ts'
 import type { TransactionReads } from './table.ts'
-import { addAction, creation, removeAction, transaction, txnAction } from './test-tables.ts'
+import { addAction, creation, removeAction, transaction, txnAction } from './tables.testing.ts'
 
 const [protocol, metaData] = creation() as [Action, Action]
 

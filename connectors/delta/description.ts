@@ -19,10 +19,12 @@ interface DeltaSinkBase {
   readonly changeFeed?: boolean
 }
 
+/** Rows are added; none is ever changed. */
 export interface DeltaAppendOptions extends DeltaSinkBase {
   readonly mode: 'append'
 }
 
+/** Rows are inserted, replaced or deleted by key, if they are newer than what is there. */
 export interface DeltaMergeOptions extends DeltaSinkBase {
   readonly mode: 'merge'
   /** Columns that identify a row. */
@@ -31,6 +33,7 @@ export interface DeltaMergeOptions extends DeltaSinkBase {
   readonly newer: readonly string[]
 }
 
+/** How rows become part of the table. */
 export type DeltaSinkOptions = DeltaAppendOptions | DeltaMergeOptions
 
 /** A Delta table: with `mode` a sink, without one a source. */

@@ -8,7 +8,7 @@ import { localStore } from '../storage/local.ts'
 import { openDeltaTable } from './delta-table.ts'
 import { rowsOf } from './statistics.ts'
 import type { DeltaTable } from './table.ts'
-import { tableOptions } from './test-tables.ts'
+import { tableOptions } from './tables.testing.ts'
 
 const archives = resolve(import.meta.dirname, '../../../shared/data/delta-golden')
 const names = existsSync(archives)

@@ -4,6 +4,7 @@ import type { CommitInfo } from './actions.ts'
 import { commitInfoOf } from './log-entry.ts'
 import type { DeltaTable, LogEntry } from './table.ts'
 
+/** One version of a table, as its commit describes it. */
 export interface HistoryEntry {
   readonly version: bigint
   /** Milliseconds since 1970, by the writer's clock; null where it left none. */

@@ -4,6 +4,7 @@ import { printJson } from './int64-json.ts'
 
 const chunkChars = 2 ** 20
 
+/** What a reader of the file has to expect. */
 export interface WrittenLines {
   readonly lines: number
   /** Size of the longest, at most. */

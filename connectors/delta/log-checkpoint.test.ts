@@ -12,7 +12,7 @@ import { type DeltaTableOptions, openDeltaTable } from './delta-table.ts'
 import { entryKey, versionName } from './log-entry.ts'
 import { checkpointKey, hintKey } from './log-listing.ts'
 import type { DeltaTable } from './table.ts'
-import { addAction, creation, tableOptions, transaction, txnAction } from './test-tables.ts'
+import { addAction, creation, tableOptions, transaction, txnAction } from './tables.testing.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-checkpoint-'))
 const staging = join(dir, 'staging')

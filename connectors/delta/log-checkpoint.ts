@@ -26,6 +26,7 @@ const columns: Readonly<Record<string, string>> = {
 /** Least size of the buffers that DuckDB takes twice per thread. */
 const leastBufferBytes = 2 ** 21
 
+/** What log checkpoints are written with. */
 export interface CheckpointWriter {
   readonly store: ObjectStore
   readonly table: string
@@ -86,6 +87,7 @@ async function convert(connection: Connection, source: string, parquet: string):
   await connection.run(`COPY (SELECT * FROM ${source}) TO ${literal(parquet)} (FORMAT parquet, COMPRESSION snappy)`)
 }
 
+/** What log checkpoints are read with. */
 export interface CheckpointReader {
   readonly store: ObjectStore
   readonly table: string

@@ -3,6 +3,7 @@ import type { ObjectStore } from '../../engine/contracts.ts'
 import { int64, parseJson } from './int64-json.ts'
 import { versionName } from './log-entry.ts'
 
+/** What the log's folder holds, as far as it was listed. */
 export interface LogListing {
   /** Versions with a log entry, ascending. */
   readonly entries: readonly bigint[]

@@ -9,6 +9,7 @@ import { identifier, literals } from '../../engine/duckdb.ts'
 import type { Column, DataType } from '../../engine/schema.ts'
 import { type LocalFile, selectFiles } from './read.ts'
 
+/** All that the statements of a merge depend on, but for its files. */
 export interface MergeShape {
   /** The table's columns, in order, after any evolution. */
   readonly columns: readonly Column[]

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { CommitOutcome, Sink } from '../../engine/contracts.ts'
 import { localStore } from '../storage/local.ts'
+import { batch, openTestLake, type TestLake } from './lake.testing.ts'
 import type { MergeMode } from './sink.ts'
-import { batch, openTestLake, type TestLake } from './test-lake.ts'
 
 let lake: TestLake
 let tables = 0

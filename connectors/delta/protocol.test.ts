@@ -3,7 +3,7 @@ import type { MetaData, Protocol } from './actions.ts'
 import { createActions } from './create.ts'
 import { assertAppendOnly, assertReadable, assertWritable, protocolFor } from './protocol.ts'
 import { printSchema } from './schema.ts'
-import { addAction, removeAction } from './test-tables.ts'
+import { addAction, removeAction } from './tables.testing.ts'
 
 function meta(configuration: Record<string, string> = {}, field: object = {}): MetaData {
   const schema = { type: 'struct', fields: [{ name: 'id', type: 'long', nullable: true, metadata: {}, ...field }] }

@@ -26,6 +26,7 @@ export function replay(table: string, base: TableState | null, entries: Iterable
   return fold.finish()
 }
 
+/** A replay under way: entries in ascending order of version, without gaps. */
 export interface Fold {
   add(entry: LogEntry): void
   /** The state after the entries added so far; nothing may be added afterwards. */

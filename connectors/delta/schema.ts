@@ -73,6 +73,7 @@ export function* schemaFields(schemaString: string): Generator<SchemaField> {
   yield* walkFields(parseRoot(schemaString), '')
 }
 
+/** One field of a schema as the log spells it, nested ones included. */
 export interface SchemaField {
   /** `a.b`, `a.element.b`: for messages. */
   readonly path: string

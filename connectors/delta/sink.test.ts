@@ -3,7 +3,7 @@ import type { ObjectStore } from '../../engine/contracts.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import { localStore } from '../storage/local.ts'
 import { tableHistory } from './history.ts'
-import { batch, openTestLake, type TestLake } from './test-lake.ts'
+import { batch, openTestLake, type TestLake } from './lake.testing.ts'
 
 let lake: TestLake
 beforeAll(async () => {

@@ -28,10 +28,12 @@ export interface TableSinkOptions {
   readonly stagingDir: string
 }
 
+/** Rows are added. */
 export interface AppendMode {
   readonly mode: 'append'
 }
 
+/** Rows are inserted, replaced or deleted by key. */
 export interface MergeMode {
   readonly mode: 'merge'
   /** Columns that identify a row. */

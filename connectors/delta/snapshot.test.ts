@@ -11,7 +11,7 @@ import { openDeltaTable } from './delta-table.ts'
 import { entryKey, printLogEntry, versionName } from './log-entry.ts'
 import { checkpointKey, hintKey } from './log-listing.ts'
 import type { DeltaTable, Snapshot } from './table.ts'
-import { addAction, creation, removeAction, tableOptions, transaction, txnAction } from './test-tables.ts'
+import { addAction, creation, removeAction, tableOptions, transaction, txnAction } from './tables.testing.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-snapshot-'))
 let duckdb: Duckdb

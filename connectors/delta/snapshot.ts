@@ -7,6 +7,7 @@ import { type LogListing, listLog, readHint } from './log-listing.ts'
 import { openFold, replay, type TableState } from './replay.ts'
 import type { LogEntry } from './table.ts'
 
+/** What a log is read with. */
 export interface LogReader {
   readonly store: ObjectStore
   readonly table: string
@@ -14,6 +15,7 @@ export interface LogReader {
   readonly readCheckpoint: (version: bigint) => Promise<Action[]>
 }
 
+/** A table's state, and what was found of checkpoints on the way to it. */
 export interface LoadedState {
   readonly state: TableState
   /** Version of the newest checkpoint up to the state's version, -1 without one. */
@@ -118,6 +120,7 @@ async function readTail(reader: LogReader, base: TableState | null, target: bigi
   return fold.finish()
 }
 
+/** Half-open span `[start, end)` of versions. */
 export interface VersionSpan {
   readonly start: bigint
   /** The first version that is not read. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Range, TableSource } from '../../engine/contracts.ts'
 import { localStore } from '../storage/local.ts'
+import { batch, openTestLake, type TestLake } from './lake.testing.ts'
 import type { TableSinkOptions } from './sink.ts'
-import { batch, openTestLake, type TestLake } from './test-lake.ts'
 
 let lake: TestLake
 beforeAll(async () => {

@@ -2,7 +2,8 @@
 
 import type { Clock, Ids, ObjectStore, WriteCounts } from '../../engine/contracts.ts'
 import type { Connection } from '../../engine/duckdb.ts'
-import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { writeFailure } from '../../engine/disk-full.ts'
+import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { Action, AddCdcFile, AddFile, RemoveFile } from './actions.ts'
@@ -86,6 +87,7 @@ export function removalOf(add: AddFile, nowMs: number): RemoveFile {
   }
 }
 
+/** A table's columns for a write, and how the log is told of them. */
 export interface SchemaChange {
   readonly columns: readonly Column[]
   /** None, the actions that create the table, or a `metaData` with the columns that it grew by. */
@@ -168,7 +170,7 @@ export function onTable(connection: Connection, path: string): Connection {
     try {
       return await work
     } catch (cause) {
-      throw new MillraceError('SINK_FAILED', `table ${path}: DuckDB failed: ${messageOf(cause)}`, { cause })
+      throw writeFailure(`table ${path}: DuckDB failed`, cause)
     }
   }
   return {

@@ -34,6 +34,7 @@ export type TransactionReads =
       readonly mayMatch: (added: AddFile) => boolean
     }
 
+/** Actions that become the next version of a table, whole or not at all. */
 export interface Transaction {
   /** The snapshot that the actions were made from; null creates the table (version 0). */
   readonly snapshot: Snapshot | null
@@ -59,6 +60,7 @@ export type TransactionResult =
   | { readonly kind: 'refused'; readonly snapshot: Snapshot }
   | { readonly kind: 'conflict'; readonly reason: string }
 
+/** One table: its snapshots, and commits to it. Opened without looking whether it exists. */
 export interface DeltaTable {
   /** Key prefix in the store, without a trailing slash: `bronze/movies`. */
   readonly path: string

@@ -1,6 +1,7 @@
 /** `olap({...})`: tables for analysis, kept equal to what their owners' rows say today. Data only. */
 import type { SinkDescription } from '../../engine/contracts.ts'
 
+/** A table of the OLAP store, kept equal to the rows of a step, owner by owner. */
 export interface OlapTable {
   /** Step that gives the rows: all rows of the owners touched, and none twice. */
   readonly from: string

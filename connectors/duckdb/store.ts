@@ -3,6 +3,7 @@ import { identifier, type Row } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { MillraceError } from '../../engine/errors.ts'
 
+/** The OLAP store for those who ask questions. It is attached for the length of one question. */
 export interface OlapStore {
   /** Rows of a query over the store's tables and views; the store cannot be changed by it. `STORE_BUSY` while written. */
   rows(sql: string): Promise<Row[]>

@@ -5,6 +5,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import { type Column, type DataType, formatType, type ParquetFile, sameType } from '../../engine/schema.ts'
 import type { OlapTable } from './description.ts'
 
+/** Rows that were really changed: rows equal to what was there do not count. */
 export interface TableCounts {
   readonly inserted: number
   readonly updated: number
@@ -12,6 +13,7 @@ export interface TableCounts {
   readonly unchanged: number
 }
 
+/** What one batch does to one table. */
 export interface TableSync {
   readonly name: string
   readonly table: OlapTable
@@ -21,7 +23,7 @@ export interface TableSync {
 }
 
 /** Names of the tables and views in the store. */
-export async function storedTables(connection: Connection): Promise<Set<string>> {
+async function storedTables(connection: Connection): Promise<Set<string>> {
   const rows = await connection.rows(
     `SELECT table_name AS name FROM duckdb_tables() WHERE database_name = current_database()
      UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal`,

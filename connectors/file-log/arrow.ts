@@ -36,6 +36,7 @@ export interface FrameColumns {
   } | null
 }
 
+/** Buffers of a binary column as a frame holds them. */
 export interface BinarySection {
   /** Null if nothing is null. */
   readonly validity: Uint8Array | null

@@ -28,14 +28,17 @@
 import { crc32 } from 'node:zlib'
 import { MillraceError } from '../../engine/errors.ts'
 
+/** The first four bytes of every frame, little endian. */
 export const magic = 0x46524c4d // 'MLRF'
-export const frameVersion = 1
+const frameVersion = 1
+/** Size of the part of a header that every frame has. */
 export const fixedHeaderBytes = 96
 /** Arrow's 32-bit offsets allow less than 2 GiB per column; a frame stays well below. */
 export const maxFrameBytes = 2 ** 29
 /** A producer's id may be this long in UTF-8. */
 export const maxProducerBytes = 1024
 
+/** What a frame says of itself before its records. */
 export interface FrameHeader {
   readonly frameBytes: number
   readonly headerBytes: number

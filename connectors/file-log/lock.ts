@@ -11,6 +11,7 @@ import type { Ids } from '../../engine/contracts.ts'
 import { isSystemError, MillraceError } from '../../engine/errors.ts'
 import { storageFailed } from './failures.ts'
 
+/** Held until released, or until the process ends. */
 export interface Lock {
   release(): Promise<void>
 }

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../engine/clock.ts'
 import { sealFrame } from './frame.ts'
+import { producerIn, readTexts, texts, withFolder } from './log.testing.ts'
 import { segmentPath } from './segment.ts'
 import { fileLogSource } from './source.ts'
-import { producerIn, readTexts, texts, withFolder } from './testing/log-fixture.ts'
 import { partitionSeed, readTopic } from './topic.ts'
 
 /** A topic `t` with the given batches in partition 0; gives the segment's bytes and where each batch ends in it. */
@@ -126,7 +126,7 @@ test('a partition has one writer: the second is told who the first is', async ()
 test("a dead writer's lock is taken over, a living one's is not", async () => {
   await withFolder(async (dir) => {
     await written(dir, ['a'])
-    const holder = `import { producerIn, texts } from ${JSON.stringify(new URL('./testing/log-fixture.ts', import.meta.url).href)}
+    const holder = `import { producerIn, texts } from ${JSON.stringify(new URL('./log.testing.ts', import.meta.url).href)}
       await (await producerIn(${JSON.stringify(dir)})).append('t', texts(0, 'theirs'))
       console.log('held')
       setInterval(() => {}, 1000)`

@@ -37,6 +37,7 @@ export interface Appended {
   readonly duplicate: boolean
 }
 
+/** The one writer of a partition. */
 export interface PartitionWriter {
   /**
    * Where a numbered producer's batch is if it is the newest one of that producer here; null if it is still to be

@@ -2,9 +2,11 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { isSystemError } from '../../engine/errors.ts'
 import { type LogPlace, logCorrupt, rangeLost, storageFailed } from './failures.ts'
-import { type FrameAt, listSegments, type Segment, type SegmentScan, scanSegment, wholeFrameAfter } from './segment.ts'
+import { type FrameAt, listSegments, type Segment, wholeFrameAfter } from './segment.ts'
+import { framesWithin, type KnownSegment, segmentIndex } from './segment-index.ts'
 import { partitionPath, partitionSeed, type Topic } from './topic.ts'
 
+/** The offsets that can be read: `[earliest, latest)`. */
 export interface Bounds {
   /** First offset that is kept. */
   readonly earliest: bigint
@@ -19,6 +21,7 @@ export interface FrameRun {
   readonly frames: readonly FrameAt[]
 }
 
+/** One partition for reading. */
 export interface Partition {
   readonly topic: Topic
   readonly number: number
@@ -34,21 +37,11 @@ export interface Partition {
   place(segment: Segment, bytePosition: number, offset: bigint): LogPlace
 }
 
-/** What is known of a segment: its whole frames so far. They never change, so that scanning goes on where it ended. */
-interface KnownSegment {
-  readonly frames: FrameAt[]
-  end: number
-  next: bigint
-  fileBytes: number
-}
-
-const mostKnownSegments = 8
-
 /** Opens nothing and takes no lock; keeps an index of the segments used last. */
 export function openPartition(topic: Topic, number: number): Partition {
   const seed = partitionSeed(topic, number)
   const folder = partitionPath(topic, number)
-  const known = new Map<bigint, KnownSegment>()
+  const index = segmentIndex(seed)
   let synced: bigint | null = null
   const place = (segment: Segment, bytePosition: number, offset: bigint): LogPlace => ({
     topic: topic.name,
@@ -58,28 +51,14 @@ export function openPartition(topic: Topic, number: number): Partition {
     offset,
   })
 
-  async function scan(segment: Segment, file: FileHandle): Promise<KnownSegment> {
-    const index = known.get(segment.base) ?? { frames: [], end: 0, next: segment.base, fileBytes: 0 }
-    const from = { end: index.end, next: index.next }
-    const found = await scanSegment(file, seed, from)
-    if (index.end === from.end) extend(index, found) // else another call has scanned the same frames meanwhile
-    known.delete(segment.base)
-    known.set(segment.base, index)
-    for (const base of known.keys()) {
-      if (known.size <= mostKnownSegments) break
-      known.delete(base)
-    }
-    return index
-  }
-
   /** The last segment may end in a frame that is being written; whole frames behind a broken one are damage. */
-  async function checkTail(segment: Segment, file: FileHandle, index: KnownSegment): Promise<void> {
-    if (index.end === index.fileBytes) return
-    if (!(await wholeFrameAfter(file, seed, { position: index.end, next: index.next }))) return
-    const before = index.end
+  async function checkTail(segment: Segment, file: FileHandle, known: KnownSegment): Promise<void> {
+    if (known.end === known.fileBytes) return
+    if (!(await wholeFrameAfter(file, seed, { position: known.end, next: known.next }))) return
+    const before = known.end
     // The writer may have cut and written on while we looked: only what is still so is damage.
-    if ((await scan(segment, file)).end > before) return
-    throw logCorrupt(place(segment, index.end, index.next), 'whole frames follow one that cannot be read')
+    if ((await index.scan(segment, file)).end > before) return
+    throw logCorrupt(place(segment, known.end, known.next), 'whole frames follow one that cannot be read')
   }
 
   async function bounds(): Promise<Bounds> {
@@ -89,9 +68,9 @@ export function openPartition(topic: Topic, number: number): Partition {
     const file = await openSegment(last)
     if (file === null) return bounds() // deleted since it was listed: it is not the last one any more
     try {
-      const index = await scan(last, file)
-      await checkTail(last, file, index)
-      const latest = index.next
+      const known = await index.scan(last, file)
+      await checkTail(last, file, known)
+      const latest = known.next
       // A record that we report must not vanish in a power failure: its writer may not have synced it yet.
       if (latest !== synced) await file.datasync()
       synced = latest
@@ -110,18 +89,16 @@ export function openPartition(topic: Topic, number: number): Partition {
       const file = await openSegment(segment)
       if (file === null) continue // deleted since it was listed: the next look says what is lost
       try {
-        const cached = known.get(segment.base)
+        const cached = index.known(segment)
         const finished = cached !== undefined && following !== null && cached.next === following
-        const index = finished ? cached : await scan(segment, file)
-        if (index.next <= at && following === null) await checkTail(segment, file, index)
-        const frames = framesWithin(index.frames, at, end)
+        const known = finished ? cached : await index.scan(segment, file)
+        if (known.next <= at && following === null) await checkTail(segment, file, known)
+        const { next } = known // what is added while the reader has its turn is not among these frames
+        const frames = framesWithin(known, at, end)
         if (frames.length > 0) yield { file, segment, frames }
-        if (following !== null && index.next !== following) await checkFinished(segment, index)
-        if (index.next <= at) {
-          const why = `the log ends at offset ${index.next}`
-          throw rangeLost(topic.name, number, at, end, why)
-        }
-        at = index.next
+        if (following !== null && known.next !== following) await checkFinished(segment, known)
+        if (next <= at) throw rangeLost(topic.name, number, at, end, `the log ends at offset ${next}`)
+        at = next
       } finally {
         await file.close()
       }
@@ -142,11 +119,11 @@ export function openPartition(topic: Topic, number: number): Partition {
   }
 
   /** A segment was the last one when its writer finished it; looked at again, it must reach the next one. */
-  async function checkFinished(segment: Segment, index: KnownSegment): Promise<void> {
+  async function checkFinished(segment: Segment, known: KnownSegment): Promise<void> {
     const following = (await listSegments(folder)).find(({ base }) => base > segment.base)
-    if (following === undefined || following.base === index.next) return
+    if (following === undefined || following.base === known.next) return
     throw logCorrupt(
-      place(segment, index.end, index.next),
+      place(segment, known.end, known.next),
       `the next segment begins at offset ${following.base}, and this one ends`,
     )
   }
@@ -161,25 +138,4 @@ export function openPartition(topic: Topic, number: number): Partition {
   }
 
   return { topic, number, seed, bounds, runs, place }
-}
-
-function extend(index: KnownSegment, found: SegmentScan): void {
-  for (const frame of found.frames) index.frames.push(frame)
-  index.end = found.end
-  index.next = found.next
-  index.fileBytes = found.fileBytes
-}
-
-function framesWithin(frames: readonly FrameAt[], start: bigint, end: bigint): FrameAt[] {
-  let low = 0
-  let high = frames.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const { base, count } = frames[middle]!.header
-    if (base + BigInt(count) <= start) low = middle + 1
-    else high = middle
-  }
-  const first = low
-  while (low < frames.length && frames[low]!.header.base < end) low += 1
-  return frames.slice(first, low)
 }

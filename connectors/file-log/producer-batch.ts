@@ -2,8 +2,10 @@
 import { MillraceError } from '../../engine/errors.ts'
 import { partitionOf } from './partitioner.ts'
 
+/** Keys may repeat; their order is kept. */
 export type RecordHeader = readonly [key: string, value: Uint8Array]
 
+/** One record to be sent; its offset is for the log to give. */
 export interface ProducerRecord {
   /** Where to write it; without one the key decides, as Kafka's default partitioner does. */
   readonly partition?: number
@@ -26,6 +28,7 @@ export interface RecordColumns {
   readonly partitions: readonly number[]
 }
 
+/** Records gathered in columns, to be appended together. */
 export interface ProducerBatch {
   readonly columns: RecordColumns
   count(): number

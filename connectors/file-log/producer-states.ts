@@ -17,6 +17,7 @@ export interface ProducerState {
   readonly count: number
 }
 
+/** What a partition holds of each numbered producer, by its id. */
 export type ProducerStates = Map<string, ProducerState>
 
 /** Takes a frame into account. */

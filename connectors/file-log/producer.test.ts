@@ -2,11 +2,11 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../engine/clock.ts'
+import { batchOf, producerIn, readTexts, texts, withFolder } from './log.testing.ts'
 import { murmur2 } from './partitioner.ts'
 import { truncateBefore } from './retention.ts'
 import { listSegments } from './segment.ts'
 import { fileLogSource } from './source.ts'
-import { batchOf, producerIn, readTexts, texts, withFolder } from './testing/log-fixture.ts'
 
 const keyed = (...keys: readonly string[]) =>
   batchOf(keys.map((key) => ({ key: Buffer.from(key), value: Buffer.from(`v-${key}`), timestampMs: 1 })))

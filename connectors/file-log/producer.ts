@@ -7,7 +7,7 @@ import { type ProducerBatch, producerBatch, rowsByPartition } from './producer-b
 import { createTopic, readTopic, type Topic } from './topic.ts'
 
 export type { Appended } from './partition-writer.ts'
-export { type ProducerBatch, type ProducerRecord, producerBatch, type RecordHeader } from './producer-batch.ts'
+export { type ProducerBatch, type ProducerRecord, producerBatch } from './producer-batch.ts'
 
 export interface ProducerOptions {
   /** The folder that holds all topics. */
@@ -28,6 +28,7 @@ export interface AppendOptions {
   readonly sequence?: bigint
 }
 
+/** Appends to the topics of one folder; holds the partitions that it wrote to until it is closed. */
 export interface LogProducer {
   /** Creates the topic if it is not there. `CONFIG_INVALID` if it is and has another number of partitions. */
   createTopic(topic: string, partitions: number, options?: { readonly firstOffset?: bigint }): Promise<void>

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { systemIds } from '../../engine/clock.ts'
+import { batchOf, hex, producerIn, readRange, readTexts, texts, withFolder } from './log.testing.ts'
 import type { ProducerRecord } from './producer.ts'
-import { batchOf, hex, producerIn, readRange, readTexts, texts, withFolder } from './testing/log-fixture.ts'
 import { createTopic } from './topic.ts'
 
 const bytes = fc.oneof(fc.constant(new Uint8Array(0)), fc.uint8Array({ maxLength: 40 }))

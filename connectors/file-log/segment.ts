@@ -8,6 +8,7 @@ import { isSystemError } from '../../engine/errors.ts'
 import { storageFailed } from './failures.ts'
 import { bodyIntact, decodeHeader, type FrameHeader, fixedHeaderBytes, magic, maxProducerBytes } from './frame.ts'
 
+/** One file of a partition, named by its first offset. */
 export interface Segment {
   /** Offset of its first record. */
   readonly base: bigint

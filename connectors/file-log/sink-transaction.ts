@@ -13,6 +13,7 @@ import { isSystemError, MillraceError } from '../../engine/errors.ts'
 import { storageFailed } from './failures.ts'
 import { syncFolder } from './topic.ts'
 
+/** A batch of a sink, between being written down and being in the log. */
 export interface SinkTransaction {
   /** Counted from 1; number of the batches in the partitions. */
   readonly sequence: bigint

@@ -6,9 +6,9 @@ import type { SinkCommit } from '../../engine/contracts.ts'
 import { openDuckdb } from '../../engine/duckdb.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
+import { producerIn, readRange, withFolder } from './log.testing.ts'
 import { fileLogSink } from './sink.ts'
 import { fileLogSource } from './source.ts'
-import { producerIn, readRange, withFolder } from './testing/log-fixture.ts'
 
 afterEach(() => armFault(null))
 

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../engine/clock.ts'
+import { scriptedTexts } from './appending-process.testing.ts'
+import { batchOf, producerIn, readTexts, texts, withFolder } from './log.testing.ts'
 import { fileLogSource } from './source.ts'
-import { scriptedTexts } from './testing/appending-process.ts'
-import { batchOf, producerIn, readTexts, texts, withFolder } from './testing/log-fixture.ts'
 
 test('a topic that does not exist yet has nothing to read, and shows up when it is created', async () => {
   await withFolder(async (dir) => {
@@ -113,7 +113,7 @@ test('a reader follows a writer that is killed again and again: whole batches, i
   await withFolder(async (dir) => {
     await (await producerIn(dir)).createTopic('t', 1)
     const source = fileLogSource({ dir, topic: 't', clock: systemClock })
-    const program = new URL('./testing/appending-process.ts', import.meta.url).pathname
+    const program = new URL('./appending-process.testing.ts', import.meta.url).pathname
     let position = 0n
     let batch = 0
     for (let round = 0; round < 6; round += 1) {

@@ -2,13 +2,14 @@
  * Topics as folders: `<dir>/<topic>/topic.json` names the topic's id, its number of partitions and the first offset;
  * partition `p` lives in `<dir>/<topic>/<p>/`. The file is the topic: without it there is none.
  */
-import { link, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Ids } from '../../engine/contracts.ts'
 import { isSystemError, MillraceError } from '../../engine/errors.ts'
 import { storageFailed } from './failures.ts'
 
+/** A topic as it was created; nothing of it changes later. */
 export interface Topic {
   readonly name: string
   /** Made when the topic was: a topic created again under the same name has another. */
@@ -41,17 +42,6 @@ export async function readTopic(dir: string, name: string): Promise<Topic | null
     if (isSystemError(error, 'ENOENT')) return null
     throw storageFailed(file, 'read a topic', error)
   }
-}
-
-/** Names of all topics in `dir`, sorted. */
-export async function listTopics(dir: string): Promise<string[]> {
-  const entries = await readdir(dir, { withFileTypes: true }).catch((error) => {
-    if (isSystemError(error, 'ENOENT')) return []
-    throw storageFailed(dir, 'list topics', error)
-  })
-  const names = entries.filter((entry) => entry.isDirectory() && validName.test(entry.name)).map((entry) => entry.name)
-  const found = await Promise.all(names.map((name) => readTopic(dir, name)))
-  return found.flatMap((topic) => (topic === null ? [] : [topic.name])).sort()
 }
 
 /**

@@ -4,6 +4,7 @@ import type { GraphRow, RunCypher } from './database.ts'
 import type { GraphOptions, GraphRelationship, KeyType, PropertyType } from './description.ts'
 import { graphType, keyTypeOf, name, text } from './types.ts'
 
+/** A label of the graph: its key, and the types of its properties. */
 export interface LabelInfo {
   readonly label: string
   /** Property that identifies a node. */
@@ -13,12 +14,14 @@ export interface LabelInfo {
   readonly properties: ReadonlyMap<string, string>
 }
 
+/** A type of relationship between one pair of labels: Ladybug keeps a table for each pair. */
 export interface PairInfo {
   readonly type: string
   readonly fromNode: string
   readonly toNode: string
 }
 
+/** The tables that a graph has. */
 export interface Catalog {
   readonly labels: ReadonlyMap<string, LabelInfo>
   /** Graph types of properties, by type of relationship; the first is the relationship's key. */
@@ -32,6 +35,7 @@ export const positionLabel = 'MillracePosition'
 const positionProperties =
   'pipeline STRING, source_partition STRING, next_version INT64, fingerprint STRING, txn_id STRING, written STRING, updated_at TIMESTAMP'
 
+/** A relationship of a description, with its type and the labels that it joins. */
 export type TypedRelationship = GraphRelationship & PairInfo
 
 /** Relationships of a description, each with its type. */

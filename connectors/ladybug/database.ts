@@ -1,5 +1,5 @@
 /** One open database per path and process, shared by all that use it there; one write transaction at a time. */
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, statfsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 import {
@@ -11,6 +11,7 @@ import {
   type NativeResult,
 } from './native.ts'
 
+/** Columns of a result by name. */
 export type GraphRow = Readonly<Record<string, unknown>>
 /** Values never become part of the text: they are parameters, 64-bit numbers as text. */
 export type GraphParameters = Readonly<Record<string, NativeParameter>>
@@ -18,6 +19,7 @@ export type GraphParameters = Readonly<Record<string, NativeParameter>>
 /** Runs one statement to its end. */
 export type RunCypher = (cypher: string, parameters?: GraphParameters) => Promise<GraphRow[]>
 
+/** An open graph. One process at a time may write it. */
 export interface GraphDatabase {
   readonly path: string
   /** A statement on its own, beside a transaction that is open; it sees what is committed. */
@@ -36,6 +38,7 @@ export interface GraphDatabase {
   close(): Promise<void>
 }
 
+/** The statements of one transaction, in turn. */
 export interface GraphTransaction {
   readonly run: RunCypher
   /** Undoes everything; nothing may be run afterwards. */
@@ -48,12 +51,16 @@ export interface GraphDatabaseOptions {
   readonly mode: 'read' | 'write'
   /** Default 512 MiB. */
   readonly bufferPoolBytes?: number
+  /** Room that the disk must have before anything is written. Default 64 MiB. */
+  readonly reserveBytes?: number
 }
 
 interface Shared {
   readonly native: Native
   readonly database: NativeDatabase
   readonly mode: 'read' | 'write'
+  /** Throws where there is no room to write safely. */
+  readonly assertRoom: () => void
   users: number
   closed: boolean
   turn: Promise<unknown>
@@ -66,7 +73,8 @@ const maxSizeBytes = 2 ** 38 // of address space; the default of 8 TiB is more t
 
 /**
  * Opens the database, or shares the one that this process has open. Errors: `STORE_BUSY` (retryable) while another
- * process writes, `TABLE_NOT_FOUND` when there is nothing to read, `STORAGE_FAILED` otherwise.
+ * process writes, `TABLE_NOT_FOUND` when there is nothing to read, `STORAGE_FAILED` otherwise; writing is refused,
+ * retryable, while the disk is nearly full.
  */
 export async function openGraphDatabase(options: GraphDatabaseOptions): Promise<GraphDatabase> {
   const path = resolve(options.path)
@@ -103,9 +111,14 @@ async function share(path: string, options: GraphDatabaseOptions): Promise<Share
   return opening
 }
 
-async function openShared(path: string, { mode, bufferPoolBytes = 2 ** 29 }: GraphDatabaseOptions): Promise<Shared> {
-  if (mode === 'write') mkdirSync(dirname(path), { recursive: true })
-  else if (!existsSync(path))
+async function openShared(path: string, options: GraphDatabaseOptions): Promise<Shared> {
+  const { mode, bufferPoolBytes = 2 ** 29, reserveBytes = 2 ** 26 } = options
+  const assertRoom = (): void => checkRoom(path, reserveBytes)
+  if (mode === 'write') {
+    mkdirSync(dirname(path), { recursive: true })
+    assertRoom()
+  }
+  if (mode === 'read' && !existsSync(path))
     throw new MillraceError('TABLE_NOT_FOUND', `graph store not found: ${path} (run a pipeline that fills it first)`)
   const native = await loadNative()
   const database = new native.Database(path, bufferPoolBytes, true, mode === 'read', maxSizeBytes)
@@ -113,12 +126,27 @@ async function openShared(path: string, { mode, bufferPoolBytes = 2 ** 29 }: Gra
     await database.init()
   } catch (cause) {
     if (/could not set lock/i.test(messageOf(cause))) throw busy(path, 'another process has it open', cause)
-    throw new MillraceError('STORAGE_FAILED', `graph store ${path} could not be opened: ${messageOf(cause)}`, {
+    throw new MillraceError('STORAGE_FAILED', `graph store ${path} could not be opened: ${messageOf(cause)} (if it is damaged, delete it and run its pipelines: they fill it anew)`, {
       context: { path },
       cause,
     })
   }
-  return { native, database, mode, users: 1, closed: false, turn: Promise.resolve() }
+  return { native, database, mode, assertRoom, users: 1, closed: false, turn: Promise.resolve() }
+}
+
+/**
+ * A disk that fills up while the engine folds its write-ahead log into the file can cost what was committed, or the
+ * file: so neither is begun without room to spare.
+ */
+function checkRoom(path: string, reserveBytes: number): void {
+  const { bavail, bsize } = statfsSync(dirname(path))
+  if (bavail * bsize >= reserveBytes) return
+  const mib = (bytes: number): string => `${Math.floor(bytes / 2 ** 20)} MiB`
+  throw new MillraceError(
+    'STORAGE_FAILED',
+    `graph store ${path} is not written: the disk is nearly full, with ${mib(bavail * bsize)} left (free some space, ${mib(reserveBytes)} at least)`,
+    { retryable: true, context: { path } },
+  )
 }
 
 function busy(path: string, why: string, cause?: unknown): MillraceError {
@@ -163,6 +191,7 @@ async function transact<P, T>(
   prepare: (run: RunCypher) => Promise<P>,
   work: (transaction: GraphTransaction, prepared: P) => Promise<T>,
 ): Promise<T> {
+  shared.assertRoom()
   const connection = new shared.native.Connection(shared.database, threads)
   const run: RunCypher = (cypher, parameters) => execute(connection, cypher, parameters)
   let active = false

@@ -7,6 +7,7 @@ export type KeyType = 'long' | 'string'
 /** Types of properties. Lists are for nodes only. */
 export type PropertyType = KeyType | 'double' | 'boolean' | 'date' | 'timestamp' | 'string[]' | 'long[]'
 
+/** Nodes of one label, inserted or replaced by key. */
 export interface GraphNodes {
   /** Step that gives the nodes to insert or replace; those that it does not name stay as they are. */
   readonly from: string
@@ -18,6 +19,7 @@ export interface GraphNodes {
   readonly properties: { readonly [property: string]: PropertyType }
 }
 
+/** Nodes of one label that are gone. */
 export interface GraphRemovals {
   /** Step that gives the nodes that are gone; their relationships go with them, except those of a {@link GraphStub}. */
   readonly from: string
@@ -25,6 +27,7 @@ export interface GraphRemovals {
   readonly key: string
 }
 
+/** Nodes whose relationships belong to them: they are replaced as a whole. */
 export interface GraphOwners {
   /** Step that names the nodes whose relationships this batch replaces. Removed nodes need not be among them. */
   readonly from: string
@@ -34,6 +37,7 @@ export interface GraphOwners {
   readonly key: string
 }
 
+/** Relationships of one type, kept equal to the rows of a step, owner by owner. */
 export interface GraphRelationship {
   /** Step that gives all relationships of the owners. Rows of other owners, and rows without a key, are left out. */
   readonly from: string

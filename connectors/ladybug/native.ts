@@ -1,8 +1,10 @@
 /** The graph engine's native module, loaded by name when first used. */
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 
+/** What the client can bind; numbers of 64 bits go as text. */
 export type NativeParameter = string | boolean | readonly string[]
 
+/** Must be closed: it holds memory that is not JavaScript's. */
 export interface NativeResult {
   /** Blocks for about a microsecond a row; the asynchronous way takes thirty. */
   getAllSync(): Record<string, unknown>[]
@@ -11,12 +13,14 @@ export interface NativeResult {
   close(): void
 }
 
+/** A prepared statement; preparing one that is wrong does not throw. */
 export interface NativeStatement {
   isSuccess(): boolean
   getErrorMessage(): string
   isReadOnly(): boolean
 }
 
+/** Statements of one connection run one after another. */
 export interface NativeConnection {
   query(statement: string): Promise<NativeResult | NativeResult[]>
   prepare(statement: string): Promise<NativeStatement>
@@ -27,11 +31,13 @@ export interface NativeConnection {
   close(): Promise<void>
 }
 
+/** Opens the file at `init`, not before. */
 export interface NativeDatabase {
   init(): Promise<void>
   close(): Promise<void>
 }
 
+/** What is used of the client library. */
 export interface Native {
   readonly Database: new (
     path: string,

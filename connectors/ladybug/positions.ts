@@ -3,6 +3,7 @@ import type { SinkCommit, WriteCounts } from '../../engine/contracts.ts'
 import { positionLabel } from './catalog.ts'
 import type { GraphRow, RunCypher } from './database.ts'
 
+/** Where a pipeline stands in one source partition, and what its last batch wrote. */
 export interface StoredPosition {
   readonly sourcePartition: string
   readonly next: bigint

@@ -4,6 +4,7 @@ import { type GraphParameters, type GraphRow, openGraphDatabase } from './databa
 import { type PathQuestion, type PathStep, shortestPath } from './shortest-path.ts'
 import { name } from './types.ts'
 
+/** A graph for those who ask questions. */
 export interface Graph {
   /**
    * Rows of a Cypher query that only reads. INT64 columns are bigint; a number beyond 2^53 is refused: return it by

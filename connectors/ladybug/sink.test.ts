@@ -10,7 +10,6 @@ import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
 import { type GraphDatabase, openGraphDatabase } from './database.ts'
-import { graphSink } from './sink.ts'
 import {
   commitTo,
   contents,
@@ -22,7 +21,8 @@ import {
   type Rows,
   type State,
   type Title,
-} from './testing.ts'
+} from './graph.testing.ts'
+import { graphSink } from './sink.ts'
 
 let duckdb: Duckdb
 let dir: string
@@ -276,7 +276,7 @@ function killScript(point: string, path: string, outputs: ReadonlyMap<string, re
   return `
     import { openDuckdb } from ${source('../../engine/duckdb.ts')}
     import { armFault } from ${source('../../engine/fault-points.ts')}
-    import { commitTo, openSink } from ${source('./testing.ts')}
+    import { commitTo, openSink } from ${source('./graph.testing.ts')}
     const duckdb = openDuckdb({ memoryLimitBytes: 2 ** 28, threads: 1, tempDir: ${JSON.stringify(dir)} })
     const sink = openSink('Movie', { path: ${JSON.stringify(path)}, duckdb: () => duckdb, stagingDir: ${JSON.stringify(dir)} })
     armFault({ point: '${point}', passage: 1, action: 'kill' })

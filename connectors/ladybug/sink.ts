@@ -1,8 +1,8 @@
 /** The graph in an embedded Ladybug file: nodes, relationships and position in one transaction. */
 import { admits } from '../../checkpoints/fence.ts'
 import type { Clock, CommitOutcome, Sink, SinkCommit, SinkPosition, WriteCounts } from '../../engine/contracts.ts'
+import { writeFailure } from '../../engine/disk-full.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
-import { MillraceError, messageOf } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import { growSchema } from './catalog.ts'
 import { checkGraph } from './check.ts'
@@ -102,15 +102,7 @@ async function commitGraph(
       ),
     )
   } catch (error) {
-    if (error instanceof MillraceError) throw error
-    throw new MillraceError(
-      'SINK_FAILED',
-      `commit to graph store ${options.path} failed, nothing was written: ${messageOf(error)}`,
-      {
-        context: { path: options.path },
-        cause: error,
-      },
-    )
+    throw writeFailure(`commit to graph store ${options.path} failed, nothing was written`, error, { path: options.path })
   }
 }
 

@@ -152,6 +152,7 @@ function orderOf(keyType: 'long' | 'string', column: string): string {
   return keyType === 'long' ? `${column}, NULL` : `NULL, ${column}`
 }
 
+/** Nodes that exist only because a relationship needs them. */
 export interface StubCounts {
   readonly created: number
   readonly renamed: number

@@ -8,6 +8,7 @@ import { type Column, formatType, sameType } from '../../engine/schema.ts'
 /** What identifies vectors that may be compared. */
 export type EmbedderIdentity = Pick<Embedder, 'id' | 'dimension'>
 
+/** A namespace and the embedder that all its vectors are of. */
 export interface StoredNamespace extends EmbedderIdentity {
   readonly namespace: string
 }

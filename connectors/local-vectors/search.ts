@@ -12,6 +12,7 @@ export interface SearchOptions {
   readonly embedder: EmbedderIdentity
 }
 
+/** A vector that was found, with what was stored beside it. */
 export interface Match {
   readonly namespace: string
   readonly id: string
@@ -21,6 +22,7 @@ export interface Match {
   readonly metadata: Row
 }
 
+/** The vectors for those who ask questions. */
 export interface VectorStore {
   /**
    * The nearest vectors, best first, ties by namespace and id. A vector without direction (all zero) finds nothing

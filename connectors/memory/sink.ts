@@ -18,6 +18,7 @@ export interface MemorySinkOptions {
   readonly script?: readonly ScriptedCommit[]
 }
 
+/** A sink, and a look at what it holds. */
 export interface MemorySink {
   readonly sink: Sink
   /** Rows committed for one input, in the order of commits, files and rows. */

@@ -5,6 +5,7 @@ import { recordSchema } from '../../engine/batch/record-columns.ts'
 import type { Position, Range, RecordReader, RecordSource } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
 
+/** A record to be read; offsets follow from the order within its partition. */
 export interface MemoryRecord {
   /** Default 0. */
   readonly partition?: number
@@ -25,6 +26,7 @@ export interface MemorySourceOptions {
   readonly failReads?: number
 }
 
+/** A source, its reader, and ways to change what they see. */
 export interface MemorySource {
   readonly source: RecordSource
   readonly reader: RecordReader

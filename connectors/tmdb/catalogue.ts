@@ -2,6 +2,7 @@
 import { normal, type Random, randomOf } from './random.ts'
 import { imagePath, personName } from './words.ts'
 
+/** The size of a generated catalogue; with the seed it decides everything in it. */
 export interface Catalogue {
   readonly seed: number
   /** Movies and series together. */
@@ -10,6 +11,7 @@ export interface Catalogue {
   readonly people: number
 }
 
+/** What stays the same in all versions of a title. */
 export interface Title {
   /** Titles arrive in the order of their index. */
   readonly index: number
@@ -53,6 +55,7 @@ export function pickPerson(catalogue: Catalogue, random: Random): number {
   return Math.min(catalogue.people - 1, Math.floor(rank))
 }
 
+/** What credits repeat of a person. */
 export interface PersonFields {
   readonly adult: boolean
   readonly gender: number
@@ -66,6 +69,7 @@ export interface PersonFields {
 
 const departments = ['Directing', 'Writing', 'Production', 'Camera', 'Editing', 'Sound', 'Art', 'Costume & Make-Up']
 
+/** What a person is best known for, as TMDB spells it. */
 export function departmentOf(catalogue: Catalogue, index: number): string {
   const random = randomOf(catalogue.seed, 'department', index)
   return random.chance(0.65) ? 'Acting' : random.pick(departments)
@@ -87,6 +91,7 @@ export function personFields(catalogue: Catalogue, index: number): PersonFields 
   }
 }
 
+/** To so many digits behind the point. */
 export function rounded(value: number, digits: number): number {
   return Number(value.toFixed(digits))
 }

@@ -21,6 +21,7 @@ export const titleChanges = {
   details: 0.086,
 } as const
 
+/** A kind of change of a title. */
 export type TitleChange = keyof typeof titleChanges
 
 /** Kinds of change of a person, with their shares of all changes. */
@@ -33,6 +34,7 @@ export const personChanges = {
   death: 0.01,
 } as const
 
+/** A kind of change of a person. */
 export type PersonChange = keyof typeof personChanges
 
 /** A kind, with the probability of its share. */
@@ -57,6 +59,7 @@ export interface VersionTable<K extends string> {
   change(index: number, kind: K): void
 }
 
+/** Counts of changes per kind for `size` documents, all 0 at first. */
 export function versionTable<K extends string>(size: number, shares: Readonly<Record<K, number>>): VersionTable<K> {
   const kinds = Object.keys(shares) as K[]
   const counts = new Uint16Array(size * kinds.length)

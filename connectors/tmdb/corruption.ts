@@ -3,6 +3,7 @@ import { type EnvelopeFields, recordOf, type TopicRecord, valueText } from './en
 import type { TmdbEvent } from './event.ts'
 import type { Random } from './random.ts'
 
+/** The ways in which a record can be damaged. */
 export const corruptions = [
   'truncated', // cut somewhere, as by a full buffer
   'wrong-type', // an id that is no whole number, or a label that is no text
@@ -12,8 +13,10 @@ export const corruptions = [
   'bad-timestamp', // text, but no point in time
 ] as const
 
+/** One of {@link corruptions}. */
 export type Corruption = (typeof corruptions)[number]
 
+/** A damaged record, and what was done to it. */
 export interface CorruptedRecord extends TopicRecord {
   readonly corruption: Corruption
 }

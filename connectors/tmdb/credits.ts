@@ -13,6 +13,7 @@ export interface CreditVersions {
   readonly order: number
 }
 
+/** Cast and crew of a title, as TMDB spells them. */
 export interface Credits {
   readonly cast: readonly Record<string, unknown>[]
   readonly crew: readonly Record<string, unknown>[]

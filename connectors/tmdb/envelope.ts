@@ -1,6 +1,7 @@
 /** How an event travels on a topic. */
 import { type Label, type TmdbEvent, topics } from './event.ts'
 
+/** A record as it is sent. */
 export interface TopicRecord {
   readonly topic: string
   /** The id in decimal. */
@@ -37,6 +38,7 @@ export interface EnvelopeFields {
   readonly doc: unknown
 }
 
+/** The record's value. An id of null is left out: a record without one is simulated so. */
 export function valueText(fields: EnvelopeFields): string {
   const id = fields.id === null ? '' : `"id":${fields.id},`
   const timestamp = fields.timestamp ?? isoTime(fields.timestampMs)

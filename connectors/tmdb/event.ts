@@ -3,6 +3,7 @@
 /** A TMDB document as `JSON.parse` gives it, in TMDB's own spelling. */
 export type TmdbDocument = Readonly<Record<string, unknown>>
 
+/** What a document is of. */
 export type DocumentType = 'movie' | 'tv_series' | 'person'
 
 /** `old`: of an initial load. `new`: first seen later. `change`: another version of what was seen. */
@@ -20,6 +21,7 @@ export type TmdbEvent =
   | (EventBase & { readonly op: 'A' | 'M'; readonly label: Label; readonly doc: TmdbDocument })
   | (EventBase & { readonly op: 'D' })
 
+/** Every label. */
 export const labels: readonly Label[] = ['old', 'new', 'change']
 
 /** The topic that carries documents of a type. */
@@ -29,6 +31,7 @@ export const topics: Readonly<Record<DocumentType, string>> = {
   person: 'tmdb.people',
 }
 
+/** Whether an outside value names a type of document. */
 export function isDocumentType(value: unknown): value is DocumentType {
   return typeof value === 'string' && Object.hasOwn(topics, value)
 }

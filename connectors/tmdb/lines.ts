@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 
+/** One line of a file, for messages that say where. */
 export interface Line {
   /** Counted from 1, blank lines included. */
   readonly number: number

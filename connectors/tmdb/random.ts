@@ -13,6 +13,7 @@ export interface Random {
   pick<T>(list: readonly T[]): T
 }
 
+/** Part of what a stream of random numbers is named by. */
 export type RandomKey = number | string
 
 /**

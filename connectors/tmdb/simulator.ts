@@ -11,6 +11,7 @@ export interface RecordAppender {
   append(topic: string, records: readonly TopicRecord[]): Promise<void>
 }
 
+/** What happens to records on their way; probabilities are per record. */
 export interface Disorder {
   readonly seed: number
   /** Records are mixed within windows of so many: none is moved further than that. 0 and 1 keep the order. */

@@ -5,6 +5,7 @@ import type { Genre, PlotGenre } from './genres.ts'
 import { normal, type Random, randomOf } from './random.ts'
 import { companyName, imagePath, originalTitle, overview, tagline, titleName } from './words.ts'
 
+/** The texts of one version of a title. */
 export interface TitleTexts {
   readonly name: string
   readonly originalName: string
@@ -12,6 +13,7 @@ export interface TitleTexts {
   readonly tagline: string
 }
 
+/** How often each part of a title has changed. */
 export type TitleVersions = Versions<TitleChange>
 
 const subtitles = ['The Return', 'Director’s Cut', 'Part One', 'A New Beginning', 'The Long Way Home']
@@ -51,6 +53,7 @@ export function genresOf(
   return changes % 2 === 0 ? [...chosen] : [...chosen, extra]
 }
 
+/** Without what only the generator knows of a genre. */
 export function plainGenres(genres: readonly PlotGenre[]): readonly Genre[] {
   return genres.map(({ id, name }) => ({ id, name }))
 }
@@ -82,6 +85,7 @@ export function detailVersions<F extends string>(
   return counts
 }
 
+/** Path of a picture, another one in every version; null for some titles at first. */
 export function picture(catalogue: Catalogue, title: Title, what: string, version: number): string | null {
   const random = randomOf(catalogue.seed, what, title.index, version)
   return version === 0 && random.chance(0.08) ? null : imagePath(random)
@@ -103,6 +107,7 @@ export function companiesOf(catalogue: Catalogue, random: Random, atMost: number
   })
 }
 
+/** Repeated by weight, to be picked from. */
 export const countries: readonly (readonly [code: string, name: string])[] = [
   ['US', 'United States of America'],
   ['US', 'United States of America'],
@@ -115,6 +120,7 @@ export const countries: readonly (readonly [code: string, name: string])[] = [
   ['BR', 'Brazil'],
 ]
 
+/** Repeated by weight, to be picked from. */
 export const languages: readonly (readonly [code: string, english: string, own: string])[] = [
   ['en', 'English', 'English'],
   ['en', 'English', 'English'],

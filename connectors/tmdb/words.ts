@@ -59,6 +59,7 @@ function syllable(random: Random): string {
   return random.pick(onsets) + vowels[vowel]!
 }
 
+/** With its first letter in upper case. */
 export function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
@@ -196,6 +197,7 @@ const trades = [
   'a family of printers',
 ]
 
+/** A paragraph about a person; names in it are invented. */
 export function biography(random: Random, name: string, department: string): string {
   const parts = [
     `${name} grew up in ${random.pick(places)}, the child of ${random.pick(trades)}.`,

@@ -2,6 +2,7 @@
 import { DataType as ArrowType, type Data, type RecordBatch, type Schema } from 'apache-arrow'
 import type { ColumnStatistics } from '../schema.ts'
 
+/** Statistics of a file, gathered while its batches go by. */
 export interface StatisticsCollector {
   add(batch: RecordBatch): void
   /** Counts and bounds of every leaf column outside arrays and maps. */

@@ -99,6 +99,7 @@ export function complement(runs: Runs, rows: number): Runs {
   return rest
 }
 
+/** Rows in all runs together. */
 export function runLength(runs: Runs): number {
   let rows = 0
   for (let i = 0; i < runs.length; i += 2) rows += runs[i + 1]! - runs[i]!

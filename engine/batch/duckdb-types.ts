@@ -55,7 +55,7 @@ export function duckdbType(type: DataType): string {
 }
 
 /** The column type that holds a DuckDB type; `SCHEMA_MISMATCH` where none does (HUGEINT, INTERVAL, UNION, ...). */
-export function columnType(type: DuckdbType, name: string): DataType {
+function columnType(type: DuckdbType, name: string): DataType {
   if (type.typeId === typeId.decimal) return { kind: 'decimal', precision: type.width ?? 18, scale: type.scale ?? 3 }
   if ((type.typeId === typeId.list || type.typeId === typeId.array) && type.valueType)
     return { kind: 'array', element: columnType(type.valueType, name) }

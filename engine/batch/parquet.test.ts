@@ -21,9 +21,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Connection, type Duckdb, literal, openDuckdb } from '../duckdb.ts'
 import { armFault } from '../fault-points.ts'
+import { recordColumns } from '../record.ts'
 import { batchOf, tableOf } from './arrow.ts'
 import { readParquet, readParquetBatches, writeParquet } from './parquet.ts'
-import { recordColumns } from './record-columns.ts'
 import { type PlainRecord, recordTable } from './record-table.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-parquet-'))

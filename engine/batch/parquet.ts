@@ -26,6 +26,7 @@ const rowGroupRows = 131_072
 /** Bytes of Arrow buffers handed to the encoder at once: the copy that it makes is bounded by this. */
 const sliceBytes = 4 * 2 ** 20
 
+/** A Parquet file being written. Calls must not overlap. */
 export interface ParquetWriter {
   /** Adds the rows of a table that has the writer's schema; resolves when the encoder has taken them. */
   write(table: ArrowTable): Promise<void>

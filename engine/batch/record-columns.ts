@@ -1,36 +1,10 @@
-/** The columns of raw records: what every {@link RecordReader} yields, whatever log it reads. */
-import {
-  Binary,
-  Field,
-  Int32,
-  Int64,
-  List,
-  type RecordBatch,
-  Schema,
-  Struct,
-  TimestampMicrosecond,
-  Utf8,
-} from 'apache-arrow'
-import { columnsOf } from './arrow-types.ts'
+/** Raw records as Arrow: what every {@link RecordReader} yields, whatever log it reads. */
+import { type RecordBatch, Schema } from 'apache-arrow'
+import { recordColumns } from '../record.ts'
+import { arrowField } from './arrow-types.ts'
 
-const header = new Struct<{ key: Utf8; value: Binary }>([
-  new Field('key', new Utf8(), true),
-  new Field('value', new Binary(), true),
-])
-
-/** Arrow schema of raw records: names, order and types. `timestamp` is microseconds, UTC; `value` null: a tombstone. */
-export const recordSchema: Schema = new Schema([
-  new Field('topic', new Utf8(), true),
-  new Field('partition', new Int32(), true),
-  new Field('offset', new Int64(), true),
-  new Field('timestamp', new TimestampMicrosecond('UTC'), true),
-  new Field('key', new Binary(), true),
-  new Field('value', new Binary(), true),
-  new Field('headers', new List(new Field('element', header, true)), true),
-])
-
-/** The same columns in the words of a table's schema. */
-export const recordColumns = columnsOf(recordSchema)
+/** Arrow schema of raw records: {@link recordColumns}. */
+export const recordSchema: Schema = new Schema(recordColumns.map(arrowField))
 
 /** Bytes of keys and values in a batch of records: what limits and throughput are counted in. */
 export function payloadBytes(batch: RecordBatch): number {

@@ -3,6 +3,7 @@ import { type Table as ArrowTable, type Data, Int32, Int64, makeData, TimestampM
 import { batchOf, tableOf, textColumn } from './arrow.ts'
 import { recordSchema } from './record-columns.ts'
 
+/** One record as plain values. */
 export interface PlainRecord {
   readonly topic: string
   readonly partition: number

@@ -19,7 +19,7 @@ export interface WorkerPoolOptions {
   readonly wiringUrl: string
   /** Plain data handed to `openWorkerRuntime`. */
   readonly setup: WorkerSetup & object
-  /** A thread without work for this long ends. Default 30 s. */
+  /** A thread without work for this long ends, and gives its memory back. Default 10 s: longer than most triggers wait. */
   readonly idleTimeoutMs?: number
 }
 
@@ -34,7 +34,8 @@ export function workerPool(options: WorkerPoolOptions): Executor {
     filename: new URL('./worker.ts', import.meta.url).href,
     minThreads: 0,
     maxThreads: Math.max(1, threads),
-    idleTimeout: options.idleTimeoutMs ?? 30_000,
+    idleTimeout: options.idleTimeoutMs ?? 10_000,
+    resourceLimits: { maxYoungGenerationSizeMb: 4 }, // records are bytes outside of the heap; more only makes a thread larger
     atomics: 'disabled', // a thread that waits on an atomic cannot run the timers and reads of its own task
   })
   return {

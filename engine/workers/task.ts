@@ -22,6 +22,7 @@ export interface WorkerWiring {
   openWorkerRuntime(setup: WorkerSetup): WorkerRuntime | Promise<WorkerRuntime>
 }
 
+/** A task on its way to a worker: data only, for it is copied. */
 export interface WorkerMessage {
   readonly wiringUrl: string
   readonly setup: WorkerSetup
@@ -33,6 +34,7 @@ export type WorkerOutcome =
   | { readonly kind: 'done'; readonly result: StageResult }
   | { readonly kind: 'failed'; readonly error: PlainError }
 
+/** An error on its way back: classes do not survive the copy. */
 export interface PlainError {
   readonly code: ErrorCode
   readonly message: string

@@ -1,4 +1,5 @@
 /** Thread entry: imports the wiring by URL, opens its runtime once, runs tasks. */
+import { enableCompileCache } from 'node:module'
 import { armFault } from '../fault-points.ts'
 import {
   toPlainError,
@@ -8,6 +9,8 @@ import {
   type WorkerSetup,
   type WorkerWiring,
 } from './task.ts'
+
+enableCompileCache() // a thread has its own setting
 
 const runtimes = new Map<string, Promise<WorkerRuntime>>()
 /** Never aborts: a task that is given up ends with its thread. */

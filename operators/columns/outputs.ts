@@ -7,6 +7,7 @@ import type { Ids } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { type Column, formatType, type ParquetFile } from '../../engine/schema.ts'
 
+/** Parquet files of a stage, opened when they get their first rows. */
 export interface Outputs {
   write(output: string, table: ArrowTable): Promise<void>
   /** Files per output; none for an output without rows. */

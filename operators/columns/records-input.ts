@@ -3,6 +3,7 @@ import type { Table as ArrowTable } from 'apache-arrow'
 import { payloadBytes } from '../../engine/batch/record-columns.ts'
 import type { Clock, Limits, Range, RecordReader } from '../../engine/contracts.ts'
 
+/** What was really read. */
 export interface RangesRead {
   /** The same starts, each end where reading stopped. */
   readonly ranges: readonly Range[]
@@ -10,6 +11,7 @@ export interface RangesRead {
   readonly bytes: number
 }
 
+/** When reading for a batch ends. */
 export interface ReadBounds {
   readonly limits: Pick<Limits, 'maxBytes' | 'maxAgeMs'>
   readonly clock: Clock

@@ -9,6 +9,7 @@ import { type Outputs, openOutputs } from './outputs.ts'
 import { readRanges } from './records-input.ts'
 import { readFiles } from './table-input.ts'
 
+/** What a worker opens readers with. */
 export interface ColumnsRuntime {
   openReader(source: SourceDescription): Promise<RecordReader>
   readonly clock?: Clock

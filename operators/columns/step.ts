@@ -3,11 +3,13 @@ import type { Table as ArrowTable } from 'apache-arrow'
 import type { Step } from '../../engine/contracts.ts'
 import type { Rejected } from '../../engine/dead-letter.ts'
 
+/** A step at work on one batch. */
 export interface ColumnsStep {
   /** Called once for each table of a batch, in order, never twice at a time. */
   process(table: ArrowTable): Promise<ColumnsResult>
 }
 
+/** What a step made of one table. */
 export interface ColumnsResult {
   /** Its schema is the same for every table of a batch. */
   readonly valid: ArrowTable

@@ -94,6 +94,9 @@ function shape(type: DataType): unknown {
   return Object.fromEntries(type.fields.map((field) => [field.name, shape(field.type)]))
 }
 
+/** Temporary sequence that `judged` counts with; whoever runs or describes a statement makes it first. */
+export const rejectionCounter = '_millrace_rejected'
+
 type Render = (args: readonly string[]) => string
 
 const infix =
@@ -152,6 +155,8 @@ const calls: Readonly<Record<FunctionName, Render>> = {
   'list-get': named('list_extract'),
   // DuckDB pushes no filter through a volatile expression, and would parse a document anew for every one it pushes.
   'in-place': ([a]) => `(${a} AND random() >= 0)`,
+  // As volatile. Of a CASE, DuckDB evaluates a branch for the rows that take it only.
+  judged: ([a]) => `(CASE WHEN ${a} THEN true ELSE nextval(${literal(rejectionCounter)}) < 0 END)`,
 }
 
 /** `3:abc` for a text, `-` for null: no two lists of parts share their concatenation. */

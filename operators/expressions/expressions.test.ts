@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Column, DataType } from '../../engine/schema.ts'
 import * as o from '../index.ts'
-import { type Bench, openBench } from '../relational/testing.ts'
+import { type Bench, openBench } from '../relational/bench.testing.ts'
 import { jsonPointer } from './json-path.ts'
 import { typeOf } from './types.ts'
 

@@ -7,6 +7,7 @@ import type { ArrayType, DataType, StructType } from '../../engine/schema.ts'
 import { jsonPointer } from './json-path.ts'
 import type { Expression, FunctionName } from './tree.ts'
 
+/** An expression, or a value that stands for its literal. */
 export type Operand = Expression | string | number | bigint | boolean | null
 
 /** A column, or with dots a field of a struct column: `col('credits.cast')`. A name with a dot: `col(['a.b'])`. */
@@ -35,11 +36,17 @@ export function lit(value: string | number | bigint | boolean | null): Expressio
   throw invalid(`literal ${value} is not a finite number`)
 }
 
+/** Null where one side is null, as in all comparisons but `isDistinct`. */
 export const eq = binary('eq')
+/** See `eq`. */
 export const ne = binary('ne')
+/** See `eq`; texts compare by their UTF-8 bytes. */
 export const lt = binary('lt')
+/** See `lt`. */
 export const le = binary('le')
+/** See `lt`. */
 export const gt = binary('gt')
+/** See `lt`. */
 export const ge = binary('ge')
 /** Like `ne`, but null is a value: never null itself. */
 export const isDistinct = binary('is-distinct')
@@ -62,12 +69,15 @@ export function and(...conditions: readonly Operand[]): Expression {
 export function or(...conditions: readonly Operand[]): Expression {
   return call('or', conditions)
 }
+/** Null where the condition is null. */
 export function not(condition: Operand): Expression {
   return call('not', [condition])
 }
+/** True or false, never null. */
 export function isNull(value: Operand): Expression {
   return call('is-null', [value])
 }
+/** True or false, never null. */
 export function isNotNull(value: Operand): Expression {
   return not(isNull(value))
 }
@@ -99,7 +109,9 @@ export function tryCast(value: Operand, to: DataType): Expression {
 export function concat(...parts: readonly Operand[]): Expression {
   return call('concat', parts)
 }
+/** By Unicode's simple case mapping. */
 export const lower = unary('lower')
+/** By Unicode's simple case mapping. */
 export const upper = unary('upper')
 /** Without the spaces at both ends. */
 export const trim = unary('trim')
@@ -142,6 +154,7 @@ export function jsonGet(text: Operand, path: string, to: DataType = 'string'): E
 export function struct(fields: { readonly [name: string]: Operand }): Expression {
   return { op: 'struct', fields: Object.entries(fields).map(([name, value]) => ({ name, value: operand(value) })) }
 }
+/** A list of values that have one type. */
 export function list(items: readonly Operand[]): Expression {
   return call('list', items)
 }
@@ -167,6 +180,7 @@ export const distinctList = unary('list-distinct')
 export function joinList(values: Expression, separator: string): Expression {
   return call('list-join', [values, separator])
 }
+/** Null for a list that is null. */
 export const listLength = unary('list-length')
 /** Whether the list holds a value equal to the given one. */
 export const listContains = binary('list-contains')
@@ -175,15 +189,17 @@ export function first(values: Expression): Expression {
   return call('list-get', [values, 1])
 }
 
+/** The type of a list. */
 export function arrayOf(element: DataType): ArrayType {
   return { kind: 'array', element }
 }
+/** The type of a struct, its fields in this order. */
 export function structOf(fields: { readonly [name: string]: DataType }): StructType {
   return { kind: 'struct', fields: Object.entries(fields).map(([name, type]) => ({ name, type })) }
 }
 
 /** The expression that an operand stands for. */
-export function operand(value: Operand): Expression {
+function operand(value: Operand): Expression {
   return typeof value === 'object' && value !== null ? value : lit(value)
 }
 

@@ -25,6 +25,7 @@ export function resultType(name: FunctionName, args: readonly MaybeType[], probl
     case 'or':
     case 'not':
     case 'in-place':
+    case 'judged':
       return all(name, args, ['boolean'], problem, 'boolean')
     case 'is-null':
       return 'boolean'

@@ -4,6 +4,7 @@
  */
 import type { DataType } from '../../engine/schema.ts'
 
+/** A value of a row, as plain data: it can be printed, hashed and compiled. */
 export type Expression =
   /** A column, and from it down through structs. */
   | { readonly op: 'column'; readonly path: readonly string[] }
@@ -32,10 +33,13 @@ export type ParsedJson =
   | { readonly op: 'json-types'; readonly of: Expression; readonly pointers: readonly string[] }
   | { readonly op: 'json-shape'; readonly of: Expression; readonly to: DataType }
 
+/** What a literal is; `null` fits every type. */
 export type LiteralType = 'long' | 'double' | 'string' | 'boolean' | 'null'
 
+/** The first branch whose condition is true gives the value. */
 export type CaseBranch = { readonly when: Expression; readonly value: Expression }
 
+/** A column and what it holds. */
 export type NamedExpression = { readonly name: string; readonly value: Expression }
 
 /** Every function of the tree; what each promises is said where it is made, in functions.ts. */
@@ -81,6 +85,8 @@ export type FunctionName =
   | 'list-get'
   /** A condition that the engine must evaluate where it stands, not move nearer to the data and evaluate again. */
   | 'in-place'
+  /** The same, for the condition on which a step takes a row: rows for which it is not true are counted. */
+  | 'judged'
 
 /** The expressions directly inside one. */
 export function childrenOf(expression: Expression): readonly Expression[] {

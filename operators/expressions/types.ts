@@ -6,6 +6,7 @@ import type { Expression } from './tree.ts'
 /** Null where nothing is known: a bare null, an empty list, or what a reported problem left open. */
 export type MaybeType = DataType | null
 
+/** What an expression can refer to. */
 export interface Scope {
   readonly columns: readonly Column[]
   readonly variables: ReadonlyMap<string, MaybeType>

@@ -1,6 +1,6 @@
 /** One record's document: scanned, judged, its fields read into columns; or why it is rejected. */
 import { isUtf8 } from 'node:buffer'
-import type { Field } from './fields.ts'
+import type { NamedField } from './fields.ts'
 import type { Paths } from './paths.ts'
 import type { FieldFailureCode, FieldReader } from './readers.ts'
 import type { Records } from './records.ts'
@@ -15,13 +15,12 @@ export type ParseCode =
   | 'DUPLICATE_FIELD'
   | 'TOMBSTONE_UNEXPECTED'
 
+/** Why a record is rejected. */
 export interface ParseFailure {
   readonly code: ParseCode
   /** Names the field, what was found and where. */
   readonly message: string
 }
-
-export type NamedField = Field & { readonly name: string }
 
 /** What a step looks for, and where it notes what it finds. */
 export interface Target {

@@ -4,7 +4,8 @@ import type { Table as ArrowTable } from 'apache-arrow'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type PlainRecord, recordTable } from '../../engine/batch/record-table.ts'
-import { criticalStep, parseCritical } from './critical.ts'
+import { parseCritical } from './critical.ts'
+import { criticalStep } from './critical-step.ts'
 import {
   boolean,
   constant,

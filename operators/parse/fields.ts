@@ -2,6 +2,7 @@
 import { MillraceError } from '../../engine/errors.ts'
 import { parseTimestamp } from './timestamp.ts'
 
+/** What a critical field can be. */
 export type FieldType = 'int64' | 'text' | 'one-of' | 'timestamp' | 'float64' | 'boolean'
 
 /** What a field is when the record's value is null, that is, when the record is a tombstone. */
@@ -22,6 +23,9 @@ export interface Field {
   /** Of a timestamp that is a number: seconds or milliseconds since 1970. Without it: ISO 8601 text with a zone. */
   readonly unit?: 's' | 'ms'
 }
+
+/** With the name of its column. */
+export type NamedField = Field & { readonly name: string }
 
 export interface FieldOptions {
   readonly optional?: true
@@ -56,6 +60,7 @@ export function float64(path: string, options: FieldOptions = {}): Field {
   return field('float64', path, options)
 }
 
+/** `true` or `false`, nothing that stands for them. */
 export function boolean(path: string, options: FieldOptions = {}): Field {
   return field('boolean', path, options)
 }

@@ -2,6 +2,7 @@
 import { pathKeys } from './fields.ts'
 import type { PathNode } from './scan.ts'
 
+/** Paths as a tree, so that one scan finds them all. */
 export interface Paths {
   readonly root: PathNode
   /** Slots of a scan, the root's included. */

@@ -13,6 +13,7 @@ import {
   timestampColumn,
 } from './typed-columns.ts'
 
+/** Codes of dead letters that a single field causes. */
 export type FieldFailureCode =
   | 'WRONG_TYPE'
   | 'OUT_OF_RANGE'
@@ -21,6 +22,7 @@ export type FieldFailureCode =
   | 'INVALID_UTF8'
   | 'TOMBSTONE_KEY_INVALID'
 
+/** What is wrong with the value of a field. */
 export interface FieldFailure {
   readonly code: FieldFailureCode
   /** Follows what was found: `is not a whole number of 64 bits`. */

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Data, RecordBatch } from 'apache-arrow'
 import { MillraceError } from '../../engine/errors.ts'
 
+/** The columns of a record table that parsing needs, as raw buffers. */
 export interface Records {
   /** All values together; {@link Records.offsets} cuts them. */
   readonly bytes: Buffer

@@ -19,6 +19,7 @@ export const kinds = {
   null: 8,
 } as const
 
+/** Why bytes are no document. */
 export type ScanFailure = 'EMPTY' | 'NOT_JSON' | 'TRUNCATED' | 'TOO_DEEP'
 
 /** A named key on the way to a value, and the keys looked for inside it. */
@@ -49,6 +50,7 @@ export interface Scan {
   readonly open: Uint8Array
 }
 
+/** Room for what a scan finds, used again for every document. */
 export function createScan(slots: number): Scan {
   return {
     kinds: new Uint8Array(slots),

@@ -10,33 +10,39 @@ import {
   Utf8,
 } from 'apache-arrow'
 
+/** A column being filled, row by row. */
 export interface TypedColumn {
   setNull(row: number): void
   /** The first `rows` rows. Called once. */
   finish(rows: number): Data
 }
 
+/** 64-bit integers. */
 export interface LongColumn extends TypedColumn {
   /** A whole number that a double holds exactly. */
   setNumber(row: number, value: number): void
   setBigint(row: number, value: bigint): void
 }
 
+/** Texts as UTF-8 bytes. */
 export interface TextColumn extends TypedColumn {
   /** Rows are set in order; setting one again drops what was set for it and after it. */
   setBytes(row: number, bytes: Uint8Array, start: number, end: number): void
 }
 
+/** 64-bit floats. */
 export interface DoubleColumn extends TypedColumn {
   set(row: number, value: number): void
 }
 
+/** Booleans, a bit each when finished. */
 export interface BooleanColumn extends TypedColumn {
   set(row: number, value: boolean): void
 }
 
 const two32 = 2 ** 32
 
+/** Room for so many integers. */
 export function longColumn(rows: number, nullable: boolean): LongColumn {
   return int64Column(new Int64(), rows, nullable)
 }
@@ -69,6 +75,7 @@ function int64Column(type: ArrowType, capacity: number, nullable: boolean): Long
   }
 }
 
+/** Room for so many floats. */
 export function doubleColumn(capacity: number, nullable: boolean): DoubleColumn {
   const values = new Float64Array(capacity)
   const nulls = nullFlags(capacity, nullable)
@@ -85,6 +92,7 @@ export function doubleColumn(capacity: number, nullable: boolean): DoubleColumn 
   }
 }
 
+/** Room for so many booleans. */
 export function booleanColumn(capacity: number, nullable: boolean): BooleanColumn {
   const values = new Uint8Array(capacity)
   const nulls = nullFlags(capacity, nullable)
@@ -101,6 +109,7 @@ export function booleanColumn(capacity: number, nullable: boolean): BooleanColum
   }
 }
 
+/** Room for so many texts; their bytes take what they need. */
 export function textColumn(capacity: number, nullable: boolean): TextColumn {
   const offsets = new Int32Array(capacity + 1)
   const nulls = nullFlags(capacity, nullable)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as o from '../index.ts'
-import { type Bench, openBench } from '../relational/testing.ts'
+import { type Bench, openBench } from '../relational/bench.testing.ts'
 
 let bench: Bench
 beforeAll(async () => {

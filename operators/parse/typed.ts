@@ -20,6 +20,7 @@ import {
 } from './declared.ts'
 import { rejectionValues } from './rejection.ts'
 
+/** Where the documents are, and what is taken out of them. */
 export interface ParseSpec {
   /** Binary column with one JSON document per row. */
   readonly from: string
@@ -57,6 +58,7 @@ export function date(): DataType {
   return 'date'
 }
 
+/** Plans `parse`. */
 export const planParse: Planner<ParseOptions> = (options, context) => {
   const from = context.inputs[0]!
   expectColumns(from, [options.from], 'parse', context)
@@ -66,6 +68,7 @@ export const planParse: Planner<ParseOptions> = (options, context) => {
   const keep = options.keep.map((name) => ({ name, value: col([name]) }))
   const values = options.columns.map((column) => ({ name: column.name, value: fieldValue(options, column) }))
   return {
+    countsRejected: true,
     valid: project(checked(from, options, options.columns, keep, true, context), [...keep, ...values], context),
     rejected: project(
       checked(from, options, options.columns.filter(isChecked), [], false, context),
@@ -104,7 +107,7 @@ function checked(
     ...tombstone,
     and(coalesce(isObject, false), ...options.columns.map((column, i) => fieldFits(options, column, i))),
   )
-  const ok = call('in-place', [wanted ? fine : not(fine)])
+  const ok = wanted ? call('judged', [fine]) : call('in-place', [not(fine)])
   const judged = stage(shapedRows, keep, { ...rest, doc: col([hidden.doc]), ok }, context)
   return filter(judged, col([hidden.ok]), context)
 }

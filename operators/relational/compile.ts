@@ -11,6 +11,7 @@ import { statement } from './statement.ts'
 /** Query that gives an input's columns, by id. */
 export type Relations = ReadonlyMap<string, string>
 
+/** What the plans of a stage are compiled against. */
 export interface Compilation {
   readonly relations: Relations
   /** Plans whose rows are already in a table of the given name. */

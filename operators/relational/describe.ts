@@ -6,12 +6,14 @@ import { messageOf } from '../../engine/errors.ts'
 import type { Column } from '../../engine/schema.ts'
 import { compile, compileDeadLetters, describer, keepStatement, keptName, type Relations } from './compile.ts'
 import type { Plan } from './plan.ts'
+import { openRejections } from './rejections.ts'
 import { emptyRelation } from './scan.ts'
 import { planStage, type StagePlan } from './stage-plan.ts'
 
 /** Columns of a stage's inputs, by id. */
 export type KnownColumns = ReadonlyMap<string, readonly Column[]>
 
+/** What is known of a stage before it runs. */
 export interface StageCheck {
   /** By `step` or `step.rejected`; left out where a problem keeps them unknown. */
   readonly outputs: ReadonlyMap<string, readonly Column[]>
@@ -22,6 +24,7 @@ export interface StageCheck {
 /** Checks names and types of a stage's steps, and says which columns come out. Reads no data. */
 export async function checkStage(duckdb: Duckdb, stage: Stage, inputs: KnownColumns): Promise<StageCheck> {
   return await duckdb.withConnection(async (connection) => {
+    await openRejections(connection)
     const relations = emptyRelations(inputs)
     const planned = await planOrProblem(connection, stage, inputs, relations)
     const problems = [...planned.problems]
@@ -43,6 +46,7 @@ export async function checkStage(duckdb: Duckdb, stage: Stage, inputs: KnownColu
  */
 export async function explainStage(duckdb: Duckdb, stage: Stage, inputs: KnownColumns): Promise<string> {
   return await duckdb.withConnection(async (connection) => {
+    await openRejections(connection)
     const planned = await planOrProblem(connection, stage, inputs, emptyRelations(inputs))
     if (planned.problems.length > 0) return planned.problems.map((line) => `-- ${line}`).join('\n')
     const named = new Map([...inputs.keys()].map((id) => [id, `FROM <${id}>`]))

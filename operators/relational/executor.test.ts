@@ -4,12 +4,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { systemIds } from '../../engine/clock.ts'
 import type { StageInput, StageRun, Step } from '../../engine/contracts.ts'
-import { deadLetterColumns } from '../../engine/dead-letter.ts'
 import { armFault } from '../../engine/fault-points.ts'
+import { deadLetterColumns } from '../../engine/record.ts'
 import type { Column } from '../../engine/schema.ts'
 import * as o from '../index.ts'
+import { type Bench, openBench, stageOf } from './bench.testing.ts'
 import { relationalExecutor } from './executor.ts'
-import { type Bench, openBench, stageOf } from './testing.ts'
 
 let bench: Bench
 beforeAll(async () => {

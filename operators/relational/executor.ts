@@ -3,14 +3,15 @@ import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import type { Executor, Ids, StageInput, StageOutput, StageResult, StageRun } from '../../engine/contracts.ts'
-import { deadLetterColumns } from '../../engine/dead-letter.ts'
 import type { Connection, Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
+import { deadLetterColumns } from '../../engine/record.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import { type Compilation, compile, compileDeadLetters, describer, keepStatement, keptName } from './compile.ts'
 import { stageFailure } from './failure.ts'
 import type { Plan, StepPlan } from './plan.ts'
+import { anyRejected, judgesAll, openRejections } from './rejections.ts'
 import { exactPaths, type InputRelation, inputRelation } from './scan.ts'
 import { planStage, type StagePlan } from './stage-plan.ts'
 import { countViolations } from './violations.ts'
@@ -39,6 +40,7 @@ export function relationalExecutor(options: RelationalExecutorOptions): Executor
 }
 
 async function runStage(run: StageRun, connection: Connection, ids: Ids): Promise<StageResult> {
+  await openRejections(connection)
   const inputs = new Map<string, InputRelation>()
   for (const [id, input] of run.inputs) inputs.set(id, await inputRelation(connection, input))
   const read = await amountRead(connection, run.inputs)
@@ -49,19 +51,39 @@ async function runStage(run: StageRun, connection: Connection, ids: Ids): Promis
     return { outputs: new Map(), columns, ranges: [], ...read, violations: new Map() }
   const compilation = { relations, tables: await keepShared(connection, plan.shared, relations) }
   const violations = await countViolations(run, plan, connection, compilation)
-  const outputs = new Map<string, readonly ParquetFile[]>()
-  for (const output of run.stage.outputs) {
-    const query = outputQuery(run, output, plan.steps.get(output.step) ?? null, compilation)
-    const file =
-      query === null
-        ? null
-        : await writeOutput(connection, query, {
-            path: join(run.stagingDir, `${ids.uuid()}.parquet`),
-            columns: output.fork === 'valid' ? columns.get(output.step)! : deadLetterColumns,
-          })
-    if (file !== null) outputs.set(output.fork === 'valid' ? output.step : `${output.step}.rejected`, [file])
-  }
+  const outputs = await writeOutputs(run, plan, { connection, compilation, columns, ids })
   return { outputs, columns, ranges: [], ...read, violations }
+}
+
+interface Writing {
+  readonly connection: Connection
+  readonly compilation: Compilation
+  readonly columns: ReadonlyMap<string, readonly Column[]>
+  readonly ids: Ids
+}
+
+/** Dead letters last: by then it is known of most steps whether there are any. */
+async function writeOutputs(run: StageRun, plan: StagePlan, writing: Writing): Promise<StageResult['outputs']> {
+  const { connection, compilation, columns, ids } = writing
+  const outputs = new Map<string, readonly ParquetFile[]>()
+  const computed = [...plan.shared]
+  for (const output of run.stage.outputs.toSorted((a, b) => Number(isRejected(a)) - Number(isRejected(b)))) {
+    const step = plan.steps.get(output.step) ?? null
+    const query = outputQuery(run, output, step, compilation)
+    if (step === null || query === null) continue
+    if (!isRejected(output)) computed.push(step.valid)
+    else if (judgesAll(computed, step) && !(await anyRejected(connection))) continue
+    const file = await writeOutput(connection, query, {
+      path: join(run.stagingDir, `${ids.uuid()}.parquet`),
+      columns: isRejected(output) ? deadLetterColumns : columns.get(output.step)!,
+    })
+    if (file !== null) outputs.set(isRejected(output) ? `${output.step}.rejected` : output.step, [file])
+  }
+  return outputs
+}
+
+function isRejected({ fork }: StageOutput): boolean {
+  return fork === 'rejected'
 }
 
 function columnsOfOutputs(run: StageRun, plan: StagePlan): ReadonlyMap<string, readonly Column[]> {

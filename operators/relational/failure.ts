@@ -1,5 +1,6 @@
 /** What a failed statement means for a batch. */
 import type { StageRun } from '../../engine/contracts.ts'
+import { saysDiskFull } from '../../engine/disk-full.ts'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 
 /** The error of a stage, with DuckDB's words; our own errors stay as they are. */
@@ -9,11 +10,12 @@ export function stageFailure(error: unknown, run: StageRun): MillraceError {
   const where = `pipeline ${run.pipeline}, stage ${run.stage.id}`
   const context = { pipeline: run.pipeline, stage: run.stage.id, steps: run.stage.steps.map((step) => step.id) }
   const details = { cause: error, context }
-  if (/No space left|disk (is )?full|max_temp_directory_size/i.test(said))
+  const full = saysDiskFull(error)
+  if (full || /max_temp_directory_size/i.test(said))
     return new MillraceError(
       'STORAGE_FAILED',
       `${where}: the disk is full: ${said} (free space for staging and spilling)`,
-      details,
+      { ...details, retryable: full },
     )
   if (/^Out of Memory Error/i.test(said))
     return new MillraceError(

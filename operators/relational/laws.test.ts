@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Step } from '../../engine/contracts.ts'
 import type { Row } from '../../engine/duckdb.ts'
 import * as o from '../index.ts'
-import { type Bench, openBench, type Rows } from './testing.ts'
+import { type Bench, openBench, type Rows } from './bench.testing.ts'
 
 let bench: Bench
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as o from '../index.ts'
-import { type Bench, openBench } from './testing.ts'
+import { type Bench, openBench } from './bench.testing.ts'
 
 let bench: Bench
 beforeAll(async () => {

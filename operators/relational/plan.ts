@@ -5,6 +5,7 @@
 import type { Column } from '../../engine/schema.ts'
 import type { Expression, NamedExpression } from '../expressions/tree.ts'
 
+/** A query as a tree. Plans are shared: one that several steps read is one object. */
 export type Plan =
   | ScanPlan
   | (PlanBase & { readonly op: 'project'; readonly from: Plan; readonly values: readonly NamedExpression[] })
@@ -32,6 +33,7 @@ export type Plan =
   /** Text in the engine's own language over its input, which it calls `batch`. */
   | (PlanBase & { readonly op: 'sql'; readonly from: Plan; readonly text: string })
 
+/** What every plan has. */
 export interface PlanBase {
   /** Id of the step that it comes from (of the input, for a scan). */
   readonly step: string
@@ -62,6 +64,8 @@ export interface StepPlan {
   readonly valid: Plan
   /** Columns `code` and `message`, and whatever record column is carried. */
   readonly rejected?: Plan
+  /** Computing `valid` counts the rows that are rejected ('judged'): where there are none, `rejected` need not be computed. */
+  readonly countsRejected?: true
   /** Rows that break a rule without being rejected, for counting or for failing. */
   readonly violations?: { readonly plan: Plan; readonly onViolation: 'warn' | 'drop' | 'fail' }
 }
@@ -69,6 +73,7 @@ export interface StepPlan {
 /** Makes a step's plan of its inputs' plans; faults of the definition are reported, each with its fix. */
 export type Planner<Options> = (options: Options, context: PlanContext) => StepPlan | Promise<StepPlan>
 
+/** What a step is planned with. */
 export interface PlanContext {
   readonly step: string
   /** One per id in the step's `from`. Known to be empty, with unknown columns: left out. */

@@ -1,5 +1,5 @@
 /** Carries the record that a row came from along a plan, for the statements that write dead letters only. Pure. */
-import { deadLetterColumns } from '../../engine/dead-letter.ts'
+import { deadLetterColumns } from '../../engine/record.ts'
 import type { Column } from '../../engine/schema.ts'
 import { col } from '../expressions/functions.ts'
 import { type Plan, recordColumn, withInputs } from './plan.ts'

@@ -5,6 +5,7 @@ import { type Connection, identifier, literal, literals } from '../../engine/duc
 import { MillraceError } from '../../engine/errors.ts'
 import { type Column, sameType } from '../../engine/schema.ts'
 
+/** An input of a stage as SQL. */
 export interface InputRelation {
   /** Null when there are no files and nobody knows the columns. */
   readonly columns: readonly Column[] | null

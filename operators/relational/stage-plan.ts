@@ -4,6 +4,7 @@ import type { Column } from '../../engine/schema.ts'
 import type { Plan, PlanContext, ScanPlan, StepPlan } from './plan.ts'
 import { planners } from './registry.ts'
 
+/** Plans of all steps of a stage, and what could not be planned. */
 export interface StagePlan {
   /** By step id; null for a step of which nothing is known but that it has no rows. */
   readonly steps: ReadonlyMap<string, StepPlan | null>
@@ -16,6 +17,7 @@ export interface StagePlan {
 /** Columns of a stage's inputs by id; null for an input without files, whose columns nobody can tell. */
 export type InputColumns = ReadonlyMap<string, readonly Column[] | null>
 
+/** Plans the steps of a stage in their order. Reads no rows. */
 export async function planStage(
   stage: Stage,
   inputs: InputColumns,

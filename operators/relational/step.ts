@@ -2,6 +2,7 @@
 import type { Json, Step } from '../../engine/contracts.ts'
 import type { Expression, NamedExpression } from '../expressions/tree.ts'
 
+/** What every relational step can be told beside its own options. */
 export interface StepInput {
   /** Ids of the steps or sources read; default the step before. */
   readonly from?: string | readonly string[]

@@ -15,7 +15,7 @@ export function after(name: string): Expression {
 }
 
 /** Column of the row as it was at the last batch. */
-export function before(name: string): Expression {
+function before(name: string): Expression {
   return col(['before', ...name.split('.')])
 }
 

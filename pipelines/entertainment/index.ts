@@ -7,6 +7,7 @@ import { olapTables } from './olap.ts'
 import { silver } from './silver.ts'
 import { searchVectors } from './vectors.ts'
 
+/** All pipelines of the platform, upstream before downstream. */
 export const entertainment: readonly Pipeline[] = [bronze, silver, olapTables, knowledgeGraph, searchVectors].flatMap(
   (layer) => kinds.map(layer),
 )

@@ -3,6 +3,7 @@
 /** Name of a type in topics, tables and pipelines. */
 export type Kind = 'movies' | 'tv_series' | 'people'
 
+/** Every kind. */
 export const kinds: readonly Kind[] = ['movies', 'tv_series', 'people']
 
 /** Topic that the raw records of a kind arrive on. */

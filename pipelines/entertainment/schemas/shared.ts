@@ -3,9 +3,13 @@ import { arrayOf, structOf } from '../../../operators/index.ts'
 
 const named = { id: 'long', name: 'string' } as const
 
+/** Of a title. */
 export const genres = arrayOf(structOf(named))
+/** Of a title; TMDB leaves the logo null for most. */
 export const companies = arrayOf(structOf({ ...named, logo_path: 'string', origin_country: 'string' }))
+/** Of production. */
 export const countries = arrayOf(structOf({ iso_3166_1: 'string', name: 'string' }))
+/** Spoken in a title. */
 export const languages = arrayOf(structOf({ iso_639_1: 'string', english_name: 'string', name: 'string' }))
 
 /** Movies keep them under `keywords`, series under `results`. */

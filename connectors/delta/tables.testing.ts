@@ -45,7 +45,7 @@ export function transaction(
 }
 
 /** A clock that stands still; waiting takes no time. */
-export const stillClock: Clock = { nowMs: () => 1_700_000_000_000, sleep: async () => {} }
+const stillClock: Clock = { nowMs: () => 1_700_000_000_000, sleep: async () => {} }
 
 /** Ids that count, and the random numbers of a seed. */
 export function countingIds(seed: number): Ids {

@@ -3,9 +3,9 @@
  * any moment. It begins with the batch that the log has last, sent again.
  */
 import { pathToFileURL } from 'node:url'
-import { systemClock } from '../../../engine/clock.ts'
-import { fileLogSource } from '../source.ts'
-import { batchOf, producerIn, readTexts } from './log-fixture.ts'
+import { systemClock } from '../../engine/clock.ts'
+import { batchOf, producerIn, readTexts } from './log.testing.ts'
+import { fileLogSource } from './source.ts'
 
 /** Texts of batch `n`, each telling its place and of a length that differs: `<batch> <index>/<count> xxx`. */
 export function scriptedTexts(n: number): string[] {

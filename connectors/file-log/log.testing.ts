@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock, systemIds } from '../../../engine/clock.ts'
-import type { Range } from '../../../engine/contracts.ts'
-import { openProducer, type ProducerBatch, type ProducerRecord, producerBatch } from '../producer.ts'
-import { fileLogReader } from '../reader.ts'
+import { systemClock, systemIds } from '../../engine/clock.ts'
+import type { Range } from '../../engine/contracts.ts'
+import { openProducer, type ProducerBatch, type ProducerRecord, producerBatch } from './producer.ts'
+import { fileLogReader } from './reader.ts'
 
 export interface PlainRecord {
   readonly topic: string

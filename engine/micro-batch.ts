@@ -1,0 +1,115 @@
+/** One batch: its ranges planned, its stages run, its sinks committed. */
+import { type BatchSink, type CommitSinksOutcome, commitSinks } from './commit.ts'
+import type { Position } from './contracts.ts'
+import { MillraceError } from './errors.ts'
+import { faultPoint } from './fault-points.ts'
+import { advance, type PlannedRanges, planRanges, type Run } from './session.ts'
+import { planStages } from './stages.ts'
+import { columnsFor, outputsFor, runStages, type WorkResult } from './work.ts'
+
+/** Where a batch begins, how far it may go, and whom it is for. */
+export interface BatchDraft {
+  readonly position: Position
+  readonly end: Position
+  /** Indices of the sinks that get it, in commit order; fewer than all when a half-finished batch is replayed. */
+  readonly sinks: readonly number[]
+  readonly replay: boolean
+}
+
+/** What became of a batch; `position` is where to go on, null where only the sinks know. */
+export type BatchOutcome =
+  | { readonly kind: 'committed' | 'nothing-to-read'; readonly position: Position }
+  | { readonly kind: 'fenced'; readonly position: null }
+
+/** Runs the next batch of a draft. Whatever it throws, some of the sinks may hold the batch: their positions tell. */
+export async function runBatch(run: Run, draft: BatchDraft): Promise<BatchOutcome> {
+  const { pipeline, runtime, sinks } = run.session
+  const planned = await planRanges(run.session, draft.position, draft.end)
+  if (planned === null) return { kind: 'nothing-to-read', position: draft.position }
+  run.emit({
+    type: 'planned',
+    pipeline: pipeline.name,
+    ranges: planned.all,
+    sinks: draft.sinks.map((i) => sinks[i]!.name),
+    replay: draft.replay,
+    lagRecords: planned.lagRecords,
+  })
+  faultPoint('batch-planned')
+  const stagingDir = await runtime.makeStaging()
+  try {
+    return await workAndCommit(run, draft, { planned, stagingDir })
+  } finally {
+    await runtime.dropStaging(stagingDir)
+  }
+}
+
+interface Prepared {
+  readonly planned: PlannedRanges
+  readonly stagingDir: string
+}
+
+async function workAndCommit(run: Run, draft: BatchDraft, { planned, stagingDir }: Prepared): Promise<BatchOutcome> {
+  const { session, options, emit } = run
+  const { pipeline, runtime } = session
+  const startedMs = runtime.clock.nowMs()
+  const stages = planStages(pipeline)
+  const work = await runStages(
+    { pipeline, stages, sources: session.sources, ranges: planned.bySource, stagingDir, signal: options.abandon },
+    runtime,
+  )
+  const targets = draft.sinks.map((i) => targetOf(run, work, i))
+  const outcome = await commitSinks(targets, {
+    pipeline: pipeline.name,
+    txnId: runtime.ids.uuid(),
+    fingerprint: pipeline.fingerprint,
+    ranges: work.ranges,
+    initial: session.initial,
+    signal: options.abandon,
+  })
+  if (outcome.kind === 'fenced') {
+    emit({ type: 'fenced', pipeline: pipeline.name, sink: outcome.sink, position: outcome.position })
+    return { kind: 'fenced', position: null }
+  }
+  if (outcome.kind === 'conflict') throw tableConflict(outcome)
+  faultPoint('sinks-committed')
+  const reached = advance(draft.position, work.ranges)
+  for (const source of session.sources.values()) await source.commitOffsets(reached)
+  emit({
+    type: 'committed',
+    pipeline: pipeline.name,
+    ranges: work.ranges,
+    replay: draft.replay,
+    rowsIn: work.rowsIn,
+    bytesIn: work.bytesIn,
+    rowsOut: rowsOf(targets.filter(({ holdsDeadLetters }) => !holdsDeadLetters)),
+    deadLetters: rowsOf(targets.filter(({ holdsDeadLetters }) => holdsDeadLetters)),
+    violations: work.violations,
+    sinks: outcome.reports,
+    lagRecords: Math.max(0, planned.lagRecords - work.rowsIn),
+    durationMs: runtime.clock.nowMs() - startedMs,
+  })
+  return { kind: 'committed', position: reached }
+}
+
+interface Target extends BatchSink {
+  readonly holdsDeadLetters: boolean
+}
+
+function targetOf({ session }: Run, work: WorkResult, sinkIndex: number): Target {
+  const { pipeline, sinks } = session
+  return {
+    sink: sinks[sinkIndex]!,
+    outputs: outputsFor(pipeline, sinkIndex, work.outputs),
+    columns: columnsFor(pipeline, sinkIndex, work.columns),
+    holdsDeadLetters: sinkIndex === pipeline.deadLetters,
+  }
+}
+
+function rowsOf(targets: readonly Target[]): number {
+  const files = targets.flatMap(({ outputs }) => [...outputs.values()].flat())
+  return files.reduce((sum, file) => sum + file.rows, 0)
+}
+
+function tableConflict({ sink, message }: Extract<CommitSinksOutcome, { kind: 'conflict' }>): MillraceError {
+  return new MillraceError('TABLE_CONFLICT', `${sink}: ${message} (another writer is busy on it)`, { retryable: true })
+}

@@ -1,0 +1,35 @@
+/**
+ * Rows that a step rejects, counted while its valid rows are computed: reading the documents a second time, for the
+ * dead letters, is then left out where there are none.
+ */
+
+import { type Connection, identifier, literal } from '../../engine/duckdb.ts'
+import { rejectionCounter } from '../expressions/duckdb.ts'
+import { inputsOf, type Plan, type StepPlan } from './plan.ts'
+
+/** Makes a connection ready for statements that count: also to describe them. Once per connection. */
+export async function openRejections(connection: Connection): Promise<void> {
+  await connection.run(`CREATE TEMP SEQUENCE ${identifier(rejectionCounter)}`)
+}
+
+/** Whether any row has been rejected by a step that counts, since {@link openRejections}. */
+export async function anyRejected(connection: Connection): Promise<boolean> {
+  const [found] = await connection.rows(
+    `SELECT count(*) AS n FROM duckdb_sequences() WHERE temporary AND sequence_name = ${literal(rejectionCounter)} AND last_value IS NOT NULL`,
+  )
+  return Number(found?.n ?? 0) > 0
+}
+
+/**
+ * Whether computing `plans` has judged every row of a step that counts. Only operators that read all of their input,
+ * whatever it holds, may stand between: a filter that the engine finds to be false would spare it the reading.
+ */
+export function judgesAll(plans: readonly Plan[], step: StepPlan): boolean {
+  return step.countsRejected === true && plans.some((plan) => readsAll(plan, step.valid))
+}
+
+function readsAll(plan: Plan, target: Plan): boolean {
+  if (plan === target) return true
+  const isWhole = plan.op === 'project' || plan.op === 'latest' || plan.op === 'union'
+  return isWhole && inputsOf(plan).some((input) => readsAll(input, target))
+}
