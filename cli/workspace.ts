@@ -5,6 +5,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { planRecovery } from '../checkpoints/recovery.ts'
+import { storageError } from '../connectors/storage/storage-error.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Clock, Executor, Ids } from '../engine/contracts.ts'
 import { type ArmedFault, armFault } from '../engine/fault-points.ts'
@@ -41,7 +42,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   const scratchDir = join(scratchRoot, `${process.pid}-${ids.uuid()}`)
   armFault(options.fault ?? null)
   await dropAbandonedScratch(scratchRoot)
-  for (const dir of [lakeDir, logDir, storesDir, scratchDir]) await mkdir(dir, { recursive: true })
+  for (const dir of [lakeDir, logDir, storesDir, scratchDir]) await makeFolder(dir)
 
   const place = openPlace({ ...options, scratchDir, clock, ids })
   let executors: Promise<Runtime['executors']> | null = null
@@ -96,6 +97,14 @@ function deferred(open: () => Promise<Executor>): Executor {
   return {
     run: async (run) => (await open()).run(run),
     close: async () => {}, // closed with the workspace, if it was opened at all
+  }
+}
+
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true })
+  } catch (cause) {
+    throw storageError('write', dir, cause)
   }
 }
 

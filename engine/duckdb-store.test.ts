@@ -63,3 +63,40 @@ test('a store that its own process never lets go of is busy, which may pass', as
     message: `store ${join(dir, 's.duckdb')} is held by this process (try again when it is done)`,
   })
 })
+
+/** The database, whose disk is full whenever a file is let go of. */
+function fullOnDetach(): Duckdb {
+  return {
+    ...duckdb,
+    withConnection: (work) =>
+      duckdb.withConnection((connection) =>
+        work({
+          ...connection,
+          async run(sql) {
+            await connection.run(sql)
+            if (sql.startsWith('DETACH')) throw new Error('IO Error: CHECKPOINT failed: No space left on device')
+          },
+        }),
+      ),
+  }
+}
+
+test('a store that cannot be closed for lack of room says so, may be tried again, and keeps what was committed', async () => {
+  const path = join(dir, 's.duckdb')
+  const work = duckdbStore({ path, duckdb: async () => fullOnDetach() }).use('write', (connection) =>
+    connection.run('CREATE TABLE t AS SELECT 1 AS id'),
+  )
+  await expect(work).rejects.toMatchObject({
+    code: 'STORAGE_FAILED',
+    retryable: true,
+    message: expect.stringContaining(`store ${path} could not be closed`),
+  })
+  const rows = await duckdbStore({ path, duckdb: async () => duckdb }).use('read', (c) => c.rows('SELECT id FROM t'))
+  expect(rows).toEqual([{ id: 1 }])
+})
+
+test('why the work on a store failed is told, even if the store cannot be closed either', async () => {
+  const store = duckdbStore({ path: join(dir, 's.duckdb'), duckdb: async () => fullOnDetach() })
+  const failing = store.use('write', () => Promise.reject(new Error('the work itself')))
+  await expect(failing).rejects.toThrow('the work itself')
+})

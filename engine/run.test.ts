@@ -40,6 +40,8 @@ interface World {
   readonly committed: Map<string, Range[]>
   /** Called inside every commit, before it takes effect. */
   intrude?: (sink: string, commit: SinkCommit) => void
+  /** Of the definition that committed last. */
+  fingerprint?: string
   nowMs: number
 }
 
@@ -69,7 +71,7 @@ function sinkOf(state: World, name: string): Sink {
   return {
     name,
     delivery: 'exactly-once',
-    position: async () => ({ position: positionIn(state, name), fingerprint: null }),
+    position: async () => ({ position: positionIn(state, name), fingerprint: state.fingerprint ?? null }),
     async commit(commit): Promise<CommitOutcome> {
       faultPoint('sink-begin')
       state.intrude?.(name, commit)
@@ -280,4 +282,30 @@ test('an interval passes between batches, unless a full batch is waiting', async
   }
   await start(state, every({ seconds: 5 }), 10, stop)
   expect(times).toEqual([0, 0, 5000, 10_000])
+})
+
+test('a source that ends before what was read of it is refused by name, and nothing is read', async () => {
+  const state = world([['t/0', 25n]])
+  await start(state)
+  state.ends.set('t/0', 7n)
+  await expect(start(state)).rejects.toMatchObject({
+    code: 'SOURCE_RANGE_LOST',
+    message: expect.stringContaining('t/0 ends at 7 and was read up to 25'),
+  })
+  expect(positionIn(state, 'primary')).toEqual(new Map([['t/0', 25n]]))
+})
+
+test('a partition that is gone is refused, unless the definition changed and may have given up its source', async () => {
+  const state = world([['old/0', 5n]])
+  await start(state)
+  state.ends.delete('old/0')
+  state.ends.set('new/0', 9n)
+  state.fingerprint = pipelineOf(availableNow(), 10).fingerprint
+  await expect(start(state)).rejects.toMatchObject({
+    code: 'SOURCE_RANGE_LOST',
+    message: expect.stringContaining('old/0 is gone and was read up to 5'),
+  })
+  state.fingerprint = 'another'
+  await start(state)
+  expectTiled(state)
 })

@@ -19,11 +19,7 @@ export async function takeTurn(run: Run, known: Position | null, goal: Position 
   if (position === null) {
     const held = await sinkPositions(session)
     assertKept(session.pipeline, held, await latestPosition(session))
-    const recovery = session.runtime.planRecovery(
-      held,
-      session.initial,
-      session.pipeline.fingerprint,
-    )
+    const recovery = session.runtime.planRecovery(held, session.initial, session.pipeline.fingerprint)
     if (recovery.kind !== 'settled') return replay(run, recovery)
     position = new Map([...session.initial, ...recovery.position])
   }

@@ -1,8 +1,8 @@
 /** What one try of a sink puts into a table: data files under their final names, and the actions that refer to them. */
 
 import type { Clock, Ids, ObjectStore, WriteCounts } from '../../engine/contracts.ts'
-import type { Connection } from '../../engine/duckdb.ts'
 import { writeFailure } from '../../engine/disk-full.ts'
+import type { Connection } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'

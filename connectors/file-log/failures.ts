@@ -23,6 +23,13 @@ export function logCorrupt(place: LogPlace, what: string): MillraceError {
   )
 }
 
+/** A partition that its topic names and that is not there. */
+export function folderMissing(path: string): MillraceError {
+  return new MillraceError('LOG_CORRUPT', `log partition is missing: ${path} (restore that folder from a copy)`, {
+    context: { path },
+  })
+}
+
 /** Records `[start, end)` were asked for and are not kept: `why` says at which end of the log they are missing. */
 export function rangeLost(topic: string, partition: number, start: bigint, end: bigint, why: string): MillraceError {
   return new MillraceError(

@@ -157,3 +157,13 @@ test('frames of a later version are refused, not cut off as torn', async () => {
     expect(readFileSync(file).equals(bytes)).toBe(true)
   })
 })
+
+test('a partition whose folder is missing is refused by name, by readers and writers', async () => {
+  await withFolder(async (dir) => {
+    await written(dir, ['a'])
+    rmSync(join(dir, 't', '0'), { recursive: true })
+    const refused = { code: 'LOG_CORRUPT', message: expect.stringContaining(join(dir, 't', '0')) }
+    await expect(latest(dir)).rejects.toMatchObject(refused)
+    await expect(append(dir, 'b')).rejects.toMatchObject(refused)
+  })
+})

@@ -61,6 +61,7 @@ interface OpenSegment {
 /** Takes the partition's lock and brings its end in order. `STORE_BUSY`, `LOG_CORRUPT`, `STORAGE_FAILED`. */
 export async function openPartitionWriter(options: PartitionWriterOptions): Promise<PartitionWriter> {
   const path = partitionPath(options.topic, options.partition)
+  await listSegments(path) // refuses a folder that is not there
   const lock = await acquireLock(path, 'writer', options.ids)
   try {
     const states = await recoverStates(options)

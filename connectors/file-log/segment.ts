@@ -5,7 +5,7 @@
 import { type FileHandle, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSystemError } from '../../engine/errors.ts'
-import { storageFailed } from './failures.ts'
+import { folderMissing, storageFailed } from './failures.ts'
 import { bodyIntact, decodeHeader, type FrameHeader, fixedHeaderBytes, magic, maxProducerBytes } from './frame.ts'
 
 /** One file of a partition, named by its first offset. */
@@ -37,10 +37,10 @@ export function segmentPath(partitionPath: string, base: bigint): string {
   return join(partitionPath, `${base.toString().padStart(20, '0')}.log`)
 }
 
-/** Segments of a partition in the order of their offsets; none if the folder is missing. */
+/** Segments of a partition in the order of their offsets. `LOG_CORRUPT` if its folder, which the topic was made with, is missing. */
 export async function listSegments(partitionPath: string): Promise<Segment[]> {
   const names = await readdir(partitionPath).catch((error) => {
-    if (isSystemError(error, 'ENOENT')) return []
+    if (isSystemError(error, 'ENOENT')) throw folderMissing(partitionPath)
     throw storageFailed(partitionPath, 'list segments', error)
   })
   const segments = names.filter((name) => /^\d{20}\.log$/.test(name)).sort()

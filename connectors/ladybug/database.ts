@@ -126,10 +126,14 @@ async function openShared(path: string, options: GraphDatabaseOptions): Promise<
     await database.init()
   } catch (cause) {
     if (/could not set lock/i.test(messageOf(cause))) throw busy(path, 'another process has it open', cause)
-    throw new MillraceError('STORAGE_FAILED', `graph store ${path} could not be opened: ${messageOf(cause)} (if it is damaged, delete it and run its pipelines: they fill it anew)`, {
-      context: { path },
-      cause,
-    })
+    throw new MillraceError(
+      'STORAGE_FAILED',
+      `graph store ${path} could not be opened: ${messageOf(cause)} (if it is damaged, delete it and run its pipelines: they fill it anew)`,
+      {
+        context: { path },
+        cause,
+      },
+    )
   }
   return { native, database, mode, assertRoom, users: 1, closed: false, turn: Promise.resolve() }
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -290,3 +290,13 @@ function source(path: string): string {
 function runNode(script: string) {
   return spawnSync(process.execPath, ['--input-type=module-typescript', '-e', script], { encoding: 'utf8' })
 }
+
+test('a disk that is nearly full is refused before the graph is touched, and may be tried again', async () => {
+  const path = join(dir, 'graph.lbug')
+  await expect(openGraphDatabase({ path, mode: 'write', reserveBytes: 2 ** 60 })).rejects.toMatchObject({
+    code: 'STORAGE_FAILED',
+    retryable: true,
+    message: expect.stringContaining('the disk is nearly full'),
+  })
+  expect(existsSync(path)).toBe(false)
+})

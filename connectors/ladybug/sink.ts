@@ -102,7 +102,9 @@ async function commitGraph(
       ),
     )
   } catch (error) {
-    throw writeFailure(`commit to graph store ${options.path} failed, nothing was written`, error, { path: options.path })
+    throw writeFailure(`commit to graph store ${options.path} failed, nothing was written`, error, {
+      path: options.path,
+    })
   }
 }
 
