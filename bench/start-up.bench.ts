@@ -28,14 +28,14 @@ export async function* startUp(dir: string): AsyncGenerator<BenchResult> {
   }
 }
 
-/** Resident memory of a bronze stream that has nothing to do, after its first batches. */
+/** Resident memory of a bronze stream that has had nothing to do for twelve seconds. */
 export async function* idle(dir: string): AsyncGenerator<BenchResult> {
   await fillLog(dir, smallDocuments(), 1)
   const child = spawn(process.execPath, [main, 'run', 'bronze-movies', '--every', '0.2', '--data', dir], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   for await (const line of createInterface(child.stdout)) if (line.includes('"committed"')) break
-  await new Promise((resolve) => setTimeout(resolve, 4000))
+  await new Promise((resolve) => setTimeout(resolve, 12_000))
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
   child.kill('SIGTERM')
   await new Promise((resolve) => child.once('exit', resolve))

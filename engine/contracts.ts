@@ -58,6 +58,8 @@ export interface Step {
   readonly from?: readonly string[]
   /** Whether the step can send rows to the dead letters. */
   readonly rejects: boolean
+  /** What its maker found wrong with it: the definition is refused with these among all its faults. */
+  readonly problems?: readonly string[]
   readonly options: { readonly [key: string]: Json | undefined }
 }
 

@@ -58,6 +58,19 @@ test('every problem of a definition is told at once, each with its fix', () => {
   ])
 })
 
+test('what makers of steps found wrong stands among the problems', () => {
+  const faulty = columns('a', { problems: ['field id: no path', 'field x: no value'] })
+  const problems = problemsOf(() =>
+    definePipeline({ name: 'p', source: topic, steps: [faulty], sink: into('out', { rows: 'b' }) }),
+  )
+  expect(problems).toEqual([
+    'p: step a: field id: no path',
+    'p: step a: field x: no value',
+    'p: sink table:out: input rows reads b, which is no step (there are: source, a)',
+    'p: step a: no step and no sink reads it (name it in a from, or remove it)',
+  ])
+})
+
 test('a sink may not write what the pipeline reads, nor twice the same', () => {
   const problems = problemsOf(() =>
     definePipeline({

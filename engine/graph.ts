@@ -30,6 +30,7 @@ function checkStep(step: Pipeline['steps'][number], known: ReadonlySet<string>, 
     problems.push(`step ${JSON.stringify(step.id)}: an id is letters, digits, - or _, beginning with a letter`)
   if (known.has(step.id))
     problems.push(`step ${step.id}: the id is used twice (ids key state, metrics and dead letters: choose another)`)
+  for (const problem of step.problems ?? []) problems.push(`step ${step.id}: ${problem}`)
   if (step.executor === 'columns' && step.from.length !== 1)
     problems.push(`step ${step.id}: ${step.kind} reads exactly one input, not ${step.from.length}`)
   for (const input of step.from)

@@ -35,7 +35,7 @@ export function workerPool(options: WorkerPoolOptions): Executor {
     minThreads: 0,
     maxThreads: Math.max(1, threads),
     idleTimeout: options.idleTimeoutMs ?? 10_000,
-    resourceLimits: { maxYoungGenerationSizeMb: 4 }, // records are bytes outside of the heap; more only makes a thread larger
+    resourceLimits: { maxYoungGenerationSizeMb: 2 }, // records are bytes outside of the heap; more only makes a thread larger
     atomics: 'disabled', // a thread that waits on an atomic cannot run the timers and reads of its own task
   })
   return {

@@ -284,19 +284,19 @@ test.each([
   [{ offset: int64('$.id') }, 'name of a record column'],
   [{ a: int64('$.a'), b: int64('$.a.b') }, 'lies on the way'],
 ])('the definition %j is refused', (fields, problem) => {
-  expect(() => parseCritical('parse', fields as Fields)).toThrow(problem)
+  expect(parseCritical('parse', fields as Fields).problems).toEqual([expect.stringContaining(problem)])
 })
 
 test.each(['id', '$', '$.', '$.a[0]', '$.a..b', "$['a", '$.a b', '$.*'])('the path %j is refused', (path) => {
-  expect(() => int64(path)).toThrow('a path is object fields from the root')
+  expect(int64(path).problem).toContain('object fields from the root')
 })
 
 test('tombstone values that a field cannot hold are refused when it is defined', () => {
-  expect(() => int64('$.id', { tombstone: constant('x') })).toThrow('is no int64')
-  expect(() => int64('$.id', { tombstone: constant(null) })).toThrow('is no int64')
-  expect(() => int64('$.id', { tombstone: recordTimestamp() })).toThrow('fits timestamp fields only')
-  expect(() => oneOf('$.x', ['a'], { tombstone: constant('b') })).toThrow('is no one-of')
-  expect(() => timestamp('$.x', { tombstone: constant('2026-01-01') })).toThrow('is no timestamp')
+  expect(int64('$.id', { tombstone: constant('x') }).problem).toContain('is no int64')
+  expect(int64('$.id', { tombstone: constant(null) }).problem).toContain('is no int64')
+  expect(int64('$.id', { tombstone: recordTimestamp() }).problem).toContain('fits timestamp fields only')
+  expect(oneOf('$.x', ['a'], { tombstone: constant('b') }).problem).toContain('is no one-of')
+  expect(timestamp('$.x', { tombstone: constant('2026-01-01') }).problem).toContain('is no timestamp')
 })
 
 test('a definition survives JSON', async () => {

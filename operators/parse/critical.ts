@@ -1,6 +1,5 @@
 /** Lightweight parsing: a few fields become typed columns, the bytes stay as they came. */
 import type { Json, Step } from '../../engine/contracts.ts'
-import { MillraceError } from '../../engine/errors.ts'
 import { recordColumns } from '../../engine/record.ts'
 import type { Field, NamedField } from './fields.ts'
 import { compilePaths } from './paths.ts'
@@ -17,22 +16,26 @@ export function parseCritical(
   options: { readonly from?: string } = {},
 ): Step {
   const list = Object.entries(fields).map(([name, field]) => ({ name, ...field }))
-  const problem = problemOf(list)
-  if (problem !== null)
-    throw new MillraceError('DEFINITION_INVALID', `step ${id}: ${problem}`, { problems: [`step ${id}: ${problem}`] })
+  const problems = problemsOf(list)
   return {
     id,
     kind: 'parse-critical',
     executor: 'columns',
     ...(options.from === undefined ? {} : { from: [options.from] }),
     rejects: true,
+    ...(problems.length === 0 ? {} : { problems }),
     options: { fields: list as unknown as Json },
   }
 }
 
-function problemOf(fields: readonly NamedField[]): string | null {
-  if (fields.length === 0) return 'no fields (name at least one)'
-  const taken = fields.find(({ name }) => recordColumns.some((column) => column.name === name))
-  if (taken !== undefined) return `field ${taken.name} has the name of a record column (choose another)`
-  return compilePaths(fields.map(({ path }) => path)).problem
+function problemsOf(fields: readonly NamedField[]): string[] {
+  if (fields.length === 0) return ['no fields (name at least one)']
+  const problems: string[] = []
+  for (const { name, problem } of fields) {
+    if (problem !== undefined) problems.push(`field ${name}: ${problem}`)
+    if (recordColumns.some((column) => column.name === name))
+      problems.push(`field ${name} has the name of a record column (choose another)`)
+  }
+  const together = compilePaths(fields.map(({ path }) => path)).problem
+  return together === null || problems.length > 0 ? problems : [together]
 }

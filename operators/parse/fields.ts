@@ -1,5 +1,4 @@
 /** The fields that a parse step takes out of a document: makers for definitions, plain JSON as result. */
-import { MillraceError } from '../../engine/errors.ts'
 import { parseTimestamp } from './timestamp.ts'
 
 /** What a critical field can be. */
@@ -18,6 +17,8 @@ export interface Field {
   /** Missing and JSON null read as null instead of rejecting the record. */
   readonly optional?: true
   readonly tombstone?: TombstoneValue
+  /** What is wrong with it; the definition that uses it is refused. */
+  readonly problem?: string
   /** Of a `one-of`. */
   readonly values?: readonly string[]
   /** Of a timestamp that is a number: seconds or milliseconds since 1970. Without it: ISO 8601 text with a zone. */
@@ -82,17 +83,20 @@ export function constant(value: string | number | bigint | boolean | null): Tomb
 
 function field(type: FieldType, path: string, options: Omit<Field, 'type' | 'path'>): Field {
   const made: Field = { type, path, ...options }
-  pathKeys(path)
-  if (made.values?.length === 0) throw invalid(path, 'a oneOf needs at least one value')
-  const { tombstone } = made
+  const problem = problemOf(made)
+  return problem === null ? made : { ...made, problem }
+}
+
+function problemOf(made: Field): string | null {
+  const { type, path, values, tombstone } = made
+  if (pathKeys(path) === null)
+    return `${JSON.stringify(path)} is no path (object fields from the root, such as $.id or $.a['b c'].d)`
+  if (values?.length === 0) return 'a oneOf needs at least one value'
   if (tombstone?.kind === 'record-timestamp' && type !== 'timestamp')
-    throw invalid(path, 'recordTimestamp() fits timestamp fields only (use recordKey() or constant())')
+    return 'recordTimestamp() fits timestamp fields only (use recordKey() or constant())'
   if (tombstone?.kind === 'constant' && !fits(made, tombstone.value))
-    throw invalid(
-      path,
-      `the tombstone constant ${JSON.stringify(tombstone.value)} is no ${type} that the field can hold`,
-    )
-  return made
+    return `the tombstone constant ${JSON.stringify(tombstone.value)} is no ${type} that the field can hold (use one that is)`
+  return null
 }
 
 function fits(made: Field, value: string | null): boolean {
@@ -129,8 +133,8 @@ export function parseDouble(value: string): number | null {
 
 const pathStep = /\.([\p{L}_$][\p{L}\p{N}_$-]*)|\['((?:[^'\\]|\\['\\])*)'\]/uy
 
-/** Keys of a path such as `$.a.b['c d']`: object fields only. `DEFINITION_INVALID` if it is none. */
-export function pathKeys(path: string): string[] {
+/** Keys of a path such as `$.a.b['c d']`: object fields only. Null if it is none. */
+export function pathKeys(path: string): string[] | null {
   const keys: string[] = []
   pathStep.lastIndex = 1
   while (pathStep.lastIndex < path.length && pathStep.lastIndex > 0) {
@@ -138,13 +142,6 @@ export function pathKeys(path: string): string[] {
     if (match === null) break
     keys.push(match[1] ?? match[2]!.replace(/\\(['\\])/g, '$1'))
   }
-  if (!path.startsWith('$') || keys.length === 0 || pathStep.lastIndex !== path.length || !path.isWellFormed())
-    throw invalid(path, "a path is object fields from the root, such as $.id or $.a['b c'].d")
-  return keys
-}
-
-function invalid(path: string, problem: string): MillraceError {
-  return new MillraceError('DEFINITION_INVALID', `field at ${path}: ${problem}`, {
-    problems: [`field at ${path}: ${problem}`],
-  })
+  const whole = path.startsWith('$') && keys.length > 0 && pathStep.lastIndex === path.length && path.isWellFormed()
+  return whole ? keys : null
 }

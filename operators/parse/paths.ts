@@ -17,14 +17,14 @@ export interface Paths {
   readonly problem: string | null
 }
 
-/** Puts paths into one tree. `DEFINITION_INVALID` if one is no path. */
+/** Puts paths into one tree; each is one that `pathKeys` accepts. */
 export function compilePaths(paths: readonly string[]): Paths {
   const root = makeNode(0, '')
   const parents = [0]
   const names = ['$']
   const fieldSlots = paths.map((path) => {
     let node = root
-    for (const key of pathKeys(path)) {
+    for (const key of pathKeys(path) ?? []) {
       let child = node.children.find((other) => other.text === key)
       if (child === undefined) {
         child = makeNode(names.length, key)
