@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { copyToParquet } from '../engine/batch/duckdb-parquet.ts'
+import { systemClock as clock, systemIds as ids } from '../engine/clock.ts'
+import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
+import { duckdbStore } from '../engine/duckdb-store.ts'
+import type { ParquetFile } from '../engine/schema.ts'
+import { type RecordSourceSubject, recordSourceChecks, type SinkSubject, sinkChecks } from './conformance.ts'
+import { openDeltaTable } from './delta/delta-table.ts'
+import { deltaSink, type TableSinkOptions } from './delta/sink.ts'
+import { rowsOf } from './delta/statistics.ts'
+import { olapSink } from './duckdb/sink.ts'
+import { openOlapStore } from './duckdb/store.ts'
+import { openProducer, producerBatch } from './file-log/producer.ts'
+import { fileLogReader } from './file-log/reader.ts'
+import { fileLogSink } from './file-log/sink.ts'
+import { fileLogSource } from './file-log/source.ts'
+import { openGraph } from './ladybug/query.ts'
+import { graphSink } from './ladybug/sink.ts'
+import { openVectorStore } from './local-vectors/search.ts'
+import { vectorsSink } from './local-vectors/sink.ts'
+import { memorySink } from './memory/sink.ts'
+import { memorySource } from './memory/source.ts'
+import { localStore } from './storage/local.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'millrace-conformance-'))
+let database: Duckdb
+const duckdb = async (): Promise<Duckdb> => database
+let made = 0
+
+beforeAll(async () => {
+  database = await openDuckdb({ memoryLimitBytes: 256 * 2 ** 20, threads: 2, tempDir: root })
+})
+afterAll(async () => {
+  await database.close()
+  rmSync(root, { recursive: true, force: true })
+})
+
+function fresh(): string {
+  made += 1
+  return mkdtempSync(join(root, `${made}-`))
+}
+
+function parquet(query: string): Promise<ParquetFile> {
+  made += 1
+  return database.withConnection((connection) => copyToParquet(connection, query, join(root, `${made}.parquet`)))
+}
+
+async function rows(query: string): Promise<Map<string, ParquetFile[]>> {
+  return new Map([['rows', [await parquet(query)]]])
+}
+
+function deltaSubject(write: TableSinkOptions['write']): SinkSubject {
+  const stagingDir = fresh()
+  const store = localStore(fresh())
+  const table = () => openDeltaTable({ store, path: 't', duckdb, clock, ids, stagingDir })
+  const columns = [{ name: 'id', type: 'long' }] as const
+  return {
+    open: async () =>
+      deltaSink({ table: table(), store, write, columns, changeFeed: false, duckdb, clock, ids, stagingDir }),
+    outputs: (batch) => rows(`SELECT ${batch}::BIGINT AS id`),
+    async countRows() {
+      const files = (await table().snapshot())?.files.values() ?? []
+      return [...files].reduce((sum, file) => sum + Number(rowsOf(file) ?? 0), 0)
+    },
+  }
+}
+
+const sinks: Readonly<Record<string, () => Promise<SinkSubject>>> = {
+  'delta, append': async () => deltaSubject({ mode: 'append' }),
+  'delta, merge': async () => deltaSubject({ mode: 'merge', key: ['id'], newer: ['id'] }),
+  async olap() {
+    const store = duckdbStore({ path: join(fresh(), 'olap.duckdb'), duckdb })
+    const description = { tables: { t: { from: 'rows', key: ['id'], owner: { id: 'id' } } }, owners: 'rows' }
+    return {
+      open: async () => olapSink({ store, description, clock }),
+      outputs: (batch) => rows(`SELECT ${batch}::BIGINT AS id`),
+      countRows: async () => (await openOlapStore(store).counts()).get('t') ?? 0,
+    }
+  },
+  async graph() {
+    const path = join(fresh(), 'graph.lbug')
+    const description = { nodes: { Thing: { from: 'rows', key: 'id', properties: {} } } }
+    return {
+      open: async () => graphSink({ path, description, duckdb, stagingDir: root, clock }),
+      outputs: (batch) => rows(`SELECT ${batch}::BIGINT AS id`),
+      async countRows() {
+        const graph = await openGraph({ path })
+        const { nodes } = await graph.counts()
+        await graph.close()
+        return nodes.get('Thing') ?? 0
+      },
+    }
+  },
+  async vectors() {
+    const store = duckdbStore({ path: join(fresh(), 'vectors.duckdb'), duckdb })
+    const description = { namespace: 'n', upserts: 'rows', embedder: 'test' }
+    return {
+      open: async () => vectorsSink({ store, description, embedder: { id: 'test', dimension: 2 }, clock }),
+      outputs: (batch) => rows(`SELECT '${batch}' AS id, [1, ${batch}]::FLOAT[] AS embedding`),
+      countRows: async () => (await openVectorStore(store).counts()).get('n') ?? 0,
+    }
+  },
+  async 'file log'() {
+    const dir = fresh()
+    const producer = await openProducer({ dir, clock, ids })
+    await producer.createTopic('t', 2)
+    await producer.close()
+    return {
+      open: async () => fileLogSink({ dir, topic: 't', duckdb: database, clock, ids }),
+      outputs: (batch) =>
+        rows(`SELECT encode('k${batch}') AS key, encode('v') AS value, make_timestamptz(1000) AS timestamp`),
+      async countRows() {
+        const latest = await fileLogSource({ dir, topic: 't', clock }).latest()
+        return [...latest.values()].reduce((sum, next) => sum + Number(next), 0)
+      },
+    }
+  },
+  async memory() {
+    const held = memorySink({ duckdb: database })
+    return {
+      open: async () => held.sink,
+      outputs: (batch) => rows(`SELECT ${batch}::BIGINT AS id`),
+      countRows: async () => held.rows().length,
+    }
+  },
+}
+
+const sources: Readonly<Record<string, () => Promise<RecordSourceSubject>>> = {
+  async 'file log'() {
+    const dir = fresh()
+    const producer = await openProducer({ dir, clock, ids })
+    await producer.createTopic('t', 2)
+    for (const turn of [0, 1, 2]) {
+      const batch = producerBatch()
+      for (let i = 0; i < 6; i += 1)
+        batch.add({ partition: i % 2, key: null, value: Buffer.from(`record ${turn} ${i}`), timestampMs: 1000 + i })
+      await producer.append('t', batch)
+    }
+    await producer.close()
+    return { source: fileLogSource({ dir, topic: 't', clock }), reader: fileLogReader({ dir }) }
+  },
+  async memory() {
+    const records = Array.from({ length: 10 }, (_, i) => ({ partition: i % 2, value: `record ${i}` }))
+    return memorySource({ records })
+  },
+}
+
+for (const [name, subject] of Object.entries(sinks))
+  describe(`sink: ${name}`, () => {
+    test.each(sinkChecks)('$name', async (check) => check.run(await subject()))
+  })
+
+for (const [name, subject] of Object.entries(sources))
+  describe(`source of records: ${name}`, () => {
+    test.each(recordSourceChecks)('$name', async (check) => check.run(await subject()))
+  })
