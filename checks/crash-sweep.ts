@@ -11,11 +11,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { defaultMemoryLimitBytes } from '../cli/config.ts'
-import { differences, dumpAll } from '../cli/dump.ts'
-import { openWorkspace } from '../cli/workspace.ts'
+import { differences } from '../cli/dump.ts'
 import { type FaultPoint, faultPoints } from '../engine/fault-points.ts'
 import { millrace, succeed } from './command.ts'
+import { dumpOf } from './dump.ts'
 
 const { values } = parseArgs({
   options: {
@@ -67,15 +66,6 @@ async function run(data: string, maxRecords: number, fault = ''): Promise<NodeJS
   return ended.signal
 }
 
-async function dump(dataDir: string) {
-  const workspace = await openWorkspace({ dataDir, workers: 0, memoryLimitBytes: defaultMemoryLimitBytes })
-  try {
-    return await dumpAll(workspace)
-  } finally {
-    await workspace.close()
-  }
-}
-
 const kills = new Map<FaultPoint, number>()
 let total = 0
 let slices = 0
@@ -98,7 +88,7 @@ while (total < wanted || kills.size < faultPoints.length) {
 }
 await run(killed, batch)
 await run(whole, 100_000)
-const [a, b] = [await dump(killed), await dump(whole)]
+const [a, b] = [await dumpOf(killed), await dumpOf(whole)]
 const different = differences(a, b)
 const rows = [...b.values()].reduce((sum, each) => sum + each.length, 0)
 console.log(

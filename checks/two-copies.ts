@@ -7,10 +7,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { defaultMemoryLimitBytes } from '../cli/config.ts'
-import { differences, dumpAll } from '../cli/dump.ts'
-import { openWorkspace } from '../cli/workspace.ts'
+import { differences } from '../cli/dump.ts'
 import { batchLines, succeed } from './command.ts'
+import { dumpOf } from './dump.ts'
 
 const rounds = Number(process.argv[2] ?? 4)
 const root = mkdtempSync(join(tmpdir(), 'millrace-copies-'))
@@ -28,17 +27,8 @@ for (let round = 1; round <= rounds; round += 1) {
   }
 }
 await succeed(['run', ...pipelines, '--available-now', '--data', alone])
-const different = differences(await dump(both), await dump(alone))
+const different = differences(await dumpOf(both), await dumpOf(alone))
 console.log(JSON.stringify({ check: 'two-copies', rounds, committed, fenced, different }))
 const good = different.length === 0 && fenced > 0
 if (good) rmSync(root, { recursive: true, force: true })
 process.exit(good ? 0 : 1)
-
-async function dump(dataDir: string) {
-  const workspace = await openWorkspace({ dataDir, workers: 0, memoryLimitBytes: defaultMemoryLimitBytes })
-  try {
-    return await dumpAll(workspace)
-  } finally {
-    await workspace.close()
-  }
-}
