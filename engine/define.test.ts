@@ -100,6 +100,14 @@ test('the fingerprint follows the meaning, not the order of keys, the trigger or
   expect(other.fingerprint).not.toBe(fingerprint)
 })
 
+test('the fingerprint stays when the checkout moves, and follows the name of a module', () => {
+  const withModule = (module: string) =>
+    definePipeline({ name: 'p', source: topic, steps: [columns('a', { options: { module } })], sink: into('out') })
+      .fingerprint
+  expect(withModule('file:///elsewhere/embed.ts')).toBe(withModule('file:///here/embed.ts'))
+  expect(withModule('file:///here/other.ts')).not.toBe(withModule('file:///here/embed.ts'))
+})
+
 test('dead letters are committed first and the primary sink last', () => {
   const pipeline = definePipeline({
     name: 'p',

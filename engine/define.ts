@@ -97,13 +97,17 @@ function normalise(spec: PipelineSpec, sources: Pipeline['sources']): Pipeline {
   }
 }
 
-/** Stable under the order of keys, so that only a change of meaning changes it. */
+/**
+ * Stable under the order of keys and under where the checkout lies, so that only a change of meaning changes it: of a
+ * module's file URL its name counts.
+ */
 function fingerprintOf(value: Json): string {
   return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16)
 }
 
 function canonical(value: Json | undefined): string {
   if (value === undefined) return 'null'
+  if (typeof value === 'string' && value.startsWith('file:')) return JSON.stringify(value.split('/').at(-1))
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
   const entries = Object.entries(value as { [key: string]: Json | undefined }).filter(([, v]) => v !== undefined)
