@@ -1,9 +1,13 @@
 /** Settings from environment and file, as one frozen object. The only reader of `process.env`. */
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import type { KafkaSettings } from '../connectors/kafka/settings.ts'
 import { messageOf } from '../engine/errors.ts'
 import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-points.ts'
+import { defaultRetryPolicy } from '../engine/retry.ts'
 import { usageError } from './args.ts'
+import { kafkaSettings, readKafka } from './kafka-config.ts'
+import type { Setting } from './setting.ts'
 
 /** Settings, each from the first that has it: command line, environment, file, default. Frozen. */
 export interface Config {
@@ -14,21 +18,16 @@ export interface Config {
   readonly partitions: number
   /** DuckDB's memory limit. */
   readonly memoryLimitBytes: number
+  /** Failures of a batch in a row, of the kind that may pass, after which a pipeline stops. */
+  readonly retries: number
+  /** The cluster that serves `kafka({...})`; null: the embedded log. */
+  readonly kafka: KafkaSettings | null
   /** For crash tests: `MILLRACE_FAULT=<point>:<passage>:<kill|throw|crash>`. */
   readonly fault: ArmedFault | null
 }
 
 /** What DuckDB may hold in memory unless it is configured. */
 export const defaultMemoryLimitBytes = 512 * 2 ** 20
-
-interface Setting<T> {
-  /** Key in the file. */
-  readonly key: string
-  readonly variable: string
-  readonly fallback: T
-  /** The value, or what it must be. */
-  readonly read: (text: string) => T | { readonly problem: string }
-}
 
 const settings = {
   dataDir: {
@@ -53,8 +52,14 @@ const settings = {
       return typeof value === 'number' ? value * 2 ** 20 : value
     },
   },
+  retries: {
+    key: 'retries',
+    variable: 'MILLRACE_RETRIES',
+    fallback: defaultRetryPolicy.attempts,
+    read: whole(1, 1000),
+  },
   fault: { key: 'fault', variable: 'MILLRACE_FAULT', fallback: null, read: readFault },
-} satisfies { readonly [K in keyof Config]: Setting<Config[K]> }
+} satisfies { readonly [K in Exclude<keyof Config, 'kafka'>]: Setting<Config[K]> }
 
 /** Where settings come from. */
 export interface ConfigInput {
@@ -72,7 +77,7 @@ export interface ConfigInput {
 export function readConfig(input: ConfigInput): Config {
   const problems: string[] = []
   const file = readFile(input.file, problems)
-  const known = new Set<string>(Object.values(settings).map((setting) => setting.key))
+  const known = new Set<string>([...Object.values(settings), ...Object.values(kafkaSettings)].map(({ key }) => key))
   for (const key of Object.keys(file.values))
     if (!known.has(key)) problems.push(`${file.path}: ${key}: unknown setting (known: ${[...known].join(', ')})`)
   const value = <T>(setting: Setting<T>): T => pick(setting, input.env, file, problems)
@@ -81,6 +86,8 @@ export function readConfig(input: ConfigInput): Config {
     workers: value(settings.workers as Setting<number>),
     partitions: value(settings.partitions as Setting<number>),
     memoryLimitBytes: value(settings.memoryLimitBytes as Setting<number>),
+    retries: value(settings.retries as Setting<number>),
+    kafka: readKafka((setting) => value(setting), problems),
     fault: value(settings.fault as Setting<ArmedFault | null>),
   }
   if (problems.length > 0) throw usageError(problems)

@@ -69,6 +69,8 @@ test('being fenced is expected, a retry is a warning, a failure an error', () =>
 })
 
 test('a plan is not worth a line, a stop is', () => {
-  expect(linesFor({ type: 'planned', pipeline: 'p', ranges: [], sinks: [], replay: false, lagRecords: 0 })).toEqual([])
+  expect(
+    linesFor({ type: 'planned', pipeline: 'p', ranges: [], sinks: [], replay: false, lagRecords: 0, missing: [] }),
+  ).toEqual([])
   expect(linesFor({ type: 'stopped', pipeline: 'p', reason: 'end-of-input' })[0]).toMatchObject({ outcome: 'stopped' })
 })

@@ -1,5 +1,6 @@
 /** One JSON line per batch, and per event that somebody should see: a subscriber of the engine's events. */
 import type { Observer } from 'rxjs'
+import type { Range } from '../engine/contracts.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
 import type { PipelineEvent } from '../engine/events.ts'
 
@@ -21,7 +22,7 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
           log('info', {
             pipeline: event.pipeline,
             outcome: event.replay ? 'replayed' : 'committed',
-            ranges: Object.fromEntries(event.ranges.map((r) => [r.sourcePartition, [r.start, r.end]])),
+            ranges: rangesOf(event.ranges),
             rowsIn: event.rowsIn,
             rowsOut: event.rowsOut,
             deadLetters: event.deadLetters,
@@ -57,9 +58,18 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
         case 'stopped':
           log('info', { pipeline: event.pipeline, outcome: 'stopped', reason: event.reason })
           return
+        case 'offsets-not-told':
+          log('warn', { pipeline: event.pipeline, outcome: event.type, message: messageOf(event.error) })
+          return
         case 'planned':
+          if (event.missing.length > 0)
+            log('warn', { pipeline: event.pipeline, outcome: 'data-lost', ranges: rangesOf(event.missing) })
           return
       }
     },
   }
+}
+
+function rangesOf(ranges: readonly Range[]): Record<string, readonly [bigint, bigint]> {
+  return Object.fromEntries(ranges.map(({ sourcePartition, start, end }) => [sourcePartition, [start, end]]))
 }

@@ -26,7 +26,7 @@ export async function pipelineStatus(pipeline: Pipeline, place: Place): Promise<
   const sources: { reads: string; position: Position }[] = []
   let lagRecords = 0
   for (const description of Object.values(pipeline.sources)) {
-    const source = await openSource(description, place)
+    const source = await openSource(description, place, pipeline.name)
     try {
       const latest = await source.latest()
       const own = new Map([...position].filter(([partition]) => latest.has(partition)))

@@ -3,6 +3,8 @@ import { rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { openDeltaTable } from '../connectors/delta/delta-table.ts'
 import type { DeltaTable } from '../connectors/delta/table.ts'
+import type { KafkaClient } from '../connectors/kafka/client.ts'
+import type { KafkaSettings } from '../connectors/kafka/settings.ts'
 import { localStore } from '../connectors/storage/local.ts'
 import type { Clock, Ids, ObjectStore } from '../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
@@ -14,10 +16,14 @@ export interface Place {
   readonly storesDir: string
   readonly scratchDir: string
   readonly lake: ObjectStore
+  /** The cluster that serves topics, by one client for all; null: the embedded log does. */
+  readonly kafka: KafkaSettings | null
   readonly clock: Clock
   readonly ids: Ids
   /** The process's one DuckDB database, opened at the first call. */
   duckdb(): Promise<Duckdb>
+  /** The client of {@link Place.kafka}, which must be there. */
+  kafkaClient(): Promise<KafkaClient>
   /** A table of the lake; the same object for the same path, so that snapshots are read once. */
   table(path: string): DeltaTable
 }
@@ -28,6 +34,7 @@ export interface PlaceOptions {
   /** For what is not part of any table yet, and for what DuckDB spills; removed at the end. */
   readonly scratchDir: string
   readonly memoryLimitBytes: number
+  readonly kafka?: KafkaSettings | null
   readonly clock: Clock
   readonly ids: Ids
 }
@@ -48,9 +55,16 @@ export function openPlace(options: PlaceOptions): Place & { close(): Promise<voi
     tables.set(path, found)
     return found
   }
+  const kafka = options.kafka ?? null
+  let client: Promise<KafkaClient> | null = null
+  const kafkaClient = () => {
+    client ??= import('../connectors/kafka/client.ts').then(({ openKafkaClient }) => openKafkaClient(kafka!))
+    return client
+  }
   const close = async () => {
+    if (client !== null) await (await client).close()
     if (database !== null) await (await database).close()
     await rm(scratchDir, { recursive: true, force: true })
   }
-  return { logDir, storesDir, scratchDir, lake, clock, ids, duckdb, table, close }
+  return { logDir, storesDir, scratchDir, lake, kafka, clock, ids, duckdb, kafkaClient, table, close }
 }

@@ -7,7 +7,7 @@ import { MillraceError } from '../engine/errors.ts'
 import type { Config } from './config.ts'
 import { openPlace, type Place } from './place.ts'
 
-type ReadingConfig = Pick<Config, 'dataDir' | 'memoryLimitBytes'>
+type ReadingConfig = Pick<Config, 'dataDir' | 'memoryLimitBytes' | 'kafka'>
 
 /** Runs `work` in an existing data directory. `TABLE_NOT_FOUND` where there is none. */
 export async function reading<T>(config: ReadingConfig, work: (place: Place) => Promise<T>): Promise<T> {

@@ -1,15 +1,13 @@
-/** Sends simulated events through the embedded log. */
-import { openProducer, producerBatch } from '../connectors/file-log/producer.ts'
-import { readTopic } from '../connectors/file-log/topic.ts'
+/** Sends simulated events through the log. */
+import { producerBatch } from '../connectors/records/producer-batch.ts'
 import { type TmdbEvent, topics } from '../connectors/tmdb/event.ts'
 import { type SimulateOptions, type SimulationReport, simulate } from '../connectors/tmdb/simulator.ts'
-import type { Ids } from '../engine/contracts.ts'
+import { openTopicProducer, type TopicProducerOptions } from './topic-producer.ts'
 
-export interface SendOptions extends SimulateOptions {
-  readonly logDir: string
+export interface SendOptions extends SimulateOptions, TopicProducerOptions {
   /** Partitions of topics that do not exist yet. */
   readonly partitions: number
-  readonly ids: Ids
+  readonly clock: SimulateOptions['clock']
 }
 
 /** Creates the platform's topics where they are missing, and appends one record for each event, besides disorder. */
@@ -17,16 +15,14 @@ export async function sendEvents(
   events: Iterable<TmdbEvent> | AsyncIterable<TmdbEvent>,
   options: SendOptions,
 ): Promise<SimulationReport> {
-  const { logDir: dir, partitions, clock, ids } = options
-  const producer = await openProducer({ dir, clock, ids })
+  const producer = await openTopicProducer(options)
   try {
-    for (const topic of Object.values(topics))
-      if ((await readTopic(dir, topic)) === null) await producer.createTopic(topic, partitions)
+    await producer.createTopics(Object.values(topics), options.partitions)
     return await simulate(events, options, {
       async append(topic, records) {
         const batch = producerBatch()
         for (const { key, value, timestampMs } of records) batch.add({ key, value, timestampMs })
-        await producer.append(topic, batch)
+        await producer.send(topic, batch)
       },
     })
   } finally {

@@ -4,19 +4,17 @@ import type { DeltaSinkOptions } from '../connectors/delta/description.ts'
 import type { OlapOptions } from '../connectors/duckdb/description.ts'
 import type { GraphOptions } from '../connectors/ladybug/description.ts'
 import type { VectorsOptions } from '../connectors/local-vectors/description.ts'
+import type { TopicOptions } from '../connectors/records/description.ts'
 import type { Sink, SinkDescription, Source, SourceDescription } from '../engine/contracts.ts'
 import { type DuckdbStore, duckdbStore } from '../engine/duckdb-store.ts'
 import { MillraceError } from '../engine/errors.ts'
 import type { Place } from './place.ts'
 
-/** Opens what a source description names. */
-export async function openSource(description: SourceDescription, place: Place): Promise<Source> {
+/** Opens what a source description names, for a pipeline. */
+export async function openSource(description: SourceDescription, place: Place, pipeline: string): Promise<Source> {
   switch (description.kind) {
-    case 'kafka': {
-      const { fileLogSource } = await import('../connectors/file-log/source.ts')
-      const { topic, startFrom } = description.options as { topic: string; startFrom?: 'earliest' | 'latest' }
-      return fileLogSource({ dir: place.logDir, topic, startFrom: startFrom ?? 'earliest', clock: place.clock })
-    }
+    case 'kafka':
+      return openTopics(description.options as unknown as TopicOptions, place, pipeline)
     case 'delta': {
       const { deltaSource } = await import('../connectors/delta/source.ts')
       const { table, changeFeed } = description.options as { table: string; changeFeed?: boolean }
@@ -25,6 +23,17 @@ export async function openSource(description: SourceDescription, place: Place): 
     default:
       throw unknown('source', description.kind)
   }
+}
+
+async function openTopics(options: TopicOptions, place: Place, pipeline: string): Promise<Source> {
+  const { startFrom = 'earliest', onDataLoss = 'fail' } = options
+  const what = { choice: options, startFrom, onDataLoss }
+  if (place.kafka === null) {
+    const { fileLogSource } = await import('../connectors/file-log/source.ts')
+    return fileLogSource({ ...what, dir: place.logDir, clock: place.clock })
+  }
+  const { kafkaSource } = await import('../connectors/kafka/source.ts')
+  return kafkaSource({ ...what, client: await place.kafkaClient(), group: place.kafka.groupPrefix + pipeline })
 }
 
 /** Opens what a sink description names. */

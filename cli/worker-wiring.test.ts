@@ -69,7 +69,7 @@ async function rowsOf(executor: Executor): Promise<Map<string, bigint | null>> {
 
 test('threads and the calling thread write the same rows of the embedded log', async () => {
   await fillTopic()
-  const setup = { logDir, fault: null }
+  const setup = { logDir, kafka: null, fault: null }
   const wiringUrl = new URL('./worker-wiring.ts', import.meta.url).href
   const pool = workerPool({ threads: 2, wiringUrl, setup })
   try {
@@ -83,7 +83,7 @@ test('threads and the calling thread write the same rows of the embedded log', a
 })
 
 test('a source that workers cannot read is refused by name', async () => {
-  const executor = inlineExecutor(openWorkerRuntime({ logDir }))
+  const executor = inlineExecutor(openWorkerRuntime({ logDir, kafka: null }))
   await expect(executor.run(run('carrier-pigeon'))).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     message: expect.stringContaining('carrier-pigeon'),

@@ -5,6 +5,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { planRecovery } from '../checkpoints/recovery.ts'
+import type { KafkaSettings } from '../connectors/kafka/settings.ts'
 import { storageError } from '../connectors/storage/storage-error.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Clock, Executor, Ids } from '../engine/contracts.ts'
@@ -23,6 +24,10 @@ export interface WorkspaceOptions {
   readonly workers: number
   /** For DuckDB; it spills to disk beyond. */
   readonly memoryLimitBytes: number
+  /** The cluster that serves topics; without one the embedded log does. */
+  readonly kafka?: KafkaSettings | null
+  /** Failures in a row after which a pipeline stops. */
+  readonly retries?: number
   readonly fault?: ArmedFault | null
   readonly clock?: Clock
   readonly ids?: Ids
@@ -53,7 +58,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   return {
     ...place,
     runtime: {
-      openSource: (description) => openSource(description, place),
+      openSource: (description, pipeline) => openSource(description, place, pipeline),
       openSink: (description) => openSink(description, place),
       executors: {
         columns: deferred(async () => (await openExecutors()).columns),
@@ -68,7 +73,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
       dropStaging: (dir) => rm(dir, { recursive: true, force: true }),
       clock,
       ids,
-      retry: defaultRetryPolicy,
+      retry: { ...defaultRetryPolicy, attempts: options.retries ?? defaultRetryPolicy.attempts },
     },
     async close() {
       if (executors !== null) {
@@ -84,7 +89,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
 async function loadExecutors(place: Place, options: WorkspaceOptions): Promise<Runtime['executors']> {
   const { relationalExecutor } = await import('../operators/relational/executor.ts')
   const { workerPool, inlineExecutor } = await import('../engine/workers/pool.ts')
-  const setup = { logDir: place.logDir, fault: options.fault ?? null }
+  const setup = { logDir: place.logDir, kafka: place.kafka, fault: options.fault ?? null }
   const wiringUrl = new URL('./worker-wiring.ts', import.meta.url).href
   const columns =
     options.workers === 0

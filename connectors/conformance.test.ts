@@ -113,7 +113,7 @@ const sinks: Readonly<Record<string, () => Promise<SinkSubject>>> = {
       outputs: (batch) =>
         rows(`SELECT encode('k${batch}') AS key, encode('v') AS value, make_timestamptz(1000) AS timestamp`),
       async countRows() {
-        const latest = await fileLogSource({ dir, topic: 't', clock }).latest()
+        const latest = await fileLogSource({ dir, choice: { topic: 't' }, clock }).latest()
         return [...latest.values()].reduce((sum, next) => sum + Number(next), 0)
       },
     }
@@ -140,7 +140,7 @@ const sources: Readonly<Record<string, () => Promise<RecordSourceSubject>>> = {
       await producer.append('t', batch)
     }
     await producer.close()
-    return { source: fileLogSource({ dir, topic: 't', clock }), reader: fileLogReader({ dir }) }
+    return { source: fileLogSource({ dir, choice: { topic: 't' }, clock }), reader: fileLogReader({ dir }) }
   },
   async memory() {
     const records = Array.from({ length: 10 }, (_, i) => ({ partition: i % 2, value: `record ${i}` }))

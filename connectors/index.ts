@@ -7,7 +7,6 @@ export {
   delta,
 } from './delta/description.ts'
 export { type OlapOptions, type OlapTable, olap } from './duckdb/description.ts'
-export { kafka, type TopicOptions } from './file-log/description.ts'
 export {
   type GraphNodes,
   type GraphOptions,
@@ -18,3 +17,4 @@ export {
   graph,
 } from './ladybug/description.ts'
 export { type VectorsOptions, vectors } from './local-vectors/description.ts'
+export { kafka, type TopicOptions } from './records/description.ts'

@@ -76,6 +76,11 @@ export interface Limits {
 interface SourceBase {
   /** Where reading begins for a partition that no sink has a position for (the configured starting position). */
   start(): Promise<Position>
+  /**
+   * What the source *is*, as positions that never move: committed with every batch, so that the commit rule itself
+   * refuses another source under the same name. Absent where the names of the source partitions say it already.
+   */
+  identity?(): Promise<Position>
   /** Next offset to be written, per source partition: where the source ends now. */
   latest(): Promise<Position>
   /**
@@ -97,6 +102,18 @@ interface SourceBase {
  */
 export interface RecordSource extends SourceBase {
   readonly shape: 'records'
+  /** The part of a range that is not kept any more and is passed over, as configured; null if there is none. */
+  missing?(range: Range): Promise<Range | null>
+  /** Present where processes may share the partitions; a run that reads everything itself leaves it alone. */
+  readonly share?: PartitionShare
+}
+
+/** A process's part of a source's partitions. */
+export interface PartitionShare {
+  /** The partitions that are this process's for the batch that begins, until `release`; null for all of them. */
+  hold(): Promise<ReadonlySet<string> | null>
+  /** The batch is over: partitions may go to others. */
+  release(): void
 }
 
 /** A source of table rows, as Parquet files. */
@@ -222,7 +239,13 @@ export interface Stage {
 
 /** One input of a stage, as the loop hands it over. */
 export type StageInput =
-  | { readonly kind: 'records'; readonly source: SourceDescription; readonly ranges: readonly Range[] }
+  | {
+      readonly kind: 'records'
+      readonly source: SourceDescription
+      readonly ranges: readonly Range[]
+      /** What the ranges were planned on ({@link Source.identity}): a reader refuses anything else. */
+      readonly identity?: Position
+    }
   | { readonly kind: 'table'; readonly table: TableInput }
   /** `columns`: of the rows, where they are known although there are none. */
   | { readonly kind: 'files'; readonly files: readonly ParquetFile[]; readonly columns?: readonly Column[] }

@@ -9,6 +9,10 @@ export type ErrorCode =
   | 'SOURCE_RANGE_LOST' // the source no longer keeps records that a position still needs
   | 'SOURCE_READ_FAILED'
   | 'LOG_CORRUPT' // an embedded log holds damaged bytes before its tail
+  | 'KAFKA_UNREACHABLE' // no broker answers
+  | 'KAFKA_REFUSED' // a broker does not let us in, or not do that: certificate, password, rights
+  | 'KAFKA_REQUEST_FAILED' // a broker answered with an error
+  | 'KAFKA_UNSUPPORTED' // a broker or a topic's records are too old
   | 'TABLE_NOT_FOUND'
   | 'TABLE_CORRUPT' // a table's log is damaged: missing version, truncated commit, missing file
   | 'TABLE_UNSUPPORTED' // a table needs a protocol feature that we do not have

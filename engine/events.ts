@@ -20,6 +20,8 @@ export type PipelineEvent =
       readonly sinks: readonly string[]
       readonly replay: boolean
       readonly lagRecords: number
+      /** Parts of the ranges that the source no longer keeps and that are passed over, as configured. */
+      readonly missing: readonly Range[]
     }
   | {
       readonly type: 'committed'
@@ -44,6 +46,8 @@ export type PipelineEvent =
       readonly error: MillraceError
     }
   | { readonly type: 'fenced'; readonly pipeline: string; readonly sink: string; readonly position: Position }
+  /** The source could not be told how far it was read; only tools that show its lag notice. */
+  | { readonly type: 'offsets-not-told'; readonly pipeline: string; readonly error: unknown }
   | { readonly type: 'failed'; readonly pipeline: string; readonly error: unknown }
   | {
       readonly type: 'stopped'

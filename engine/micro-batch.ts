@@ -3,7 +3,7 @@ import { type BatchSink, type CommitSinksOutcome, commitSinks } from './commit.t
 import type { Position } from './contracts.ts'
 import { MillraceError } from './errors.ts'
 import { faultPoint } from './fault-points.ts'
-import { advance, type PlannedRanges, planRanges, type Run } from './session.ts'
+import { advance, type PlannedRanges, pinnedRanges, planRanges, type Run } from './session.ts'
 import { planStages } from './stages.ts'
 import { columnsFor, outputsFor, runStages, type WorkResult } from './work.ts'
 
@@ -33,6 +33,7 @@ export async function runBatch(run: Run, draft: BatchDraft): Promise<BatchOutcom
     sinks: draft.sinks.map((i) => sinks[i]!.name),
     replay: draft.replay,
     lagRecords: planned.lagRecords,
+    missing: planned.missing,
   })
   faultPoint('batch-planned')
   const stagingDir = await runtime.makeStaging()
@@ -54,15 +55,24 @@ async function workAndCommit(run: Run, draft: BatchDraft, { planned, stagingDir 
   const startedMs = runtime.clock.nowMs()
   const stages = planStages(pipeline)
   const work = await runStages(
-    { pipeline, stages, sources: session.sources, ranges: planned.bySource, stagingDir, signal: options.abandon },
+    {
+      pipeline,
+      stages,
+      sources: session.sources,
+      identity: session.identity,
+      ranges: planned.bySource,
+      stagingDir,
+      signal: options.abandon,
+    },
     runtime,
   )
   const targets = draft.sinks.map((i) => targetOf(run, work, i))
+  const pins = pinnedRanges(session, draft, work.ranges)
   const outcome = await commitSinks(targets, {
     pipeline: pipeline.name,
     txnId: runtime.ids.uuid(),
     fingerprint: pipeline.fingerprint,
-    ranges: work.ranges,
+    ranges: [...work.ranges, ...pins],
     initial: session.initial,
     signal: options.abandon,
   })
@@ -72,8 +82,8 @@ async function workAndCommit(run: Run, draft: BatchDraft, { planned, stagingDir 
   }
   if (outcome.kind === 'conflict') throw tableConflict(outcome)
   faultPoint('sinks-committed')
-  const reached = advance(draft.position, work.ranges)
-  for (const source of session.sources.values()) await source.commitOffsets(reached)
+  const reached = advance(draft.position, [...work.ranges, ...pins])
+  await tellSources(run, advance(new Map(), work.ranges))
   emit({
     type: 'committed',
     pipeline: pipeline.name,
@@ -89,6 +99,13 @@ async function workAndCommit(run: Run, draft: BatchDraft, { planned, stagingDir 
     durationMs: runtime.clock.nowMs() - startedMs,
   })
   return { kind: 'committed', position: reached }
+}
+
+/** For tools that show lag. What goes wrong is told and no reason to stop: nothing depends on it. */
+async function tellSources({ session, emit }: Run, reached: Position): Promise<void> {
+  const pipeline = session.pipeline.name
+  for (const source of session.sources.values())
+    await source.commitOffsets(reached).catch((error: unknown) => emit({ type: 'offsets-not-told', pipeline, error }))
 }
 
 interface Target extends BatchSink {

@@ -6,7 +6,7 @@ import { faultPoint } from './fault-points.ts'
 import type { Pipeline } from './pipeline.ts'
 import { type Retries, retryDelayMs, withRetries } from './retry.ts'
 import type { RunOptions, Runtime } from './runtime.ts'
-import { latestPosition, openSession, type Run, refreshInitial } from './session.ts'
+import { holdShare, latestPosition, openSession, type Run, refreshInitial, releaseShare } from './session.ts'
 import { takeTurn } from './turn.ts'
 import { waitForTrigger } from './wait.ts'
 
@@ -58,11 +58,16 @@ async function loop(run: Run, retries: Retries): Promise<'end-of-input' | 'stop-
   while (!options.stop.aborted) {
     const startedMs = clock.nowMs()
     const turn = await withRetries(async () => {
-      await refreshInitial(session)
-      if (bounded) goal ??= await latestPosition(session)
-      const from = position
-      position = null // unless the batch goes through, the sinks are asked again
-      return takeTurn(run, from, goal)
+      try {
+        await refreshInitial(session)
+        if (bounded) goal ??= await latestPosition(session)
+        else if (await holdShare(session)) position = null
+        const from = position
+        position = null // unless the batch goes through, the sinks are asked again
+        return await takeTurn(run, from, goal)
+      } finally {
+        releaseShare(session)
+      }
     }, retries)
     if (turn === null) return 'stop-requested'
     position = turn.position

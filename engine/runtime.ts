@@ -24,7 +24,8 @@ export interface RunOptions {
 
 /** Lives as long as the process; pipelines share it. */
 export interface Runtime {
-  openSource(description: SourceDescription): Promise<Source>
+  /** `pipeline` names the consumer group, where sources have such. */
+  openSource(description: SourceDescription, pipeline: string): Promise<Source>
   openSink(description: SinkDescription): Promise<Sink>
   readonly executors: { readonly [name in Stage['executor']]: Executor }
   readonly planRecovery: PlanRecovery

@@ -14,6 +14,10 @@ export interface Session {
   readonly sinks: readonly Sink[]
   /** Where partitions begin that no sink has a position for. */
   initial: Position
+  /** What the sources are ({@link Source.identity}), as of the last {@link refreshInitial}. */
+  identity: Position
+  /** The partitions that are ours in this turn; null: all. */
+  owned: ReadonlySet<string> | null
   close(): Promise<void>
 }
 
@@ -33,7 +37,7 @@ export async function openSession(pipeline: Pipeline, runtime: Runtime): Promise
   try {
     const sources = new Map<string, Source>()
     for (const [name, description] of Object.entries(pipeline.sources)) {
-      const source = await runtime.openSource(description)
+      const source = await runtime.openSource(description, pipeline.name)
       opened.push(source)
       sources.set(name, source)
     }
@@ -43,7 +47,7 @@ export async function openSession(pipeline: Pipeline, runtime: Runtime): Promise
       opened.push(sink)
       sinks.push(sink)
     }
-    return { pipeline, runtime, sources, sinks, initial: new Map(), close }
+    return { pipeline, runtime, sources, sinks, initial: new Map(), identity: new Map(), owned: null, close }
   } catch (error) {
     await close()
     throw error
@@ -59,10 +63,35 @@ export async function latestPosition(session: Session): Promise<Position> {
  * Where reading begins for partitions without a position. A partition keeps the beginning that was first seen, so that
  * records which arrive between two looks are not taken for read.
  */
-export async function refreshInitial(session: Session): Promise<Position> {
+export async function refreshInitial(session: Session): Promise<void> {
   const now = await merged(session, (source) => source.start())
-  session.initial = new Map([...now, ...session.initial])
-  return session.initial
+  session.identity = await merged(session, async (source) => (await source.identity?.()) ?? new Map())
+  session.initial = new Map([...now, ...session.initial, ...session.identity])
+}
+
+/** Takes hold of our share of the partitions; whether it is, or may be, another one than in the turn before. */
+export async function holdShare(session: Session): Promise<boolean> {
+  const before = session.owned
+  const all = new Set<string>()
+  let shared = false
+  for (const source of session.sources.values()) {
+    const held = source.shape === 'records' && source.share !== undefined ? await source.share.hold() : null
+    shared ||= held !== null
+    for (const partition of held ?? (await source.latest()).keys()) all.add(partition)
+  }
+  session.owned = shared ? all : null
+  if (!shared) return false
+  return before === null || before.size !== all.size || [...all].some((partition) => !before.has(partition))
+}
+
+/** Lets partitions go to others. */
+export function releaseShare(session: Session): void {
+  for (const source of session.sources.values()) if (source.shape === 'records') source.share?.release()
+}
+
+/** Whether a partition is ours to read in this turn. */
+export function isOwned({ owned }: Pick<Session, 'owned'>, sourcePartition: string): boolean {
+  return owned === null || owned.has(sourcePartition)
 }
 
 async function merged(session: Session, ask: (source: Source) => Promise<Position>): Promise<Position> {
@@ -77,6 +106,14 @@ export function sinkPositions(session: Session): Promise<SinkPosition[]> {
   return Promise.all(session.sinks.map((sink) => sink.position(session.pipeline.name)))
 }
 
+/** What sinks hold of the partitions that are ours: another process may be in the middle of a batch of the others. */
+export function ownedPositions(session: Session, sinks: readonly SinkPosition[]): SinkPosition[] {
+  return sinks.map(({ position, fingerprint }) => ({
+    position: new Map([...position].filter(([partition]) => isOwned(session, partition))),
+    fingerprint,
+  }))
+}
+
 /** What one batch is to read; at least one range is not empty. */
 export interface PlannedRanges {
   /** By source name. */
@@ -84,27 +121,57 @@ export interface PlannedRanges {
   readonly all: readonly Range[]
   /** Records from the position to the source's end, this batch included. */
   readonly lagRecords: number
+  /** Parts of what is to be read that are gone and passed over. */
+  readonly missing: readonly Range[]
 }
 
 /** The next ranges from `position` towards `end`, cut to the limits; null when there is nothing to read. */
 export async function planRanges(session: Session, position: Position, end: Position): Promise<PlannedRanges | null> {
   const bySource = new Map<string, Range[]>()
+  const missing: Range[] = []
   let lagRecords = 0
   for (const [name, source] of session.sources) {
     const mine = await source.latest()
-    const own = new Map([...end].filter(([partition]) => mine.has(partition)))
+    const own = new Map([...end].filter(([partition]) => mine.has(partition) && isOwned(session, partition)))
     const available = availableRanges(position, session.initial, own)
     const counts = await Promise.all(available.map((range) => source.count(range)))
     lagRecords += counts.reduce((sum, n) => sum + n, 0)
     const shares = shareLimits(counts, session.pipeline.limits)
     const cut = await Promise.all(available.map((range, i) => source.cut(range, shares[i]!)))
-    bySource.set(
-      name,
-      cut.filter((range) => range.start < range.end),
-    )
+    const ranges = cut.filter((range) => range.start < range.end)
+    bySource.set(name, ranges)
+    missing.push(...(await missingOf(source, ranges)))
   }
   const all = [...bySource.values()].flat()
-  return all.length === 0 ? null : { bySource, all, lagRecords }
+  return all.length === 0 ? null : { bySource, all, lagRecords, missing }
+}
+
+/**
+ * Empty ranges that a commit carries beside those read: what the sources are, and where partitions begin that have no
+ * position yet, so that a start at "latest" or at a time is settled by the first commit.
+ */
+export function pinnedRanges(
+  session: Session,
+  draft: { readonly position: Position; readonly replay: boolean },
+  read: readonly Range[],
+): Range[] {
+  const named = new Set(read.map(({ sourcePartition }) => sourcePartition))
+  const begins = [...session.initial].filter(
+    ([partition]) =>
+      !draft.replay && !draft.position.has(partition) && !named.has(partition) && isOwned(session, partition),
+  )
+  const pinned = new Map([...begins, ...session.identity])
+  return [...pinned].map(([sourcePartition, at]) => ({ sourcePartition, start: at, end: at }))
+}
+
+async function missingOf(source: Source, ranges: readonly Range[]): Promise<Range[]> {
+  if (source.shape !== 'records' || source.missing === undefined) return []
+  const found: Range[] = []
+  for (const range of ranges) {
+    const missing = await source.missing(range)
+    if (missing !== null) found.push(missing)
+  }
+  return found
 }
 
 /** `position` moved on to the ends of `ranges`. */

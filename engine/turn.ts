@@ -1,10 +1,10 @@
 /** One turn of the loop: from where the sinks stand to the batch that comes next. */
 import type { Position, Range, SinkPosition } from './contracts.ts'
 import { MillraceError } from './errors.ts'
+import { identified, replacedSources } from './identity.ts'
 import { type BatchOutcome, runBatch } from './micro-batch.ts'
-import type { Pipeline } from './pipeline.ts'
 import type { Recovery } from './runtime.ts'
-import { latestPosition, type Run, type Session, sinkPositions } from './session.ts'
+import { latestPosition, ownedPositions, type Run, type Session, sinkPositions } from './session.ts'
 
 /** What became of a turn; `position` is where the next one goes on, null where it must ask the sinks. */
 export type Turn = BatchOutcome | { readonly kind: 'replayed'; readonly position: null }
@@ -18,10 +18,11 @@ export async function takeTurn(run: Run, known: Position | null, goal: Position 
   let position = known
   if (position === null) {
     const held = await sinkPositions(session)
-    assertKept(session.pipeline, held, await latestPosition(session))
-    const recovery = session.runtime.planRecovery(held, session.initial, session.pipeline.fingerprint)
+    assertKept(session, held, await latestPosition(session))
+    const own = ownedPositions(session, held)
+    const recovery = session.runtime.planRecovery(own, session.initial, session.pipeline.fingerprint)
     if (recovery.kind !== 'settled') return replay(run, recovery)
-    position = new Map([...session.initial, ...recovery.position])
+    position = recovery.position
   }
   const sinks = session.sinks.map((_, i) => i)
   return runBatch(run, { position, end: goal ?? (await latestPosition(session)), sinks, replay: false })
@@ -42,15 +43,19 @@ async function replay(run: Run, recovery: Exclude<Recovery, { kind: 'settled' }>
  * holds now would be taken for read, or be read twice. A partition that is not there at all says so only while the
  * definition is the one that wrote it, since a definition may give up a source.
  */
-function assertKept(pipeline: Pipeline, sinks: readonly SinkPosition[], latest: Position): void {
+function assertKept({ pipeline, identity }: Session, sinks: readonly SinkPosition[], latest: Position): void {
   const lost: string[] = []
-  for (const { position, fingerprint } of sinks)
+  for (const { position, fingerprint } of sinks) {
+    for (const replaced of replacedSources(position, identity))
+      lost.push(`${replaced} has been deleted and created again`)
     for (const [partition, next] of position) {
+      if (identified(partition) !== null) continue
       const end = latest.get(partition)
       const gone = end === undefined && next > 0n && fingerprint === pipeline.fingerprint
       if (gone) lost.push(`${partition} is gone and was read up to ${next}`)
       else if (end !== undefined && end < next) lost.push(`${partition} ends at ${end} and was read up to ${next}`)
     }
+  }
   if (lost.length === 0) return
   throw new MillraceError(
     'SOURCE_RANGE_LOST',

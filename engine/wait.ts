@@ -1,7 +1,7 @@
 /** Waiting for the next batch of an `every` trigger. */
 import type { Position } from './contracts.ts'
 import { availableRanges } from './plan.ts'
-import { latestPosition, type Session } from './session.ts'
+import { isOwned, type Session } from './session.ts'
 
 const lookEveryMs = 250
 
@@ -23,10 +23,10 @@ export async function waitForTrigger(
 }
 
 async function fullBatchWaits(session: Session, position: Position): Promise<boolean> {
-  const available = availableRanges(position, session.initial, await latestPosition(session))
   let records = 0
-  for (const range of available)
-    for (const source of session.sources.values())
-      if ((await source.latest()).has(range.sourcePartition)) records += await source.count(range)
+  for (const source of session.sources.values()) {
+    const available = availableRanges(position, session.initial, await source.latest())
+    for (const range of available) if (isOwned(session, range.sourcePartition)) records += await source.count(range)
+  }
   return records >= session.pipeline.limits.maxRecords
 }

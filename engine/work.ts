@@ -1,5 +1,5 @@
 /** Runs the stages of one batch, in order: ranges in, Parquet files per step out. */
-import type { Range, Source, Stage, StageInput, StageResult } from './contracts.ts'
+import type { Position, Range, Source, Stage, StageInput, StageResult } from './contracts.ts'
 import { faultPoint } from './fault-points.ts'
 import { rejectedSuffix } from './graph.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -11,6 +11,8 @@ export interface BatchWork {
   readonly pipeline: Pipeline
   readonly stages: readonly Stage[]
   readonly sources: ReadonlyMap<string, Source>
+  /** What the ranges were planned on. */
+  readonly identity: Position
   /** Planned ranges, by source. */
   readonly ranges: ReadonlyMap<string, readonly Range[]>
   readonly stagingDir: string
@@ -73,7 +75,8 @@ async function stageInputs(
     const files = outputs.get(id)
     if (files !== undefined || source === undefined || columns.has(id))
       inputs.set(id, filesInput(files ?? [], columns.get(id)))
-    else if (source.shape === 'records') inputs.set(id, { kind: 'records', source: work.pipeline.sources[id]!, ranges })
+    else if (source.shape === 'records')
+      inputs.set(id, { kind: 'records', source: work.pipeline.sources[id]!, ranges, identity: work.identity })
     else inputs.set(id, { kind: 'table', table: await tableInput(source, ranges) })
   }
   return inputs

@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 
 async function recordsOf(topic: string): Promise<bigint> {
-  const source = fileLogSource({ dir: join(data.config.dataDir, 'log'), topic, clock: systemClock })
+  const source = fileLogSource({ dir: join(data.config.dataDir, 'log'), choice: { topic }, clock: systemClock })
   const latest = await source.latest()
   await source.close()
   return [...latest.values()].reduce((sum, next) => sum + next, 0n)

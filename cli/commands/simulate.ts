@@ -30,6 +30,7 @@ export async function simulate(context: CommandContext): Promise<number> {
   try {
     const report = await sendEvents(events, {
       logDir: foldersOf(config.dataDir).logDir,
+      kafka: config.kafka,
       partitions: config.partitions,
       seed,
       clock: systemClock,

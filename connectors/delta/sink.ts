@@ -113,7 +113,9 @@ async function tryCommit(
   if (!isAdmitted(snapshot, commit)) return fenced(target, snapshot, commit)
   const write = await prepareOrDrop(target, () => prepare(snapshot), commit.signal)
   const { written, ...described } = write
-  const txns = txnsOf(commit.pipeline, commit.ranges, clock.nowMs())
+  const held = positionOf(snapshot?.txns ?? new Map(), commit.pipeline)
+  const moved = commit.ranges.filter(({ sourcePartition, end }) => held.get(sourcePartition) !== end)
+  const txns = txnsOf(commit.pipeline, moved, clock.nowMs()) // one that says nothing new would only be in others' way
   // From here on nothing may be deleted when this throws: the log entry may be there.
   const result = await table.commit({
     ...described,

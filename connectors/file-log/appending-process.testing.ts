@@ -14,7 +14,7 @@ export function scriptedTexts(n: number): string[] {
 }
 
 async function appendForever(dir: string): Promise<never> {
-  const latest = (await fileLogSource({ dir, topic: 't', clock: systemClock }).latest()).get('t/0')!
+  const latest = (await fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock }).latest()).get('t/0')!
   const last = latest === 0n ? [] : await readTexts(dir, 't/0', latest - 1n, latest)
   const producer = await producerIn(dir, { producerId: 'scripted', segmentBytes: 1_000_000 })
   for (let n = Number(last[0]?.split(' ')[0] ?? 0); ; n += 1) {

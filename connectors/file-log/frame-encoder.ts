@@ -1,6 +1,7 @@
 /** From columns of records to the bytes of one frame, each byte copied once. */
 import { crc32 } from 'node:zlib'
 import { MillraceError } from '../../engine/errors.ts'
+import type { RecordColumns, RecordHeader } from '../records/producer-batch.ts'
 import {
   type FrameLayout,
   fixedHeaderBytes,
@@ -10,7 +11,6 @@ import {
   padded,
   writeHeader,
 } from './frame.ts'
-import type { RecordColumns, RecordHeader } from './producer-batch.ts'
 
 /** Who wrote a frame, and which of its batches it is. */
 export interface ProducerStamp {

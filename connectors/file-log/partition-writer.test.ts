@@ -34,7 +34,7 @@ async function append(dir: string, ...values: readonly string[]): Promise<void> 
 }
 
 async function latest(dir: string): Promise<bigint | undefined> {
-  return (await fileLogSource({ dir, topic: 't', clock: systemClock }).latest()).get('t/0')
+  return (await fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock }).latest()).get('t/0')
 }
 
 test('a last frame torn at any byte is not read, is cut by the next writer, and appends go on', async () => {

@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../engine/clock.ts'
+import { murmur2 } from '../records/partitioner.ts'
 import { batchOf, producerIn, readTexts, texts, withFolder } from './log.testing.ts'
-import { murmur2 } from './partitioner.ts'
 import { truncateBefore } from './retention.ts'
 import { listSegments } from './segment.ts'
 import { fileLogSource } from './source.ts'
@@ -33,7 +33,7 @@ test('records with the same key keep their order in one partition', async () => 
     await producer.createTopic('t', 4)
     for (let i = 0; i < 5; i += 1) await producer.append('t', keyed('a', 'b', 'c', 'd', 'e'))
     await producer.close()
-    const latest = await fileLogSource({ dir, topic: 't', clock: systemClock }).latest()
+    const latest = await fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock }).latest()
     const found: string[] = []
     for (const [partition, end] of latest) found.push(...new Set(await readTexts(dir, partition, 0n, end)))
     expect(found.sort()).toEqual(['v-a', 'v-b', 'v-c', 'v-d', 'v-e'])
@@ -60,7 +60,7 @@ test('a batch sent again under its sequence is written once, wherever it got to'
     await send(2n, 'd')
     await expect(send(1n, 'a', 'b', 'c')).rejects.toMatchObject({ code: 'SINK_FAILED' })
     await expect(send(2n, 'd', 'e', 'f')).rejects.toMatchObject({ code: 'SINK_FAILED' })
-    const latest = await fileLogSource({ dir, topic: 't', clock: systemClock }).latest()
+    const latest = await fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock }).latest()
     const found: string[] = []
     for (const [partition, end] of latest) found.push(...(await readTexts(dir, partition, 0n, end)))
     expect(found.sort()).toEqual(['a', 'b', 'c', 'd'])
@@ -102,7 +102,7 @@ test('without a given sequence a producer goes on after its highest one', async 
       await producer.append('t', keyless(value))
       await producer.close()
     }
-    const latest = await fileLogSource({ dir, topic: 't', clock: systemClock }).latest()
+    const latest = await fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock }).latest()
     expect([...latest.values()]).toEqual([1n, 1n, 1n])
   })
 })
@@ -125,7 +125,7 @@ test('truncation deletes whole old segments, and reading them names the missing 
     expect(await truncateBefore({ dir, topic: 't', partition: 0, before: 5n })).toBe(4n)
     await producer.append('t', texts(0, 'e'))
     await producer.close()
-    const source = fileLogSource({ dir, topic: 't', clock: systemClock })
+    const source = fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock })
     expect((await source.start()).get('t/0')).toBe(4n)
     expect(await readTexts(dir, 't/0', 4n, 9n)).toEqual(['c', 'c2', 'd', 'd2', 'e'])
     const lost = {

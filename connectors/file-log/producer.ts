@@ -1,13 +1,13 @@
 /** Appends batches of records to topics of the embedded log. */
 import type { Clock, Ids } from '../../engine/contracts.ts'
+import { type ProducerBatch, producerBatch, rowsByPartition } from '../records/producer-batch.ts'
 import { topicNotFound } from './failures.ts'
 import { encodeFrame } from './frame-encoder.ts'
 import { type Appended, openPartitionWriter, type PartitionWriter } from './partition-writer.ts'
-import { type ProducerBatch, producerBatch, rowsByPartition } from './producer-batch.ts'
 import { createTopic, readTopic, type Topic } from './topic.ts'
 
+export { type ProducerBatch, type ProducerRecord, producerBatch } from '../records/producer-batch.ts'
 export type { Appended } from './partition-writer.ts'
-export { type ProducerBatch, type ProducerRecord, producerBatch } from './producer-batch.ts'
 
 export interface ProducerOptions {
   /** The folder that holds all topics. */

@@ -1,16 +1,24 @@
 /** Reads ranges of the embedded log as Arrow tables. */
-import type { RecordChunk, RecordReader } from '../../engine/contracts.ts'
+import { emptyBatch, tableOf } from '../../engine/batch/arrow.ts'
+import { recordSchema } from '../../engine/batch/record-columns.ts'
+import type { Position, Range, RecordChunk, RecordReader } from '../../engine/contracts.ts'
+import { identityPartition } from '../../engine/identity.ts'
+import { identityPosition, parseSourcePartition, topicReplaced } from '../records/source-partition.ts'
 import { type FrameColumns, type FrameSlice, frameColumns, recordTable } from './arrow.ts'
 import { logCorrupt, storageFailed, topicNotFound } from './failures.ts'
 import { bodyIntact, decodeHeader } from './frame.ts'
 import { type FrameRun, openPartition, type Partition } from './partition.ts'
 import { recordBytes, recordsWithin } from './record-sizes.ts'
 import { type FrameAt, readFully } from './segment.ts'
-import { parseSourcePartition, readTopic } from './topic.ts'
+import { readTopic } from './topic.ts'
 
 export interface FileLogReaderOptions {
   /** The folder that holds all topics. */
   readonly dir: string
+  /** What to do about records that are not kept any more. Default `fail`. */
+  readonly onDataLoss?: 'fail' | 'continue'
+  /** Which topics are meant (`<topic>/id`): another one of the same name is refused. Those not named are not checked. */
+  readonly identity?: Position
 }
 
 /** Tables are joined up to about this many bytes of keys and values; a larger frame stays whole. */
@@ -28,6 +36,8 @@ export function fileLogReader(options: FileLogReaderOptions): RecordReader {
     const { topic: topicName, partition } = parseSourcePartition(name)
     const topic = await readTopic(options.dir, topicName)
     if (topic === null || partition >= topic.partitions) throw topicNotFound(options.dir, name)
+    const meant = options.identity?.get(identityPartition(topicName))
+    if (meant !== undefined && meant !== identityPosition(topic.id)) throw topicReplaced(topicName)
     const open = partitions.get(name)
     if (open !== undefined && open.topic.id === topic.id) return open
     const fresh = openPartition(topic, partition)
@@ -39,13 +49,16 @@ export function fileLogReader(options: FileLogReaderOptions): RecordReader {
     async *read(range, { maxBytes, signal }) {
       if (range.start >= range.end) return
       const partition = await partitionFor(range.sourcePartition)
+      const start = options.onDataLoss === 'continue' ? await firstKept(partition, range) : range.start
+      if (start > range.start) yield { table: nothing, end: start }
+      if (start >= range.end) return
       let left = maxBytes
       let begun = false
-      for await (const run of partition.runs(range.start, range.end)) {
+      for await (const run of partition.runs(start, range.end)) {
         for (let next = 0; next < run.frames.length; ) {
           signal.throwIfAborted()
           const group = frameGroup(run.frames, next, Math.min(left, chunkBytes))
-          const slices = (await readFrames(partition, run, group)).map((frame) => within(frame, range.start, range.end))
+          const slices = (await readFrames(partition, run, group)).map((frame) => within(frame, start, range.end))
           const { fitting, bytes, full } = upTo(slices, left, !begun)
           if (fitting.length > 0) yield chunk(partition, fitting)
           begun = true
@@ -59,6 +72,15 @@ export function fileLogReader(options: FileLogReaderOptions): RecordReader {
       partitions.clear()
     },
   }
+}
+
+const nothing = tableOf([emptyBatch(recordSchema.fields)])
+
+/** Where a range goes on after what is not kept any more. */
+async function firstKept(partition: Partition, { start, end }: Range): Promise<bigint> {
+  const { earliest } = await partition.bounds()
+  const first = earliest > start ? earliest : start
+  return first < end ? first : end
 }
 
 function chunk(partition: Partition, slices: readonly FrameSlice[]): RecordChunk {

@@ -27,7 +27,7 @@ async function withSink(
     const producer = await producerIn(dir)
     await producer.createTopic('t', 3)
     const values = async () => {
-      const latest = await fileLogSource({ dir, topic: 't', clock: systemClock }).latest()
+      const latest = await fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock }).latest()
       const parts = [...latest].map(([sourcePartition, end]) => readRange(dir, { sourcePartition, start: 0n, end }))
       return (await Promise.all(parts))
         .flat()
@@ -73,7 +73,7 @@ test('rows become records with key, value, timestamp and headers, spread by key'
        UNION ALL SELECT 't', encode('k'), NULL, make_timestamptz(-1), []`,
     )
     expect(await sink().commit(commitOf('a', 0n, 5n, rows))).toEqual({ kind: 'committed', written: { rows: 2 } })
-    const latest = await fileLogSource({ dir, topic: 't', clock: systemClock }).latest()
+    const latest = await fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock }).latest()
     const [sourcePartition] = [...latest].find(([, end]) => end === 2n)!
     expect(await readRange(dir, { sourcePartition, start: 0n, end: 2n })).toMatchObject([
       { key: '6b', value: '74657874', timestampUs: 1700000000123457n, headers: [['h', '00ff']] },

@@ -6,12 +6,12 @@ import { endOf } from '../../checkpoints/position.ts'
 import type { Clock, CommitOutcome, Ids, Sink, SinkCommit } from '../../engine/contracts.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
+import { type ProducerBatch, rowsByPartition } from '../records/producer-batch.ts'
+import { recordsOf } from '../records/sink-rows.ts'
 import { topicNotFound } from './failures.ts'
 import { encodeFrame } from './frame-encoder.ts'
 import { acquireLock } from './lock.ts'
 import { openPartitionWriter, type PartitionWriter } from './partition-writer.ts'
-import { type ProducerBatch, rowsByPartition } from './producer-batch.ts'
-import { recordsOf } from './sink-rows.ts'
 import {
   prepareTransaction,
   publishTransaction,

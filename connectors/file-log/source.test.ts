@@ -11,7 +11,7 @@ import { fileLogSource } from './source.ts'
 
 test('a topic that does not exist yet has nothing to read, and shows up when it is created', async () => {
   await withFolder(async (dir) => {
-    const source = fileLogSource({ dir, topic: 't', clock: systemClock })
+    const source = fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock })
     expect([...(await source.start()), ...(await source.latest())]).toEqual([])
     const producer = await producerIn(dir)
     await producer.createTopic('t', 2)
@@ -28,7 +28,7 @@ test('a start at the latest offset is settled once', async () => {
     const producer = await producerIn(dir)
     await producer.createTopic('t', 1)
     await producer.append('t', texts(0, 'a', 'b'))
-    const source = fileLogSource({ dir, topic: 't', startFrom: 'latest', clock: systemClock })
+    const source = fileLogSource({ dir, choice: { topic: 't' }, startFrom: 'latest', clock: systemClock })
     expect(await source.start()).toEqual(new Map([['t/0', 2n]]))
     await producer.append('t', texts(0, 'c'))
     expect(await source.start()).toEqual(new Map([['t/0', 2n]]))
@@ -41,7 +41,7 @@ test('count is exact and ends with the log', async () => {
     const producer = await producerIn(dir)
     await producer.createTopic('t', 1)
     await producer.append('t', texts(0, 'a', 'b', 'c'))
-    const source = fileLogSource({ dir, topic: 't', clock: systemClock })
+    const source = fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock })
     const count = (start: bigint, end: bigint) => source.count({ sourcePartition: 't/0', start, end })
     expect([await count(0n, 3n), await count(1n, 2n), await count(2n, 2n), await count(1n, 9n)]).toEqual([3, 1, 0, 2])
     await producer.close()
@@ -67,7 +67,7 @@ test('cuts tile a range, each the largest that the limits allow and never empty'
           await producer.append('t', batchOf(records))
         }
         await producer.close()
-        const source = fileLogSource({ dir, topic: 't', clock: systemClock })
+        const source = fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock })
         for (let at = start; at < end; ) {
           const cut = await source.cut({ sourcePartition: 't/0', start: BigInt(at), end: BigInt(end) }, most)
           expect(cut.start).toBe(BigInt(at))
@@ -100,7 +100,7 @@ function modelCut(
 test('committed offsets are noted for lag tools', async () => {
   await withFolder(async (dir) => {
     const clock = { ...systemClock, nowMs: () => 1234 }
-    const source = fileLogSource({ dir, topic: 't', clock, group: 'bronze/movies' })
+    const source = fileLogSource({ dir, choice: { topic: 't' }, clock, group: 'bronze/movies' })
     await source.commitOffsets(new Map([['t/0', 2n ** 60n]]))
     expect(JSON.parse(readFileSync(join(dir, '_groups', 'bronze%2Fmovies.json'), 'utf8'))).toEqual({
       committedAtMs: 1234,
@@ -112,7 +112,7 @@ test('committed offsets are noted for lag tools', async () => {
 test('a reader follows a writer that is killed again and again: whole batches, in order, each once', async () => {
   await withFolder(async (dir) => {
     await (await producerIn(dir)).createTopic('t', 1)
-    const source = fileLogSource({ dir, topic: 't', clock: systemClock })
+    const source = fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock })
     const program = new URL('./appending-process.testing.ts', import.meta.url).pathname
     let position = 0n
     let batch = 0

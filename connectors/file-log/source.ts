@@ -3,19 +3,24 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, Limits, Position, Range, RecordSource } from '../../engine/contracts.ts'
 import type { MillraceError } from '../../engine/errors.ts'
+import { identityPartition } from '../../engine/identity.ts'
+import { type StartFrom, type TopicChoice, topicPattern } from '../records/description.ts'
+import { identityPosition, parseSourcePartition, sourcePartition } from '../records/source-partition.ts'
 import { rangeLost, storageFailed, topicNotFound } from './failures.ts'
 import { frameLayout } from './frame.ts'
 import { type Bounds, openPartition, type Partition } from './partition.ts'
 import { recordBytes, recordsWithin } from './record-sizes.ts'
 import { type FrameAt, readFully } from './segment.ts'
-import { parseSourcePartition, readTopic, sourcePartition, type Topic } from './topic.ts'
+import { listTopics, readTopic, type Topic } from './topic.ts'
 
 export interface FileLogSourceOptions {
   /** The folder that holds all topics. */
   readonly dir: string
-  readonly topic: string
-  /** Where partitions begin that no sink has a position for. Default `earliest`; `latest` is settled at the first call. */
-  readonly startFrom?: 'earliest' | 'latest'
+  readonly choice: TopicChoice
+  /** Where partitions begin that no sink has a position for. Default `earliest`; settled when a topic is first seen. */
+  readonly startFrom?: StartFrom
+  /** What to do about records that are not kept any more. Default `fail`. */
+  readonly onDataLoss?: 'fail' | 'continue'
   readonly clock: Clock
   /** With a name, `commitOffsets` writes `<dir>/_groups/<group>.json` for lag tools; nothing ever reads it back. */
   readonly group?: string
@@ -26,66 +31,124 @@ export interface FileLogSourceOptions {
  * no gaps.
  */
 export function fileLogSource(options: FileLogSourceOptions): RecordSource {
-  const { dir, topic: name, startFrom = 'earliest' } = options
-  let topic: Topic | null = null
-  let partitions: readonly Partition[] = []
-  const latestAtStart = new Map<string, bigint>()
+  const { dir, choice, startFrom = 'earliest', onDataLoss = 'fail' } = options
+  const open = new Map<string, readonly Partition[]>()
+  const beginnings = new Map<string, bigint>()
+  const firstTopics = new Set<string>()
+  let looked = false
 
-  async function openTopic(): Promise<readonly Partition[]> {
-    const found = await readTopic(dir, name)
-    if (found === null) return []
-    if (topic?.id !== found.id) {
-      topic = found
-      partitions = Array.from({ length: found.partitions }, (_, number) => openPartition(found, number))
-    }
-    return partitions
+  async function openTopics(): Promise<readonly Partition[]> {
+    const found = await chosenTopics(dir, choice)
+    if (!looked) for (const { name } of found) firstTopics.add(name)
+    looked = true
+    for (const topic of found)
+      if (open.get(topic.name)?.[0]?.topic.id !== topic.id)
+        open.set(
+          topic.name,
+          Array.from({ length: topic.partitions }, (_, number) => openPartition(topic, number)),
+        )
+    return found.flatMap(({ name }) => open.get(name)!)
   }
 
   async function partitionOf(range: Range): Promise<Partition> {
     const place = parseSourcePartition(range.sourcePartition)
-    const partition = place.topic === name ? (await openTopic())[place.partition] : undefined
-    if (partition === undefined) throw topicNotFound(dir, range.sourcePartition)
-    return partition
+    const found = (await openTopics()).find(
+      ({ topic, number }) => topic.name === place.topic && number === place.partition,
+    )
+    if (found === undefined) throw topicNotFound(dir, range.sourcePartition)
+    return found
   }
 
-  async function positions(of: (bounds: Bounds, sourcePartition: string) => bigint): Promise<Position> {
-    const open = await openTopic()
-    const entries = open.map(async (partition): Promise<[string, bigint]> => {
-      const key = sourcePartition(name, partition.number)
-      return [key, of(await partition.bounds(), key)]
+  async function positions(of: (partition: Partition) => Promise<bigint>): Promise<Position> {
+    const entries = (await openTopics()).map(async (partition): Promise<[string, bigint]> => {
+      return [sourcePartition(partition.topic.name, partition.number), await of(partition)]
     })
     return new Map(await Promise.all(entries))
   }
 
+  /** Topics that are made later are read from their first record. */
+  async function beginningOf(partition: Partition): Promise<bigint> {
+    const name = sourcePartition(partition.topic.name, partition.number)
+    const known = beginnings.get(name)
+    if (known !== undefined) return known
+    const begins = await startOf(partition, firstTopics.has(partition.topic.name) ? startFrom : 'earliest')
+    if (startFrom !== 'earliest') beginnings.set(name, begins)
+    return begins
+  }
+
+  async function missingPart(range: Range): Promise<Range | null> {
+    const { earliest } = await (await partitionOf(range)).bounds()
+    if (earliest <= range.start) return null
+    return { ...range, end: earliest < range.end ? earliest : range.end }
+  }
+
   return {
     shape: 'records',
-    start: () =>
-      positions(({ earliest, latest }, key) => {
-        if (startFrom === 'earliest') return earliest
-        if (!latestAtStart.has(key)) latestAtStart.set(key, latest)
-        return latestAtStart.get(key)!
-      }),
-    latest: () => positions(({ latest }) => latest),
+    start: () => positions(beginningOf),
+    latest: () => positions(async (partition) => (await partition.bounds()).latest),
+    async identity() {
+      const topics = new Set((await openTopics()).map(({ topic }) => topic))
+      return new Map([...topics].map(({ name, id }) => [identityPartition(name), identityPosition(id)]))
+    },
+    missing: async (range) => (onDataLoss === 'continue' ? missingPart(range) : null),
     async cut(range, limits) {
       if (range.start >= range.end) return range
-      return { ...range, end: await cutEnd(await partitionOf(range), range, limits) }
+      const missing = onDataLoss === 'continue' ? await missingPart(range) : null
+      const start = missing?.end ?? range.start
+      if (start >= range.end) return range
+      return { ...range, end: await cutEnd(await partitionOf(range), { ...range, start }, limits) }
     },
     async count(range) {
       if (range.start >= range.end) return 0
       const partition = await partitionOf(range)
       const { earliest, latest } = await partition.bounds()
-      if (range.start < earliest) throw lostBefore(partition, range, earliest)
+      if (range.start < earliest && onDataLoss === 'fail') throw lostBefore(partition, range, earliest)
+      const start = range.start < earliest ? earliest : range.start
       const beyond = range.end > latest ? range.end - latest : 0n
-      return Math.max(0, Number(range.end - beyond - range.start))
+      return Math.max(0, Number(range.end - beyond - start))
     },
     async commitOffsets(end) {
       if (options.group !== undefined) await writeGroup(dir, options.group, end, options.clock)
     },
     async close() {
-      partitions = []
-      topic = null
+      open.clear()
     },
   }
+}
+
+async function chosenTopics(dir: string, choice: TopicChoice): Promise<Topic[]> {
+  const pattern = 'pattern' in choice ? topicPattern(choice.pattern) : null
+  const names = 'topic' in choice ? [choice.topic] : 'topics' in choice ? choice.topics : await listTopics(dir)
+  const chosen = names.filter((name) => pattern?.test(name) ?? true)
+  const found = await Promise.all(chosen.map((name) => readTopic(dir, name)))
+  return found.filter((topic) => topic !== null)
+}
+
+/** Where reading begins in a partition, as its log is now. */
+async function startOf(partition: Partition, startFrom: StartFrom): Promise<bigint> {
+  const { earliest, latest } = await partition.bounds()
+  if (startFrom === 'earliest') return earliest
+  if (startFrom === 'latest') return latest
+  if ('offsets' in startFrom)
+    return BigInt(startFrom.offsets[sourcePartition(partition.topic.name, partition.number)] ?? earliest)
+  return firstSince(partition, { earliest, latest, timestampUs: BigInt(Date.parse(startFrom.timestamp)) * 1000n })
+}
+
+/** Offset of the first record as new as a time, or the end. */
+async function firstSince(
+  partition: Partition,
+  { earliest, latest, timestampUs }: Bounds & { readonly timestampUs: bigint },
+): Promise<bigint> {
+  for await (const { file, frames } of partition.runs(earliest, latest))
+    for (const frame of frames) {
+      const { base, count, maxTimestampUs } = frame.header
+      if (maxTimestampUs < timestampUs) continue
+      const at = frame.position + frameLayout(frame.header).timestamps
+      const timestamps = new BigInt64Array((await readFully(file, at, 8 * count)).buffer)
+      const found = timestamps.findIndex((timestamp, i) => timestamp >= timestampUs && base + BigInt(i) >= earliest)
+      if (found >= 0) return base + BigInt(found)
+    }
+  return latest
 }
 
 function lostBefore(partition: Partition, { start, end }: Range, earliest: bigint): MillraceError {

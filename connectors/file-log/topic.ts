@@ -2,7 +2,7 @@
  * Topics as folders: `<dir>/<topic>/topic.json` names the topic's id, its number of partitions and the first offset;
  * partition `p` lives in `<dir>/<topic>/<p>/`. The file is the topic: without it there is none.
  */
-import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Ids } from '../../engine/contracts.ts'
@@ -44,6 +44,17 @@ export async function readTopic(dir: string, name: string): Promise<Topic | null
   }
 }
 
+/** Names of all topics in the folder. */
+export async function listTopics(dir: string): Promise<string[]> {
+  try {
+    const entries = await readdir(dir, { withFileTypes: true })
+    return entries.filter((entry) => entry.isDirectory() && validName.test(entry.name)).map(({ name }) => name)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return []
+    throw storageFailed(dir, 'list topics', error)
+  }
+}
+
 /**
  * Creates the topic, or returns the one that is there. `CONFIG_INVALID` if that one has another number of partitions:
  * it cannot change, since keys would move to other partitions.
@@ -70,20 +81,6 @@ export function partitionPath(topic: Topic, partition: number): string {
 /** What every frame header of the partition is signed with, so that bytes of another partition never pass for its own. */
 export function partitionSeed(topic: Topic, partition: number): number {
   return crc32(`${topic.id}/${partition}`)
-}
-
-/** `<topic>/<partition>`. */
-export function sourcePartition(topic: string, partition: number): string {
-  return `${topic}/${partition}`
-}
-
-/** Topic and partition of a source partition: the last `/` separates them. */
-export function parseSourcePartition(text: string): { readonly topic: string; readonly partition: number } {
-  const slash = text.lastIndexOf('/')
-  const partition = text.slice(slash + 1)
-  if (slash < 1 || !/^\d{1,5}$/.test(partition))
-    throw new MillraceError('CONFIG_INVALID', `not a source partition of a log: ${text} (it is <topic>/<number>)`)
-  return { topic: text.slice(0, slash), partition: Number(partition) }
 }
 
 /** Makes the entries of a folder durable. */

@@ -60,10 +60,9 @@ export function nullColumn(type: ArrowType, rows: number): Data {
 export function constantColumn(type: ArrowType, value: Uint8Array, rows: number): Data {
   const data = new Uint8Array(value.length * rows)
   const valueOffsets = new Int32Array(rows + 1)
-  for (let row = 0; row < rows; row++) {
-    data.set(value, row * value.length)
-    valueOffsets[row + 1] = (row + 1) * value.length
-  }
+  for (let row = 0; row < rows; row++) valueOffsets[row + 1] = (row + 1) * value.length
+  if (rows > 0) data.set(value)
+  for (let done = value.length; done > 0 && done < data.length; done *= 2) data.copyWithin(done, 0, done)
   return makeData({ type, length: rows, nullCount: 0, valueOffsets, data } as Parameters<typeof makeData>[0]) as Data
 }
 

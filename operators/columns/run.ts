@@ -1,7 +1,15 @@
 /** One task of a columns stage: reads, runs the steps, writes Parquet. What leaves it is small: files and counts. */
 
 import { systemClock, systemIds } from '../../engine/clock.ts'
-import type { Clock, Ids, Range, RecordReader, SourceDescription, StageResult } from '../../engine/contracts.ts'
+import type {
+  Clock,
+  Ids,
+  Position,
+  Range,
+  RecordReader,
+  SourceDescription,
+  StageResult,
+} from '../../engine/contracts.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import type { WorkerTask } from '../../engine/workers/task.ts'
 import { type Chain, openChain } from './chain.ts'
@@ -11,7 +19,8 @@ import { readFiles } from './table-input.ts'
 
 /** What a worker opens readers with. */
 export interface ColumnsRuntime {
-  openReader(source: SourceDescription): Promise<RecordReader>
+  /** `identity`: what the ranges to be read were planned on. */
+  openReader(source: SourceDescription, identity: Position): Promise<RecordReader>
   readonly clock?: Clock
   readonly ids?: Ids
 }
@@ -47,7 +56,7 @@ async function runInputs(task: WorkerTask, running: Running): Promise<StageResul
     if (input.kind === 'records') {
       const { runtime, signal } = running
       const bounds = { limits: task.limits, clock: runtime.clock ?? systemClock, signal }
-      const reader = await runtime.openReader(input.source)
+      const reader = await runtime.openReader(input.source, input.identity ?? new Map())
       try {
         const read = await readRanges(reader, input.ranges, bounds, (table) => chain(id, table))
         ranges.push(...read.ranges)

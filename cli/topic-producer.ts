@@ -1,0 +1,60 @@
+/** A producer of the log that is configured: a cluster, or the embedded one. */
+import type { KafkaSettings } from '../connectors/kafka/settings.ts'
+import type { ProducerBatch } from '../connectors/records/producer-batch.ts'
+import type { Clock, Ids } from '../engine/contracts.ts'
+
+export interface TopicProducerOptions {
+  /** Folder of the embedded log. */
+  readonly logDir: string
+  /** The cluster that serves topics; null: the embedded log does. */
+  readonly kafka?: KafkaSettings | null
+  readonly clock: Clock
+  readonly ids: Ids
+}
+
+/** Makes topics and sends to them. */
+export interface TopicProducer {
+  /** Creates those that are not there; one that is keeps its partitions. */
+  createTopics(topics: readonly string[], partitions: number): Promise<void>
+  /** The batch is in the log when it returns. */
+  send(topic: string, batch: ProducerBatch): Promise<void>
+  close(): Promise<void>
+}
+
+/** Connects to nothing yet. */
+export async function openTopicProducer(options: TopicProducerOptions): Promise<TopicProducer> {
+  return options.kafka ? clusterProducer(options.kafka) : embeddedProducer(options)
+}
+
+async function clusterProducer(settings: KafkaSettings): Promise<TopicProducer> {
+  const { openKafkaClient } = await import('../connectors/kafka/client.ts')
+  const { kafkaProducer } = await import('../connectors/kafka/producer.ts')
+  const { createMissingTopics } = await import('../connectors/kafka/topic-creation.ts')
+  const client = openKafkaClient(settings)
+  const producer = kafkaProducer({ client })
+  return {
+    createTopics: (topics, partitions) =>
+      createMissingTopics(
+        client,
+        topics.map((name) => ({ name, partitions })),
+      ),
+    send: (topic, batch) => producer.send(topic, batch),
+    close: () => client.close(),
+  }
+}
+
+async function embeddedProducer({ logDir: dir, clock, ids }: TopicProducerOptions): Promise<TopicProducer> {
+  const { openProducer } = await import('../connectors/file-log/producer.ts')
+  const { readTopic } = await import('../connectors/file-log/topic.ts')
+  const producer = await openProducer({ dir, clock, ids })
+  return {
+    async createTopics(topics, partitions) {
+      for (const topic of topics)
+        if ((await readTopic(dir, topic)) === null) await producer.createTopic(topic, partitions)
+    },
+    async send(topic, batch) {
+      await producer.append(topic, batch)
+    },
+    close: () => producer.close(),
+  }
+}

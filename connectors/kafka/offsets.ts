@@ -1,0 +1,80 @@
+/** Where partitions begin and end, and where a time falls in them. */
+import * as kafka from '@platformatic/kafka'
+import { MillraceError } from '../../engine/errors.ts'
+import { apiVersions, type KafkaClient, type KafkaTopic } from './client.ts'
+
+/** A place in a partition, asked for by name or by time. */
+export type OffsetQuery = 'earliest' | 'latest' | { readonly timestampMs: number }
+
+/** One partition of a topic. */
+export interface TopicPartition {
+  readonly topic: KafkaTopic
+  readonly partition: number
+}
+
+const listOffsetsApi = apiVersions(
+  'ListOffsets',
+  kafka.listOffsetsV6,
+  kafka.listOffsetsV7,
+  kafka.listOffsetsV8,
+  kafka.listOffsetsV9,
+)
+
+/** Not a replica, but a client. */
+const noReplica = -1
+
+/**
+ * Offsets of the partitions, in their order: of the first record that is kept; the next to be written, as far as
+ * transactions are settled; of the first record as new as a time, or the end where there is none.
+ */
+export async function listOffsets(
+  client: KafkaClient,
+  partitions: readonly TopicPartition[],
+  query: OffsetQuery,
+): Promise<bigint[]> {
+  const found = new Map<string, bigint>()
+  const byLeader = Map.groupBy(partitions, ({ topic, partition }) => topic.leaders[partition] ?? -1)
+  await Promise.all([...byLeader].map(([leader, its]) => askLeader(client, { leader, its, query }, found)))
+  const offsets = partitions.map(({ topic, partition }) => found.get(`${topic.name}/${partition}`) ?? -1n)
+  if (typeof query !== 'object' || !offsets.includes(-1n)) return offsets
+  const ends = await listOffsets(client, partitions, 'latest')
+  return offsets.map((offset, i) => (offset === -1n ? ends[i]! : offset))
+}
+
+interface Asked {
+  readonly leader: number
+  readonly its: readonly TopicPartition[]
+  readonly query: OffsetQuery
+}
+
+async function askLeader(
+  client: KafkaClient,
+  { leader, its, query }: Asked,
+  found: Map<string, bigint>,
+): Promise<void> {
+  if (leader < 0) throw withoutLeader(client, its)
+  const topics = [...Map.groupBy(its, ({ topic }) => topic.name)].map(([name, partitions]) => ({
+    name,
+    partitions: partitions.map(({ partition }) => ({
+      partitionIndex: partition,
+      currentLeaderEpoch: -1,
+      timestamp: timestampOf(query),
+    })),
+  }))
+  const answer = await client.ask(leader, listOffsetsApi, noReplica, kafka.FetchIsolationLevels.READ_COMMITTED, topics)
+  for (const { name, partitions } of answer.topics)
+    for (const { partitionIndex, offset } of partitions) found.set(`${name}/${partitionIndex}`, offset)
+}
+
+function timestampOf(query: OffsetQuery): bigint {
+  if (typeof query === 'object') return BigInt(Math.floor(query.timestampMs))
+  return query === 'earliest' ? kafka.ListOffsetTimestamps.EARLIEST : kafka.ListOffsetTimestamps.LATEST
+}
+
+function withoutLeader(client: KafkaClient, its: readonly TopicPartition[]): MillraceError {
+  client.forget()
+  const names = its.map(({ topic, partition }) => `${topic.name}/${partition}`).join(', ')
+  return new MillraceError('KAFKA_UNREACHABLE', `kafka: no broker leads ${names} (are enough brokers up?)`, {
+    retryable: true,
+  })
+}

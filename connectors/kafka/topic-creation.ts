@@ -1,0 +1,36 @@
+/** Making topics. */
+import * as kafka from '@platformatic/kafka'
+import { apiVersions, type KafkaClient } from './client.ts'
+import { kafkaError, protocolCode, requestFailed } from './failures.ts'
+
+export interface NewTopic {
+  readonly name: string
+  readonly partitions: number
+  /** Kafka's own names and values (`cleanup.policy`, ...); the rest is the cluster's default. */
+  readonly configuration?: Readonly<Record<string, string>>
+}
+
+const createTopicsApi = apiVersions('CreateTopics', kafka.createTopicsV5, kafka.createTopicsV6, kafka.createTopicsV7)
+const timeoutMs = 15_000
+/** As many replicas as the cluster makes by default. */
+const defaultReplicas = -1
+
+/** Creates the topics that are not there; one that is keeps its partitions. */
+export async function createMissingTopics(client: KafkaClient, topics: readonly NewTopic[]): Promise<void> {
+  const there = await client.topics(topics.map(({ name }) => name))
+  for (const topic of topics) if (!there.has(topic.name)) await createTopic(client, topic)
+  client.forget()
+}
+
+async function createTopic(client: KafkaClient, { name, partitions, configuration = {} }: NewTopic): Promise<void> {
+  const configs = Object.entries(configuration).map(([key, value]) => ({ name: key, value }))
+  const request = { name, numPartitions: partitions, replicationFactor: defaultReplicas, assignments: [], configs }
+  try {
+    await client.ask(await client.controller(), createTopicsApi, [request], timeoutMs, false)
+  } catch (error) {
+    const code = (error as { context?: { code?: unknown } }).context?.code ?? protocolCode(error)
+    if (code === kafkaError.topicAlreadyExists) return // somebody else was faster
+    if (typeof code === 'number') throw requestFailed(`creating topic ${name}`, code)
+    throw error
+  }
+}
