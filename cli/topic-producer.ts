@@ -26,6 +26,12 @@ export async function openTopicProducer(options: TopicProducerOptions): Promise<
   return options.kafka ? clusterProducer(options.kafka) : embeddedProducer(options)
 }
 
+/**
+ * Records carry the time of their event, which may be long past: a cluster that counts days from there would drop them
+ * as soon as they are sent.
+ */
+const keptForever = { 'retention.ms': '-1' }
+
 async function clusterProducer(settings: KafkaSettings): Promise<TopicProducer> {
   const { openKafkaClient } = await import('../connectors/kafka/client.ts')
   const { kafkaProducer } = await import('../connectors/kafka/producer.ts')
@@ -36,7 +42,7 @@ async function clusterProducer(settings: KafkaSettings): Promise<TopicProducer> 
     createTopics: (topics, partitions) =>
       createMissingTopics(
         client,
-        topics.map((name) => ({ name, partitions })),
+        topics.map((name) => ({ name, partitions, configuration: keptForever })),
       ),
     send: (topic, batch) => producer.send(topic, batch),
     close: () => client.close(),

@@ -56,10 +56,15 @@ export async function openSink(description: SinkDescription, place: Place): Prom
       })
     }
     case 'kafka': {
-      const { fileLogSink } = await import('../connectors/file-log/sink.ts')
       const { logDir, duckdb, clock, ids } = place
       const { topic } = description.options as { topic?: string }
-      return fileLogSink({ dir: logDir, ...(topic === undefined ? {} : { topic }), duckdb: await duckdb(), clock, ids })
+      const target = topic === undefined ? {} : { topic }
+      if (place.kafka !== null) {
+        const { kafkaSink } = await import('../connectors/kafka/sink.ts')
+        return kafkaSink({ client: await place.kafkaClient(), ...target, duckdb, clock })
+      }
+      const { fileLogSink } = await import('../connectors/file-log/sink.ts')
+      return fileLogSink({ dir: logDir, ...target, duckdb: await duckdb(), clock, ids })
     }
     case 'olap': {
       const { olapSink } = await import('../connectors/duckdb/sink.ts')

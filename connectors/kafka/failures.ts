@@ -64,6 +64,7 @@ const retryableCodes: ReadonlySet<number> = new Set([
   kafkaError.unknownLeaderEpoch,
   kafkaError.unknownTopicId,
   kafkaError.inconsistentTopicId,
+  kafkaError.concurrentTransactions,
 ])
 
 /** Anything that the client threw while `what` was tried, as an error of ours. */

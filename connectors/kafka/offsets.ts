@@ -1,10 +1,11 @@
 /** Where partitions begin and end, and where a time falls in them. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as kafka from '@platformatic/kafka'
 import { MillraceError } from '../../engine/errors.ts'
 import { apiVersions, type KafkaClient, type KafkaTopic } from './client.ts'
 
-/** A place in a partition, asked for by name or by time. */
-export type OffsetQuery = 'earliest' | 'latest' | { readonly timestampMs: number }
+/** A place in a partition, asked for by name or by time; `written` counts records of open transactions as well. */
+export type OffsetQuery = 'earliest' | 'latest' | 'written' | { readonly timestampMs: number }
 
 /** One partition of a topic. */
 export interface TopicPartition {
@@ -61,7 +62,9 @@ async function askLeader(
       timestamp: timestampOf(query),
     })),
   }))
-  const answer = await client.ask(leader, listOffsetsApi, noReplica, kafka.FetchIsolationLevels.READ_COMMITTED, topics)
+  const { READ_COMMITTED, READ_UNCOMMITTED } = kafka.FetchIsolationLevels
+  const isolation = query === 'written' ? READ_UNCOMMITTED : READ_COMMITTED
+  const answer = await client.ask(leader, listOffsetsApi, noReplica, isolation, topics)
   for (const { name, partitions } of answer.topics)
     for (const { partitionIndex, offset } of partitions) found.set(`${name}/${partitionIndex}`, offset)
 }
@@ -77,4 +80,23 @@ function withoutLeader(client: KafkaClient, its: readonly TopicPartition[]): Mil
   return new MillraceError('KAFKA_UNREACHABLE', `kafka: no broker leads ${names} (are enough brokers up?)`, {
     retryable: true,
   })
+}
+
+const settlePauseMs = 10
+
+/**
+ * Waits until what is written to the partitions by now is settled, so that readers see it: a transaction's end is
+ * decided a moment before its markers are in the log. Gives up after `patienceMs`: another's may stay open.
+ */
+export async function awaitSettled(
+  client: KafkaClient,
+  partitions: readonly TopicPartition[],
+  patienceMs = 2_000,
+): Promise<void> {
+  const written = await listOffsets(client, partitions, 'written')
+  for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += settlePauseMs) {
+    const settled = await listOffsets(client, partitions, 'latest')
+    if (settled.every((offset, i) => offset >= written[i]!)) return
+    await sleep(settlePauseMs)
+  }
 }

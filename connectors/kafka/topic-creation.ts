@@ -2,6 +2,8 @@
 import * as kafka from '@platformatic/kafka'
 import { apiVersions, type KafkaClient } from './client.ts'
 import { kafkaError, protocolCode, requestFailed } from './failures.ts'
+import { insist } from './insist.ts'
+import { listOffsets } from './offsets.ts'
 
 export interface NewTopic {
   readonly name: string
@@ -18,8 +20,20 @@ const defaultReplicas = -1
 /** Creates the topics that are not there; one that is keeps its partitions. */
 export async function createMissingTopics(client: KafkaClient, topics: readonly NewTopic[]): Promise<void> {
   const there = await client.topics(topics.map(({ name }) => name))
-  for (const topic of topics) if (!there.has(topic.name)) await createTopic(client, topic)
+  const missing = topics.filter(({ name }) => !there.has(name))
+  if (missing.length === 0) return
+  for (const topic of missing) await createTopic(client, topic)
+  await insist(() => awaitLeaders(client, missing))
+}
+
+/** A topic is made before its partitions can be written to. */
+async function awaitLeaders(client: KafkaClient, topics: readonly NewTopic[]): Promise<void> {
   client.forget()
+  const found = await client.topics(topics.map(({ name }) => name))
+  for (const { name } of topics)
+    if (!found.has(name)) throw requestFailed(`creating topic ${name}`, kafkaError.unknownTopicOrPartition)
+  const partitions = [...found.values()].flatMap((topic) => topic.leaders.map((_, partition) => ({ topic, partition })))
+  await listOffsets(client, partitions, 'latest')
 }
 
 async function createTopic(client: KafkaClient, { name, partitions, configuration = {} }: NewTopic): Promise<void> {

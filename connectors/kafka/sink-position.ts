@@ -1,0 +1,85 @@
+/**
+ * How far a sink holds its source: the newest record of a topic of its own, written in the transactions that write the
+ * rows. One topic for each sink, so that no other's open transaction stands before its records.
+ */
+import type { Position } from '../../engine/contracts.ts'
+import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { type ProducerBatch, producerBatch } from '../records/producer-batch.ts'
+import { sourcePartition } from '../records/source-partition.ts'
+import type { KafkaClient } from './client.ts'
+import { awaitSettled, listOffsets } from './offsets.ts'
+import { kafkaReader } from './reader.ts'
+import { createMissingTopics } from './topic-creation.ts'
+
+/** What a commit leaves behind beside its rows. */
+export interface HeldPosition {
+  readonly position: Position
+  readonly fingerprint: string
+  /** Of the commit that wrote this. */
+  readonly txnId: string
+  readonly rows: number
+}
+
+/** Name of the topic: of letters that a topic's name may have. */
+export function positionTopic(client: KafkaClient, pipeline: string, target: string | null): string {
+  return `${client.settings.groupPrefix}position.${pipeline}.${target ?? 'topics'}`.slice(0, 249)
+}
+
+/** Only the newest record matters; the broker may drop the others. */
+export function createPositionTopic(client: KafkaClient, name: string): Promise<void> {
+  const configuration = { 'cleanup.policy': 'compact', 'segment.bytes': String(16 * 2 ** 20) }
+  return createMissingTopics(client, [{ name, partitions: 1, configuration }])
+}
+
+/** The record that a commit writes. */
+export function positionRecord(held: HeldPosition, nowMs: number): ProducerBatch {
+  const batch = producerBatch()
+  const position = Object.fromEntries([...held.position].map(([name, next]) => [name, String(next)]))
+  const value = Buffer.from(JSON.stringify({ ...held, position }))
+  batch.add({ partition: 0, key: Buffer.from('position'), value, timestampMs: nowMs })
+  return batch
+}
+
+/** Offsets looked through at first: the newest record is near the end, unless many transactions were given up. */
+const tailOffsets = 64n
+
+/** The newest committed record; null if there is none. */
+export async function readHeldPosition(client: KafkaClient, name: string): Promise<HeldPosition | null> {
+  const topic = (await client.topics([name])).get(name)
+  if (topic === undefined) return null
+  const partitions = [{ topic, partition: 0 }]
+  await awaitSettled(client, partitions)
+  const [earliest = 0n] = await listOffsets(client, partitions, 'earliest')
+  const [latest = 0n] = await listOffsets(client, partitions, 'latest')
+  const tail = latest - tailOffsets
+  if (tail > earliest) {
+    const found = await newestIn(client, name, tail, latest)
+    if (found !== null) return found
+  }
+  return newestIn(client, name, earliest, latest)
+}
+
+async function newestIn(client: KafkaClient, name: string, start: bigint, end: bigint): Promise<HeldPosition | null> {
+  const reader = kafkaReader({ client, onDataLoss: 'continue', identity: new Map() })
+  const range = { sourcePartition: sourcePartition(name, 0), start, end }
+  const options = { maxBytes: Number.MAX_SAFE_INTEGER, signal: new AbortController().signal }
+  let newest: Uint8Array | null = null
+  for await (const { table } of reader.read(range, options))
+    if (table.numRows > 0) newest = table.getChild('value')!.get(table.numRows - 1) as Uint8Array
+  return newest === null ? null : parse(name, newest)
+}
+
+function parse(topic: string, value: Uint8Array): HeldPosition {
+  try {
+    const { position, ...rest } = JSON.parse(Buffer.from(value).toString('utf8')) as HeldPosition & {
+      readonly position: Readonly<Record<string, string>>
+    }
+    return { ...rest, position: new Map(Object.entries(position).map(([name, next]) => [name, BigInt(next)])) }
+  } catch (cause) {
+    throw new MillraceError(
+      'SINK_FAILED',
+      `topic ${topic} holds a position that cannot be read: ${messageOf(cause)} (has somebody else written to it?)`,
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,153 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
+import { systemClock as clock, systemIds } from '../../engine/clock.ts'
+import type { SinkCommit } from '../../engine/contracts.ts'
+import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
+import { armFault } from '../../engine/fault-points.ts'
+import { type SinkSubject, sinkChecks } from '../conformance.ts'
+import { sourcePartition } from '../records/source-partition.ts'
+import { type KafkaClient, openKafkaClient } from './client.ts'
+import { listOffsets } from './offsets.ts'
+import { kafkaReader } from './reader.ts'
+import { kafkaSink } from './sink.ts'
+import { createMissingTopics } from './topic-creation.ts'
+import { beginTransaction } from './transaction.ts'
+
+const brokers = process.env.MILLRACE_TEST_KAFKA ?? ''
+
+describe.skipIf(brokers === '')('a topic of a cluster as a sink (needs KAFKA_BROKERS)', () => {
+  const root = mkdtempSync(join(tmpdir(), 'millrace-kafka-sink-'))
+  let client: KafkaClient
+  let database: Duckdb
+  let made = 0
+
+  beforeAll(async () => {
+    database = await openDuckdb({ memoryLimitBytes: 256 * 2 ** 20, threads: 2, tempDir: root })
+    client = openKafkaClient({
+      brokers: brokers.split(','),
+      clientId: 'sink-test',
+      tls: null,
+      sasl: null,
+      groupPrefix: `t-${systemIds.uuid()}-`,
+      groupMember: null,
+    })
+  })
+  afterAll(async () => {
+    armFault(null)
+    await client.close()
+    await database.close()
+    rmSync(root, { recursive: true, force: true })
+  })
+
+  async function rowsAsParquet(query: string): Promise<SinkCommit['outputs']> {
+    made += 1
+    const path = join(root, `${made}.parquet`)
+    const file = await database.withConnection((connection) => copyToParquet(connection, query, path))
+    return new Map([['rows', [file]]])
+  }
+
+  /** A sink over a topic of its own; pipelines of different subjects never share a transactional id. */
+  async function subject(): Promise<SinkSubject & { readonly topic: string }> {
+    const topic = `sink-${systemIds.uuid()}`
+    await createMissingTopics(client, [{ name: topic, partitions: 2, configuration: { 'retention.ms': '-1' } }])
+    return {
+      topic,
+      open: async () => kafkaSink({ client, topic, duckdb: async () => database, clock }),
+      outputs: (batch) => rowsAsParquet(`SELECT 'key ${batch}' AS key, 'value ${batch}' AS value`),
+      countRows: async () => (await committed(topic)).length,
+    }
+  }
+
+  /** Values of all committed records, in no particular order. */
+  async function committed(name: string): Promise<string[]> {
+    client.forget()
+    const topic = (await client.topics([name])).get(name)!
+    const reader = kafkaReader({ client, onDataLoss: 'fail', identity: new Map() })
+    const values: string[] = []
+    for (let partition = 0; partition < topic.leaders.length; partition += 1) {
+      const [end = 0n] = await listOffsets(client, [{ topic, partition }], 'latest')
+      const range = { sourcePartition: sourcePartition(name, partition), start: 0n, end }
+      const options = { maxBytes: 2 ** 30, signal: new AbortController().signal }
+      for await (const { table } of reader.read(range, options))
+        for (const value of table.getChild('value')!) values.push(Buffer.from(value as Uint8Array).toString())
+    }
+    return values
+  }
+
+  const commitOf = async (its: SinkSubject, batch: number): Promise<SinkCommit> => ({
+    pipeline: 'p',
+    txnId: `txn ${batch} ${systemIds.uuid()}`,
+    fingerprint: 'f',
+    ranges: [{ sourcePartition: 'source/0', start: BigInt(batch), end: BigInt(batch + 1) }],
+    initial: new Map(),
+    outputs: await its.outputs(batch),
+    columns: new Map(),
+    signal: new AbortController().signal,
+  })
+
+  for (const check of sinkChecks)
+    test(check.name, async () => {
+      await check.run(await subject())
+    })
+
+  test.each(['store-before-commit', 'store-after-commit'] as const)(
+    'a commit that dies at %s is written once when it is tried again',
+    async (point) => {
+      const its = await subject()
+      const sink = await its.open()
+      const commit = await commitOf(its, 0)
+      armFault({ point, passage: 1, action: 'throw' })
+      await expect(sink.commit(commit)).rejects.toMatchObject({ code: 'FAULT_INJECTED' })
+      armFault(null)
+      const { position } = await sink.position('p')
+      expect(position.get('source/0')).toBe(point === 'store-after-commit' ? 1n : undefined)
+      if (position.get('source/0') === undefined) await sink.commit({ ...commit, outputs: await its.outputs(0) })
+      expect(await committed(its.topic)).toEqual(['value 0'])
+    },
+  )
+
+  test('rows of a transaction that nobody ended are never seen, and do not hold up the next commit', async () => {
+    const its = await subject()
+    const { producerBatch } = await import('../records/producer-batch.ts')
+    const { createPositionTopic, positionTopic } = await import('./sink-position.ts')
+    const id = positionTopic(client, 'p', its.topic)
+    await createPositionTopic(client, id)
+    const abandoned = await beginTransaction(client, id)
+    const batch = producerBatch()
+    batch.add({ key: null, value: Buffer.from('of a process that died'), timestampMs: 0 })
+    await abandoned.send(its.topic, batch)
+    const sink = await its.open()
+    expect((await sink.commit(await commitOf(its, 0))).kind).toBe('committed')
+    expect(await committed(its.topic)).toEqual(['value 0'])
+    await expect(abandoned.end('commit')).rejects.toMatchObject({ code: 'KAFKA_REQUEST_FAILED' })
+    expect(await committed(its.topic)).toEqual(['value 0'])
+  })
+
+  test('keys, nulls, headers and times arrive as they were', async () => {
+    const its = await subject()
+    const sink = await its.open()
+    const outputs = await rowsAsParquet(
+      `SELECT NULL::BLOB AS key, NULL::BLOB AS value, TIMESTAMPTZ '1969-07-20 20:17:40.123Z' AS timestamp,
+       [{key: 'a', value: 'x'::BLOB}, {key: 'a', value: ''::BLOB}] AS headers`,
+    )
+    await sink.commit({ ...(await commitOf(its, 0)), outputs })
+    const topic = (await client.topics([its.topic])).get(its.topic)!
+    const rows: unknown[] = []
+    for (const partition of [0, 1]) {
+      const [end = 0n] = await listOffsets(client, [{ topic, partition }], 'latest')
+      const reader = kafkaReader({ client, onDataLoss: 'fail', identity: new Map() })
+      const range = { sourcePartition: sourcePartition(its.topic, partition), start: 0n, end }
+      for await (const { table } of reader.read(range, { maxBytes: 1e6, signal: new AbortController().signal }))
+        rows.push(...table.toArray().map((row) => row?.toJSON()))
+    }
+    expect(rows).toMatchObject([{ key: null, value: null, timestamp: Date.parse('1969-07-20T20:17:40.123Z') }])
+    const [row] = rows as { headers: Iterable<{ key: string; value: Uint8Array }> }[]
+    expect([...row!.headers].map(({ key, value }) => [key, Buffer.from(value).toString()])).toEqual([
+      ['a', 'x'],
+      ['a', ''],
+    ])
+  })
+})
