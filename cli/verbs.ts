@@ -109,6 +109,21 @@ export const verbs: readonly VerbSpec[] = [
     },
   },
   {
+    verb: 'audit',
+    arguments: '<table>',
+    minArguments: 1,
+    maxArguments: 1,
+    help: 'Proves from the log of a table that the ranges which its commits covered follow each other without gap or overlap, and counts their rows. Exit code 1 if they do not.',
+    options: {
+      pipeline: { type: 'string', placeholder: 'NAME', help: 'only the ranges of one pipeline' },
+      rows: {
+        type: 'boolean',
+        help: 'also read topic, partition and offset of every row: each must lie in a range, once; counts rows by offset',
+      },
+      json,
+    },
+  },
+  {
     verb: 'dead-letters list',
     arguments: '[table]',
     minArguments: 0,
