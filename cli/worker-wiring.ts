@@ -36,5 +36,8 @@ export function openWorkerRuntime(setup: WorkspaceWorkerSetup): WorkerRuntime {
     const { kafkaReader } = await import('../connectors/kafka/reader.ts')
     return kafkaReader({ client: await kafkaClient(setup.kafka), onDataLoss, identity })
   }
-  return { run: (task, signal) => runColumns(task, { openReader }, signal) }
+  return {
+    run: (task, signal) => runColumns(task, { openReader }, signal),
+    close: async () => (await client)?.close(),
+  }
 }

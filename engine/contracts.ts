@@ -157,7 +157,7 @@ export interface RecordReader {
   close(): Promise<void>
 }
 
-/** Consecutive records of one source partition. */
+/** Consecutive records of one source partition. Valid until the next is asked for: its memory may be used again. */
 export interface RecordChunk {
   readonly table: ArrowTable
   /** Next offset to read after this chunk: past every record, gaps included. */

@@ -78,6 +78,12 @@ function setInt64({ halves }: Int64Halves, row: number, high: number, low: numbe
   halves[2 * row + 1] = high + Math.floor(low / 0x1_0000_0000)
 }
 
+/** Sets milliseconds as microseconds: multiplied as one number, times after the year 2255 would be rounded. */
+function setMicroseconds(column: Int64Halves, row: number, milliseconds: number): void {
+  const high = Math.floor(milliseconds / 0x1_0000_0000)
+  setInt64(column, row, high * 1000, (milliseconds - high * 0x1_0000_0000) * 1000)
+}
+
 /** Columns being filled. */
 interface Columns {
   rows: number
@@ -174,7 +180,7 @@ function readRecords(
       if (used + size > wanted.maxBytes && !(wanted.first && columns.rows === 0)) return head.baseOffset + BigInt(delta)
       cursor = start
       addRecord(columns, bytes)
-      setInt64(columns.timestamps, columns.rows, 0, (stamp ?? head.baseTimestamp + timestamp) * 1000)
+      setMicroseconds(columns.timestamps, columns.rows, stamp ?? head.baseTimestamp + timestamp)
       setInt64(columns.offsets, columns.rows, baseHigh, baseLow + delta)
       columns.rows += 1
     }

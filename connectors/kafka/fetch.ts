@@ -11,8 +11,8 @@ export interface Fetched {
   readonly logStartOffset: bigint
   /** Transactions in these records that were aborted: whose, and from which offset on. */
   readonly aborted: readonly AbortedTransaction[]
-  /** Record batches one after another, the last one perhaps cut short; ours to overwrite. */
-  readonly records: Buffer
+  /** Record batches one after another, the last one perhaps cut short: the pieces in which they arrived. */
+  readonly pieces: readonly Buffer[]
   /** More than 0: the broker held back because of a quota. */
   readonly throttleMs: number
 }
@@ -78,7 +78,7 @@ function parseFetched(_correlation: number, _key: number, _version: number, read
     true,
   )
   if (found !== null && errorCode === 0) return found
-  const none = { lastStableOffset: -1n, logStartOffset: -1n, aborted: [], records: Buffer.alloc(0) }
+  const none = { lastStableOffset: -1n, logStartOffset: -1n, aborted: [], pieces: [] }
   return { errorCode, throttleMs, ...none }
 }
 
@@ -91,8 +91,8 @@ function parsePartition(reader: kafka.Reader, throttleMs: number): Fetched {
   const aborted = reader.readNullableArray((each) => ({ producerId: each.readInt64(), firstOffset: each.readInt64() }))
   reader.readInt32() // preferred replica
   const size = reader.readUnsignedVarInt() - 1
-  const records = size > 0 ? reader.buffer.slice(reader.position, reader.position + size) : Buffer.alloc(0)
+  const pieces = size > 0 ? reader.buffer.subarray(reader.position, reader.position + size).buffers : []
   if (size > 0) reader.skip(size)
   reader.readTaggedFields()
-  return { errorCode, throttleMs, lastStableOffset, logStartOffset, aborted: aborted ?? [], records }
+  return { errorCode, throttleMs, lastStableOffset, logStartOffset, aborted: aborted ?? [], pieces }
 }

@@ -10,6 +10,7 @@ import { kafkaError, rangeLost, requestFailed } from './failures.ts'
 import { type Fetched, fetchApi, fetchArguments } from './fetch.ts'
 import { listOffsets } from './offsets.ts'
 import { batchHeads, endOffset, settledBatches } from './record-batch.ts'
+import { borrowMemory, type RecordMemory } from './record-memory.ts'
 import { isCompacted } from './topic-configuration.ts'
 
 export interface KafkaReaderOptions {
@@ -34,30 +35,45 @@ const leaderPauseMs = 250
  */
 export function kafkaReader(options: KafkaReaderOptions): RecordReader {
   return {
-    async *read(range, { maxBytes, signal }) {
+    async *read(range, limits) {
       if (range.start >= range.end) return
       const reading = await openReading(options, range)
-      let at = range.start
-      let left = maxBytes
-      let first = true
-      let ahead: Promise<Fetched> | null = null
-      while (at < range.end && left > 0) {
-        signal.throwIfAborted()
-        const fetched: Fetched = await (ahead ?? fetchAt(reading, at))
-        const heads = batchHeads(fetched.records, reading.place)
-        const next: bigint = heads.length > 0 ? endOffset(heads.at(-1)!) : await afterNothing(reading, fetched, at)
-        ahead = next < range.end && fetched.records.length < left ? inAdvance(reading, next) : null
-        const wanted = { ...reading, start: at, end: range.end, maxBytes: left, first }
-        const settled = settledBatches(fetched.records, heads, fetched.aborted)
-        const { table, bytes, fullAt } = decodeRecords(fetched.records, settled, wanted)
-        at = fullAt ?? (next < range.end ? next : range.end)
-        left -= bytes
-        first &&= table.numRows === 0
-        yield { table, end: at } satisfies RecordChunk
-        if (fullAt !== null) return
+      const memory = borrowMemory()
+      try {
+        yield* readChunks(reading, memory, limits)
+      } finally {
+        memory.giveBack()
       }
     },
     async close() {},
+  }
+}
+
+async function* readChunks(
+  reading: Reading,
+  memory: RecordMemory,
+  { maxBytes, signal }: { readonly maxBytes: number; readonly signal: AbortSignal },
+): AsyncGenerator<RecordChunk> {
+  const { range } = reading
+  let at = range.start
+  let left = maxBytes
+  let first = true
+  let ahead: Promise<Fetched> | null = null
+  while (at < range.end && left > 0) {
+    signal.throwIfAborted()
+    const fetched: Fetched = await (ahead ?? fetchAt(reading, at))
+    const records = memory.gather(fetched.pieces)
+    const heads = batchHeads(records, reading.place)
+    const next: bigint = heads.length > 0 ? endOffset(heads.at(-1)!) : await afterNothing(reading, fetched, at)
+    ahead = next < range.end && records.length < left ? inAdvance(reading, next) : null
+    const wanted = { ...reading, start: at, end: range.end, maxBytes: left, first }
+    const settled = settledBatches(records, heads, fetched.aborted)
+    const { table, bytes, fullAt } = decodeRecords(records, settled, wanted)
+    at = fullAt ?? (next < range.end ? next : range.end)
+    left -= bytes
+    first &&= table.numRows === 0
+    yield { table, end: at }
+    if (fullAt !== null) return
   }
 }
 

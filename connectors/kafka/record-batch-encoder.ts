@@ -1,6 +1,7 @@
 /** From columns of records to one record batch (Kafka implementation guide, "Record Batch", magic 2). */
-import { type CompressionAlgorithmValue, compressionsAlgorithms, crc32c } from '@platformatic/kafka'
+import { type CompressionAlgorithmValue, compressionsAlgorithms } from '@platformatic/kafka'
 import type { RecordColumns, RecordHeader } from '../records/producer-batch.ts'
+import { crc32c } from './checksum.ts'
 
 /** Who sends a batch; a broker that has it already does not take it twice. */
 export interface BatchStamp {

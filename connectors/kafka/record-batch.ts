@@ -2,8 +2,9 @@
  * Record batches as a broker keeps them (Kafka implementation guide, "Record Batch", magic 2): which of them count,
  * and their records' bytes.
  */
-import { compressionsAlgorithmsByBitmask, crc32c } from '@platformatic/kafka'
+import { compressionsAlgorithmsByBitmask } from '@platformatic/kafka'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { crc32c } from './checksum.ts'
 import type { AbortedTransaction } from './fetch.ts'
 
 /** The head of one batch. */
@@ -25,6 +26,8 @@ export interface BatchHead {
 }
 
 const headBytes = 61
+/** As far as the format's number, which is at the same place in all formats. */
+const formatBytes = 17
 const compressionMask = 0x07
 const stampedByBroker = 0x08
 const transactional = 0x10
@@ -48,7 +51,7 @@ export function brokerTimestamp(head: BatchHead): number | null {
  */
 export function batchHeads(bytes: Buffer, place: string): BatchHead[] {
   const heads: BatchHead[] = []
-  for (let at = 0; bytes.length - at >= headBytes; ) {
+  for (let at = 0; bytes.length - at >= formatBytes; ) {
     const next = at + 12 + bytes.readInt32BE(at + 8)
     if (next > bytes.length) break
     heads.push(readHead(bytes, at, next, place))

@@ -65,7 +65,7 @@ async function newestIn(client: KafkaClient, name: string, start: bigint, end: b
   const options = { maxBytes: Number.MAX_SAFE_INTEGER, signal: new AbortController().signal }
   let newest: Uint8Array | null = null
   for await (const { table } of reader.read(range, options))
-    if (table.numRows > 0) newest = table.getChild('value')!.get(table.numRows - 1) as Uint8Array
+    if (table.numRows > 0) newest = Uint8Array.from(table.getChild('value')!.get(table.numRows - 1) as Uint8Array)
   return newest === null ? null : parse(name, newest)
 }
 

@@ -2,14 +2,7 @@
 import { openAsBlob, readFileSync } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import {
-  Table as ArrowTable,
-  DataType as ArrowType,
-  type RecordBatch,
-  type Schema,
-  tableFromIPC,
-  tableToIPC,
-} from 'apache-arrow'
+import { Table as ArrowTable, DataType as ArrowType, type RecordBatch, type Schema, tableFromIPC } from 'apache-arrow'
 import * as wasm from 'parquet-wasm/esm'
 import { isSystemError, MillraceError, messageOf } from '../errors.ts'
 import { faultPoint } from '../fault-points.ts'
@@ -17,6 +10,7 @@ import type { ParquetFile } from '../schema.ts'
 import { emptyBatch } from './arrow.ts'
 import { collectStatistics } from './arrow-statistics.ts'
 import { columnsOf } from './arrow-types.ts'
+import { ipcMessage } from './ipc-message.ts'
 import { asWritten, dictionaryColumns, storedSchema } from './parquet-schema.ts'
 
 /** Encoded bytes after which a row group ends. */
@@ -176,7 +170,7 @@ function startEncoder(file: FileHandle, properties: wasm.WriterProperties): Enco
   failed.catch(() => {}) // reported by whoever waits on it: push or finish
   return {
     async push(batch) {
-      const table = wasm.Table.fromIPCStream(tableToIPC(new ArrowTable([batch]), 'stream'))
+      const table = wasm.Table.fromIPCStream(ipcMessage(batch))
       try {
         for (const part of table.recordBatches()) await Promise.race([input.write(part), failed])
       } finally {

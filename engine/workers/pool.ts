@@ -84,6 +84,6 @@ export function inlineExecutor(runtime: WorkerRuntime): Executor {
       signal.throwIfAborted()
       return runtime.run(task, signal)
     },
-    async close() {},
+    close: async () => runtime.close?.(),
   }
 }

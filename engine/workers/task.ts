@@ -9,6 +9,8 @@ export type WorkerTask = Omit<StageRun, 'signal'>
 /** What a wiring module gives a thread: the means to run tasks. */
 export interface WorkerRuntime {
   run(task: WorkerTask, signal: AbortSignal): Promise<StageResult>
+  /** Lets go of what it keeps open between tasks; a thread that ends need not call it. */
+  close?(): Promise<void>
 }
 
 /** Plain data that a wiring module opens its runtime from. */
