@@ -15,6 +15,7 @@ import { differences } from '../cli/dump.ts'
 import { type FaultPoint, faultPoints } from '../engine/fault-points.ts'
 import { millrace, succeed } from './command.ts'
 import { dumpOf } from './dump.ts'
+import { seededDraw } from './random.ts'
 
 const { values } = parseArgs({
   options: {
@@ -29,15 +30,7 @@ const titles = Number(values.titles)
 const root = mkdtempSync(join(tmpdir(), 'millrace-sweep-'))
 const [killed, whole] = [join(root, 'killed'), join(root, 'whole')]
 
-/** Mulberry32: small, and the same everywhere. */
-let state = seed
-function random(): number {
-  state = (state + 0x6d2b79f5) | 0
-  let t = Math.imul(state ^ (state >>> 15), 1 | state)
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-}
-const draw = (below: number): number => Math.floor(random() * below)
+const draw = seededDraw(seed)
 
 async function simulateSlice(slice: number): Promise<void> {
   const noise = ['--duplicate', '0.1', '--late', '0.1', '--corrupt', '0.05', '--shuffle', '20']
