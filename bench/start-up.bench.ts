@@ -4,8 +4,8 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { smallDocuments } from './documents.ts'
-import type { BenchResult } from './pipelines.bench.ts'
 import { fillLog } from './prepare.ts'
+import type { BenchResult } from './result.ts'
 
 const main = join(import.meta.dirname, '../cli/main.ts')
 
