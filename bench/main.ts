@@ -6,6 +6,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { kafkaClients } from './kafka-clients.bench.ts'
 import { kafkaToDelta } from './kafka-to-delta.bench.ts'
 import { machineFacts } from './machine.ts'
 import { type BenchOptions, benchArguments } from './options.ts'
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, (dir: string, options: BenchOptions) => A
   bronze,
   silver,
   'kafka-to-delta': kafkaToDelta,
+  'kafka-clients': kafkaClients,
 }
 const { names, options } = benchArguments(process.argv.slice(2))
 const unknown = names.filter((name) => !(name in benches))
