@@ -75,7 +75,7 @@ async function live(slot: number): Promise<void> {
     MILLRACE_FAULT: fault,
     KAFKA_GROUP_MEMBER: `slot-${slot}`,
   })
-  const patienceMs = 1_500 + draw(4_000)
+  const patienceMs = point === null ? 1_000 + draw(3_000) : 10_000
   const outcome = await Promise.race([running, sleep(patienceMs).then(() => null)])
   if (outcome === null) running.child.kill(draw(3) === 0 ? 'SIGTERM' : 'SIGKILL')
   const ended = await running
@@ -84,7 +84,8 @@ async function live(slot: number): Promise<void> {
     total += 1
     const cause = outcome === null ? 'any moment' : (point ?? 'any moment')
     kills.set(cause, (kills.get(cause) ?? 0) + 1)
-  } else if (ended.status !== 0) failures.push(`${ended.lines.slice(-3).join('\n')}\n${ended.errors}`)
+  } else if (ended.status !== 0 && ended.signal !== 'SIGTERM')
+    failures.push(`${ended.lines.slice(-3).join('\n')}\n${ended.errors}`)
 }
 
 async function keepAlive(slot: number): Promise<void> {
