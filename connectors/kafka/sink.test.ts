@@ -16,7 +16,7 @@ import { kafkaSink } from './sink.ts'
 import { createMissingTopics } from './topic-creation.ts'
 import { beginTransaction } from './transaction.ts'
 
-const brokers = process.env.MILLRACE_TEST_KAFKA ?? ''
+const brokers = process.env.MILLRACE_TEST_KAFKA_BROKERS ?? ''
 
 describe.skipIf(brokers === '')('a topic of a cluster as a sink (needs KAFKA_BROKERS)', () => {
   const root = mkdtempSync(join(tmpdir(), 'millrace-kafka-sink-'))
