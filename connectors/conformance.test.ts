@@ -140,11 +140,15 @@ const sources: Readonly<Record<string, () => Promise<RecordSourceSubject>>> = {
       await producer.append('t', batch)
     }
     await producer.close()
-    return { source: fileLogSource({ dir, choice: { topic: 't' }, clock }), reader: fileLogReader({ dir }) }
+    return {
+      source: fileLogSource({ dir, choice: { topic: 't' }, clock }),
+      reader: fileLogReader({ dir }),
+      cutsByBytes: true,
+    }
   },
   async memory() {
     const records = Array.from({ length: 10 }, (_, i) => ({ partition: i % 2, value: `record ${i}` }))
-    return memorySource({ records })
+    return { ...memorySource({ records }), cutsByBytes: true }
   },
 }
 

@@ -159,6 +159,8 @@ export const sinkChecks: readonly Check<SinkSubject>[] = [
 export interface RecordSourceSubject {
   readonly source: RecordSource
   readonly reader: RecordReader
+  /** False for a source that knows no sizes before it reads: there the reader alone keeps the limit of bytes. */
+  readonly cutsByBytes: boolean
 }
 
 async function read(
@@ -219,7 +221,7 @@ export const recordSourceChecks: readonly Check<RecordSourceSubject>[] = [
   },
   {
     name: 'cuts tile a range, keep the limit, and hold one record at least',
-    async run({ source, reader }) {
+    async run({ source, reader, cutsByBytes }) {
       for (const range of await wholeRanges(source)) {
         const all: bigint[] = []
         for (let start = range.start; start < range.end; ) {
@@ -232,7 +234,7 @@ export const recordSourceChecks: readonly Check<RecordSourceSubject>[] = [
         }
         assert.deepEqual(all, (await read(reader, range)).offsets)
         const tiny = await source.cut(range, { maxRecords: 2 ** 30, maxBytes: 1 })
-        assert.equal(tiny.end - tiny.start, 1n)
+        assert.equal(tiny.end - tiny.start, cutsByBytes ? 1n : range.end - range.start)
       }
     },
   },

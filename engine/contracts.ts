@@ -85,7 +85,8 @@ interface SourceBase {
   latest(): Promise<Position>
   /**
    * The largest prefix of `range` that holds at most the limits, and at least one unit (a record, a table version)
-   * if the range is not empty. Reads no values.
+   * if the range is not empty. Reads no values: a source that knows no sizes before it reads leaves the bytes to its
+   * reader.
    */
   cut(range: Range, limits: Pick<Limits, 'maxRecords' | 'maxBytes'>): Promise<Range>
   /** Records still to be read in `range`, for lag; exact where cheap, else an estimate. */

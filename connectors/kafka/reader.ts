@@ -25,6 +25,7 @@ export interface KafkaReaderOptions {
 const fetchBytes = 4 * 2 ** 20
 /** Answers without records, from a broker that should have some, before they are taken to be gone. */
 const maxEmptyAnswers = 4
+const maxAnswersAtEnd = 12
 /** Tries to find who leads a partition, a little apart, before the batch is given back. */
 const maxLeaderTries = 8
 const leaderPauseMs = 250
@@ -152,10 +153,19 @@ const leaderErrors: ReadonlySet<number> = new Set([
 async function afterNothing(reading: Reading, fetched: Fetched, at: bigint): Promise<bigint> {
   if (fetched.errorCode === kafkaError.offsetOutOfRange) return afterLoss(reading, at)
   if (fetched.throttleMs === 0) reading.emptyAnswers += 1
-  if (reading.emptyAnswers < maxEmptyAnswers) return at
-  const { topic, place, range } = reading
+  const { topic, partition, place, range } = reading
+  const ended = fetched.lastStableOffset < range.end // for good, or until a new leader knows how far others are
+  if (reading.emptyAnswers < (ended ? maxAnswersAtEnd : maxEmptyAnswers)) return at
+  if (ended)
+    throw rangeLost({
+      topic,
+      partition,
+      start: at,
+      end: range.end,
+      why: `the log ends at offset ${fetched.lastStableOffset}`,
+    })
   // Only compaction leaves nothing at all behind: there, the end of what is wanted may be such a gap.
-  if (fetched.lastStableOffset >= range.end && (await isCompacted(reading.client, topic))) return range.end
+  if (await isCompacted(reading.client, topic)) return range.end
   throw new MillraceError(
     'KAFKA_REQUEST_FAILED',
     `kafka: ${place}: the broker gives no records from offset ${at} on, though they end at ${fetched.lastStableOffset} (see its log)`,
