@@ -36,14 +36,14 @@ export const kafkaSettings = {
 export function readKafka(value: <T>(setting: Setting<T>) => T, problems: string[]): KafkaSettings | null {
   const s = kafkaSettings
   const brokers = value(s.brokers as Setting<readonly string[]>)
-  if (brokers.length === 0) return null
   const protocol = value(s.protocol as Setting<Protocol>)
   const username = value(s.user)
   const password = value(s.password)
+  const mechanism = value(s.mechanism as Setting<SaslMechanism>)
+  if (brokers.length === 0) return null
   const authenticates = protocol.startsWith('SASL_')
   if (authenticates && (username === '' || password === ''))
     problems.push(`KAFKA_SECURITY_PROTOCOL: ${protocol} needs KAFKA_USER and KAFKA_PASSWORD`)
-  const mechanism = value(s.mechanism as Setting<SaslMechanism>)
   return {
     brokers,
     clientId: value(s.clientId as Setting<string>),

@@ -1,5 +1,7 @@
 /** One task of a columns stage: reads, runs the steps, writes Parquet. What leaves it is small: files and counts. */
 
+import { emptyBatch, tableOf } from '../../engine/batch/arrow.ts'
+import { recordSchema } from '../../engine/batch/record-columns.ts'
 import { systemClock, systemIds } from '../../engine/clock.ts'
 import type {
   Clock,
@@ -59,6 +61,7 @@ async function runInputs(task: WorkerTask, running: Running): Promise<StageResul
       const reader = await runtime.openReader(input.source, input.identity ?? new Map())
       try {
         const read = await readRanges(reader, input.ranges, bounds, (table) => chain(id, table))
+        if (read.rows === 0) await running.chain(id, noRecords) // tables may have to be made for nothing yet
         ranges.push(...read.ranges)
         rowsIn += read.rows
         bytesIn += read.bytes
@@ -76,6 +79,8 @@ async function runInputs(task: WorkerTask, running: Running): Promise<StageResul
   const outputs = await running.outputs.finish()
   return { outputs, columns: running.outputs.columns(), ranges, rowsIn, bytesIn, violations: new Map() }
 }
+
+const noRecords = tableOf([emptyBatch(recordSchema.fields)])
 
 /** Passes `worker-read` when the first rows have been read, before anything is written. */
 function passingFirst(chain: Chain): Chain {
