@@ -70,8 +70,11 @@ async function askLeader(
 }
 
 function timestampOf(query: OffsetQuery): bigint {
-  if (typeof query === 'object') return BigInt(Math.floor(query.timestampMs))
-  return query === 'earliest' ? kafka.ListOffsetTimestamps.EARLIEST : kafka.ListOffsetTimestamps.LATEST
+  // Times before 1970 are names of places to a broker (-1 is its end), and no record is older than its first.
+  if (typeof query === 'object' && query.timestampMs >= 0) return BigInt(Math.floor(query.timestampMs))
+  return query === 'earliest' || typeof query === 'object'
+    ? kafka.ListOffsetTimestamps.EARLIEST
+    : kafka.ListOffsetTimestamps.LATEST
 }
 
 function withoutLeader(client: KafkaClient, its: readonly TopicPartition[]): MillraceError {

@@ -76,7 +76,8 @@ export function kafkaSource(options: KafkaSourceOptions): RecordSource {
       return new Map([...topics.values()].map(({ name, id }) => [identityPartition(name), identityPosition(id)]))
     },
     async cut(range, { maxRecords }) {
-      const most = range.start + BigInt(Math.max(1, maxRecords))
+      const missing = onDataLoss === 'continue' ? await missingPart(range) : null
+      const most = (missing?.end ?? range.start) + BigInt(Math.max(1, maxRecords))
       return { ...range, end: most < range.end ? most : range.end }
     },
     async count(range) {

@@ -5,7 +5,9 @@ import { recordSourceChecks } from '../conformance.ts'
 import { producerBatch } from '../records/producer-batch.ts'
 import { cluster, eventually, openTestCluster, type TestCluster } from './cluster.testing.ts'
 import { listOffsets } from './offsets.ts'
+import { produceApi } from './produce.ts'
 import { kafkaReader } from './reader.ts'
+import { handBatch } from './records.testing.ts'
 import { beginTransaction } from './transaction.ts'
 
 const text = (hex: string | null): string | null => (hex === null ? null : Buffer.from(hex, 'hex').toString())
@@ -28,6 +30,17 @@ describe.skipIf(cluster.brokers === '')('what a cluster does, and what becomes o
 
   async function deleteBefore(topic: string, offset: bigint): Promise<void> {
     await on.admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset }] }] })
+  }
+
+  /** By a producer that is not idempotent: of those, compaction leaves not even an empty batch. */
+  async function sendPlainly(topic: string, ...records: readonly (readonly [key: string, value: string | null])[]) {
+    const leader = (await on.client.topics([topic])).get(topic)!.leaders[0]!
+    const bytes = handBatch({
+      baseOffset: 0n,
+      records: records.map(([key, value]) => ({ key, value })),
+      baseTimestamp: BigInt(Date.now()),
+    })
+    await on.client.ask(leader, produceApi, { topic, transactionId: null, batches: [{ partition: 0, bytes }] })
   }
 
   for (const check of recordSourceChecks)
@@ -58,6 +71,25 @@ describe.skipIf(cluster.brokers === '')('what a cluster does, and what becomes o
     ])
     expect((await on.read(range(topic, 10n, 58n))).records.map(({ offset }) => offset)).toEqual([57n])
     expect(await on.read(range(topic, 10n, 50n))).toEqual({ records: [], end: 50n })
+  })
+
+  test('a range of which compaction left nothing, not even an empty batch, is read to its end', async () => {
+    const topic = await on.makeTopic(1, {
+      'cleanup.policy': 'compact',
+      'segment.ms': '100',
+      'min.cleanable.dirty.ratio': '0.001',
+      'delete.retention.ms': '0',
+    })
+    await sendPlainly(topic, ['kept', 'x'], ['gone', 'x'], ['gone', null])
+    const end = await eventually(async () => {
+      await sendPlainly(topic, ['roll', 'x']) // a segment is cleaned once it is not the last
+      const { records, end: reached } = await on.read(range(topic, 1n, 3n))
+      expect(reached).toBe(3n)
+      return records.length === 0 ? latestOf(topic) : null
+    })
+    const { records, end: reached } = await on.read(range(topic, 0n, end))
+    expect([records[0]!.offset, records.at(-1)!.offset, reached]).toEqual([0n, end - 1n, end])
+    expect(records.slice(1).every(({ offset, key }) => offset > 2n && text(key) === 'roll')).toBe(true)
   })
 
   test('markers at the end are no records, and the range ends behind them', async () => {
@@ -119,6 +151,9 @@ describe.skipIf(cluster.brokers === '')('what a cluster does, and what becomes o
     const source = on.source(topic, { onDataLoss: 'continue' })
     expect(await source.missing!(range(topic, 2n, 10n))).toEqual(range(topic, 2n, 6n))
     expect(await source.count(range(topic, 2n, 10n))).toBe(4)
+    const limits = { maxRecords: 3, maxBytes: 2 ** 30 }
+    expect(await source.cut(range(topic, 2n, 10n), limits)).toEqual(range(topic, 2n, 9n)) // what is gone fills no batch
+    expect(await source.cut(range(topic, 2n, 5n), limits)).toEqual(range(topic, 2n, 5n))
     const { records, end } = await on.read(range(topic, 2n, 10n), { onDataLoss: 'continue' })
     expect([records.map(({ offset }) => offset), end]).toEqual([[6n, 7n, 8n, 9n], 10n])
     expect(await on.read(range(topic, 2n, 4n), { onDataLoss: 'continue' })).toEqual({ records: [], end: 4n })
@@ -197,6 +232,8 @@ describe.skipIf(cluster.brokers === '')('what a cluster does, and what becomes o
     expect(await start({ startFrom: 'latest' })).toBe(10n)
     expect(await start({ startFrom: { timestamp: '2026-01-01T00:00:03.500Z' } })).toBe(4n)
     expect(await start({ startFrom: { timestamp: '2027-01-01' } })).toBe(10n)
+    for (const timestamp of ['1969-12-31T23:59:59.999Z', '1969-12-31T23:59:59.998Z', '1901-01-01'])
+      expect(await start({ startFrom: { timestamp } })).toBe(0n)
     expect(await start({ startFrom: { offsets: { [`${topic}/0`]: '7' } } })).toBe(7n)
     expect(await start({ startFrom: { offsets: { 'other/0': 7 } } })).toBe(0n)
   })
@@ -245,7 +282,6 @@ describe.skipIf(cluster.brokers === '')('what a cluster does, and what becomes o
 
   test('a batch that was sent twice is in the topic once', async () => {
     const topic = await on.makeTopic()
-    const { produceApi } = await import('./produce.ts')
     const { encodeBatch } = await import('./record-batch-encoder.ts')
     const { askIdentity } = await import('./producer.ts')
     const identity = await askIdentity(on.client, null)
