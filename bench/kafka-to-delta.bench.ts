@@ -94,6 +94,7 @@ function figures(
 /** A batch every second while records come in steadily. The first batch starts threads and makes the table. */
 async function stream({ dir, kafka, set }: Subject, seconds: number): Promise<BenchResult> {
   const topic = await createBenchTopic(kafka)
+  const ended = new AbortController()
   try {
     emptyLake(dir)
     const untilRecords = streamRecordsPerSecond * seconds
@@ -104,6 +105,7 @@ async function stream({ dir, kafka, set }: Subject, seconds: number): Promise<Be
         threads: 2,
         topic: topic.name,
         stream: { everySeconds: 1, untilRecords },
+        signal: ended.signal,
       }),
       topic.trickle(set, { recordsPerSecond: streamRecordsPerSecond, seconds }),
     ])
@@ -120,6 +122,7 @@ async function stream({ dir, kafka, set }: Subject, seconds: number): Promise<Be
       peakMemoryMiB: cost.peakMemoryMiB,
     }
   } finally {
+    ended.abort()
     await topic.remove()
   }
 }

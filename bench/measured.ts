@@ -33,24 +33,26 @@ export interface MeasuredRun {
   readonly topic?: string
   /** Without it the run is over at the end of the input. */
   readonly stream?: { readonly everySeconds: number; readonly untilRecords: number }
+  /** Ends the process: a stream whose records stop coming would wait for ever. */
+  readonly signal?: AbortSignal
 }
 
 /** Runs a pipeline in a process of its own. */
-export function measureRun({ pipeline, dataDir, threads, topic, stream }: MeasuredRun): Promise<RunCost> {
+export function measureRun({ pipeline, dataDir, threads, topic, stream, signal }: MeasuredRun): Promise<RunCost> {
   const args = [pipeline, dataDir, String(threads)]
   if (topic !== undefined) args.push('--topic', topic)
   if (stream !== undefined) args.push('--every', String(stream.everySeconds), '--until', String(stream.untilRecords))
-  return measure<RunCost>('measured-run.ts', args)
+  return measure<RunCost>('measured-run.ts', args, signal)
 }
 
 /** Runs a script of this folder, whose last line is JSON. */
-export async function measure<T>(script: string, args: readonly string[]): Promise<T> {
-  return lastLine<T>(process.execPath, [join(import.meta.dirname, script), ...args])
+export async function measure<T>(script: string, args: readonly string[], signal?: AbortSignal): Promise<T> {
+  return lastLine<T>(process.execPath, [join(import.meta.dirname, script), ...args], signal)
 }
 
 /** Runs a program to its end and parses the last line that it prints; throws with what it complained of if it fails. */
-export async function lastLine<T>(program: string, args: readonly string[]): Promise<T> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+export async function lastLine<T>(program: string, args: readonly string[], signal?: AbortSignal): Promise<T> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], signal })
   const [output, complaints, [status]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),

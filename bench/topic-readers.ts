@@ -40,7 +40,8 @@ async function kafkajs(): Promise<TopicReader> {
     })
     await consumer.connect()
     await consumer.subscribe({ topic, fromBeginning: true })
-    const { promise: all, resolve } = Promise.withResolvers<void>()
+    const { promise: all, resolve, reject } = Promise.withResolvers<void>()
+    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
     let records = 0
     let bytes = 0
     await consumer.run({
