@@ -3,6 +3,8 @@
  * would be most of what this thread has to collect as garbage.
  */
 
+import { collectYoungGarbage } from '../../engine/young-garbage.ts'
+
 /** One piece of memory, until it is given back. */
 export interface RecordMemory {
   /** The pieces in one, valid until the next call. */
@@ -19,6 +21,7 @@ export function borrowMemory(): RecordMemory {
   let memory = spare.pop() ?? Buffer.alloc(0)
   return {
     gather(pieces) {
+      collectYoungGarbage()
       const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
       if (memory.length < length) memory = Buffer.allocUnsafeSlow(length)
       let at = 0
