@@ -1,7 +1,9 @@
 /** Where partitions begin and end, and where a time falls in them. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as kafka from '@platformatic/kafka'
+import type { Range } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
+import { sourcePartition } from '../records/source-partition.ts'
 import { apiVersions, type KafkaClient, type KafkaTopic } from './client.ts'
 
 /** A place in a partition, asked for by name or by time; `written` counts records of open transactions as well. */
@@ -89,17 +91,23 @@ const settlePauseMs = 10
 
 /**
  * Waits until what is written to the partitions by now is settled, so that readers see it: a transaction's end is
- * decided a moment before its markers are in the log. Gives up after `patienceMs`: another's may stay open.
+ * decided a moment before its markers are in the log. Gives up after `patienceMs`, since another's may stay open, and says
+ * what is not settled then, in the first such partition; null if all is.
  */
 export async function awaitSettled(
   client: KafkaClient,
   partitions: readonly TopicPartition[],
   patienceMs = 2_000,
-): Promise<void> {
+): Promise<Range | null> {
   const written = await listOffsets(client, partitions, 'written')
-  for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += settlePauseMs) {
+  for (let waitedMs = 0; ; waitedMs += settlePauseMs) {
     const settled = await listOffsets(client, partitions, 'latest')
-    if (settled.every((offset, i) => offset >= written[i]!)) return
+    const open = settled.findIndex((offset, i) => offset < written[i]!)
+    if (open < 0) return null
+    if (waitedMs >= patienceMs) {
+      const { topic, partition } = partitions[open]!
+      return { sourcePartition: sourcePartition(topic.name, partition), start: settled[open]!, end: written[open]! }
+    }
     await sleep(settlePauseMs)
   }
 }

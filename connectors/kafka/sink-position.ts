@@ -7,6 +7,7 @@ import { MillraceError, messageOf } from '../../engine/errors.ts'
 import { type ProducerBatch, producerBatch } from '../records/producer-batch.ts'
 import { sourcePartition } from '../records/source-partition.ts'
 import type { KafkaClient } from './client.ts'
+import { kafkaError, requestFailed } from './failures.ts'
 import { awaitSettled, listOffsets } from './offsets.ts'
 import { kafkaReader } from './reader.ts'
 import { createMissingTopics } from './topic-creation.ts'
@@ -42,6 +43,23 @@ export function positionRecord(held: HeldPosition, nowMs: number): ProducerBatch
 
 /** Offsets looked through at first: the newest record is near the end, unless many transactions were given up. */
 const tailOffsets = 64n
+
+/**
+ * The same, asked by whoever has begun a transaction of this topic's id: nothing is open in it any more, unless the
+ * cluster has lost the marker of a transaction that it calls complete. Then nobody can tell what it did: `SINK_FAILED`.
+ */
+export async function readSettledPosition(client: KafkaClient, name: string): Promise<HeldPosition | null> {
+  const topic = (await client.topics([name])).get(name)
+  // Made before this is asked: a broker that does not know it has just started, and would hide what it holds.
+  if (topic === undefined) throw requestFailed(`looking for topic ${name}`, kafkaError.unknownTopicOrPartition)
+  const open = await awaitSettled(client, [{ topic, partition: 0 }])
+  if (open === null) return readHeldPosition(client, name)
+  throw new MillraceError(
+    'SINK_FAILED',
+    `topic ${name} has a transaction that hangs at offsets [${open.start}, ${open.end}): the cluster calls it complete, and lost the markers that say so (abort it there and in the topic that is written to: kafka-transactions.sh find-hanging, then abort)`,
+    { retryable: true, context: { topic: name, start: String(open.start), end: String(open.end) } },
+  )
+}
 
 /** The newest committed record; null if there is none. */
 export async function readHeldPosition(client: KafkaClient, name: string): Promise<HeldPosition | null> {

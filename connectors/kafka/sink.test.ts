@@ -126,6 +126,25 @@ describe.skipIf(brokers === '')('a topic of a cluster as a sink (needs KAFKA_BRO
     expect(await committed(its.topic)).toEqual(['value 0'])
   })
 
+  test('while a transaction hangs in the topic of positions, nothing is written: nobody can tell what it did', async () => {
+    const its = await subject()
+    const { createPositionTopic, positionRecord, positionTopic } = await import('./sink-position.ts')
+    const positions = positionTopic(client, 'p', its.topic)
+    await createPositionTopic(client, positions)
+    const hanging = await beginTransaction(client, systemIds.uuid()) // of another id, so that no commit of ours ends it
+    const held = { position: new Map([['source/0', 1n]]), fingerprint: 'f', txnId: 't', rows: 1 }
+    await hanging.send(positions, positionRecord(held, 0))
+    const sink = await its.open()
+    await expect(sink.commit(await commitOf(its, 0))).rejects.toMatchObject({
+      code: 'SINK_FAILED',
+      retryable: true,
+      message: expect.stringMatching(/has a transaction that hangs at offsets \[0, 1\): .*kafka-transactions\.sh/),
+    })
+    expect(await committed(its.topic)).toEqual([])
+    await hanging.end('commit')
+    expect((await sink.commit(await commitOf(its, 0))).kind).toBe('fenced')
+  })
+
   test('keys, nulls, headers and times arrive as they were', async () => {
     const its = await subject()
     const sink = await its.open()

@@ -15,6 +15,7 @@ import {
   positionRecord,
   positionTopic,
   readHeldPosition,
+  readSettledPosition,
 } from './sink-position.ts'
 import { beginTransaction, type KafkaTransaction } from './transaction.ts'
 
@@ -69,7 +70,7 @@ async function commitIn(
   { batch, positions }: Commit,
 ): Promise<CommitOutcome> {
   // Read only now: no transaction of this id is open any more, so the newest position is there to be seen.
-  const held = await readHeldPosition(options.client, positions)
+  const held = await readSettledPosition(options.client, positions)
   if (held?.txnId === batch.txnId) return { kind: 'already-committed', written: { rows: held.rows } }
   const position = held?.position ?? new Map<string, bigint>()
   if (!admits(position, batch.ranges, batch.initial)) return { kind: 'fenced', position }
