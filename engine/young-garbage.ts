@@ -9,7 +9,7 @@ import { runInNewContext } from 'node:vm'
 type Collect = (options: { readonly type: 'minor' }) => void
 
 /** How far beyond what is in use the heap may grow before all of it is marked. */
-const growingPercent = 150
+const growingPercent = 100
 
 let collect: Collect | null = null
 
