@@ -81,8 +81,9 @@ async function topicRows(client: KafkaClient, name: string): Promise<TopicRow[]>
   const reader = kafkaReader({ client, onDataLoss: 'fail', identity: new Map() })
   const rows: TopicRow[] = []
   for (let partition = 0; partition < topic.leaders.length; partition += 1) {
+    const [start = 0n] = await listOffsets(client, [{ topic, partition }], 'earliest')
     const [end = 0n] = await listOffsets(client, [{ topic, partition }], 'latest')
-    const range = { sourcePartition: sourcePartition(name, partition), start: 0n, end }
+    const range = { sourcePartition: sourcePartition(name, partition), start, end }
     const options = { maxBytes: Number.MAX_SAFE_INTEGER, signal: new AbortController().signal }
     for await (const { table } of reader.read(range, options))
       for (let row = 0; row < table.numRows; row += 1)
