@@ -128,6 +128,14 @@ const port = 20_000 + 300 * draw(30) // below the ports that systems give away
 const one = ownBrokers({ services, dir: join(root, 'one'), port, nodes: 1 })
 const three = ownBrokers({ services, dir: join(root, 'three'), port: port + 150, nodes: 3 })
 
+async function stopBrokers(): Promise<void> {
+  for (const brokers of [one, three]) await brokers.stop()
+}
+
+// Brokers are no children of ours: they would outlive a check that is ended from outside.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void stopBrokers().finally(() => process.exit(1)))
+
 const cases: Readonly<Record<string, () => Promise<Report>>> = {
   restart() {
     const its = openCase(one, 'restart')
@@ -207,7 +215,7 @@ try {
     console.error(`${name}: ${JSON.stringify(reports[name])}`)
   }
 } finally {
-  for (const brokers of [one, three]) await brokers.stop()
+  await stopBrokers()
 }
 console.log(JSON.stringify({ check: 'kafka-faults', seed, ...reports }))
 if (failed === 0) rmSync(root, { recursive: true, force: true })
