@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { commandContext } from '../cli/context.ts'
+import { readConfig } from '../cli/config.ts'
 import { type FaultPoint, faultPoints } from '../engine/fault-points.ts'
 import { millrace, succeed } from './command.ts'
 import { compareAll } from './kafka-sweep-comparison.ts'
@@ -30,7 +30,7 @@ const wanted = Number(values.kills)
 const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed)
 const slots = Number(values.processes)
 const draw = seededDraw(seed)
-const { config } = commandContext({ verb: { options: {} } as never, arguments: [], options: {} })
+const config = readConfig({ env: process.env })
 if (config.kafka === null) throw new Error('KAFKA_BROKERS: name the cluster to storm')
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-kafka-sweep-'))

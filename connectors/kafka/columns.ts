@@ -12,7 +12,7 @@ import {
   TimestampMicrosecond,
   Utf8,
 } from 'apache-arrow'
-import { batchOf, constantColumn, tableOf, textColumn } from '../../engine/batch/arrow.ts'
+import { batchOf, bytesColumn, constantColumn, tableOf, textColumn } from '../../engine/batch/arrow.ts'
 import { recordSchema } from '../../engine/batch/record-columns.ts'
 import { anyCompressed, type BatchHead, brokerTimestamp, endOffset, recordBytes } from './record-batch.ts'
 
@@ -295,19 +295,4 @@ function headers({ rows: length, headerOffsets, headerKeys, headerValues }: Colu
   const children = [textColumn(new Utf8(), texts), bytesColumn(headerValues)]
   const child = makeData({ type: headersType.children[0]!.type, length: texts.length, nullCount: 0, children })
   return makeData({ type: headersType, length, nullCount: 0, valueOffsets, child })
-}
-
-function bytesColumn(values: readonly (Buffer | null)[]): Data {
-  const offsets = new Int32Array(values.length + 1)
-  const bitmap = new Uint8Array((values.length + 7) >> 3)
-  let count = 0
-  values.forEach((value, row) => {
-    offsets[row + 1] = offsets[row]! + (value?.length ?? 0)
-    if (value === null) count += 1
-    else bitmap[row >> 3]! |= 1 << (row & 7)
-  })
-  return binary(values.length, offsets, Buffer.concat(values.map((value) => value ?? Buffer.alloc(0))), {
-    count,
-    bitmap,
-  })
 }

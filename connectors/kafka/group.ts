@@ -1,6 +1,7 @@
 /**
  * Membership in a consumer group by the protocol of KIP-848 (Kafka 4.0), where the broker assigns partitions and gives
- * one to a member only after the one before has let go of it. The group shares the work out; what was read is known to the tables alone.
+ * one to a member only after the one before has let go of it. The group shares the work out; what was read is known to
+ * the tables alone.
  */
 import { randomUUID } from 'node:crypto'
 import * as kafka from '@platformatic/kafka'
@@ -167,8 +168,12 @@ export function joinGroup({ client, group }: GroupOptions): GroupMembership {
         })),
       }))
       const isMember = epoch > joining
-      const node = await client.coordinatorOf(group)
-      await client.ask(node, offsetCommitApi, group, isMember ? epoch : -1, isMember ? memberId : '', null, commits)
+      coordinator ??= await client.coordinatorOf(group)
+      const member = isMember ? ([epoch, memberId] as const) : ([-1, ''] as const)
+      await client.ask(coordinator, offsetCommitApi, group, ...member, null, commits).catch((error: unknown) => {
+        coordinator = null // it may be another by now
+        throw error
+      })
     },
     async leave() {
       closed = true

@@ -15,6 +15,11 @@ export interface TopicPartition {
   readonly partition: number
 }
 
+/** Every partition of the topics. */
+export function partitionsOf(topics: ReadonlyMap<string, KafkaTopic>): TopicPartition[] {
+  return [...topics.values()].flatMap((topic) => topic.leaders.map((_, partition) => ({ topic, partition })))
+}
+
 const listOffsetsApi = apiVersions(
   'ListOffsets',
   kafka.listOffsetsV6,

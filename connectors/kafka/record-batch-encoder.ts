@@ -2,6 +2,7 @@
 import { type CompressionAlgorithmValue, compressionsAlgorithms } from '@platformatic/kafka'
 import type { RecordColumns, RecordHeader } from '../records/producer-batch.ts'
 import { crc32c } from './checksum.ts'
+import { headBytes, transactional } from './record-batch.ts'
 
 /** Who sends a batch; a broker that has it already does not take it twice. */
 export interface BatchStamp {
@@ -13,9 +14,7 @@ export interface BatchStamp {
   readonly compression: CompressionAlgorithmValue
 }
 
-const headBytes = 61
 const magic = 2
-const transactional = 0x10
 
 /** Most bytes that a record may need beside key, value and headers. */
 const recordOverhead = 1 + 5 + 10 + 5 + 5 + 5 + 5

@@ -25,12 +25,14 @@ export interface BatchHead {
   readonly count: number
 }
 
-const headBytes = 61
+/** Bytes of a batch before its records. */
+export const headBytes = 61
 /** As far as the format's number, which is at the same place in all formats. */
 const formatBytes = 17
 const compressionMask = 0x07
 const stampedByBroker = 0x08
-const transactional = 0x10
+/** Attribute of a batch that belongs to a transaction. */
+export const transactional = 0x10
 const control = 0x20
 /** Type of the control record that ends a transaction without effect. */
 const abortMarker = 0

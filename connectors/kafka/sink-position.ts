@@ -6,7 +6,7 @@ import type { Position } from '../../engine/contracts.ts'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 import { type ProducerBatch, producerBatch } from '../records/producer-batch.ts'
 import { sourcePartition } from '../records/source-partition.ts'
-import type { KafkaClient } from './client.ts'
+import type { KafkaClient, KafkaTopic } from './client.ts'
 import { kafkaError, requestFailed } from './failures.ts'
 import { awaitSettled, listOffsets } from './offsets.ts'
 import { kafkaReader } from './reader.ts'
@@ -53,7 +53,7 @@ export async function readSettledPosition(client: KafkaClient, name: string): Pr
   // Made before this is asked: a broker that does not know it has just started, and would hide what it holds.
   if (topic === undefined) throw requestFailed(`looking for topic ${name}`, kafkaError.unknownTopicOrPartition)
   const open = await awaitSettled(client, [{ topic, partition: 0 }])
-  if (open === null) return readHeldPosition(client, name)
+  if (open === null) return newestHeld(client, topic)
   throw new MillraceError(
     'SINK_FAILED',
     `topic ${name} has a transaction that hangs at offsets [${open.start}, ${open.end}): the cluster calls it complete, and lost the markers that say so (abort it there and in the topic that is written to: kafka-transactions.sh find-hanging, then abort)`,
@@ -65,8 +65,14 @@ export async function readSettledPosition(client: KafkaClient, name: string): Pr
 export async function readHeldPosition(client: KafkaClient, name: string): Promise<HeldPosition | null> {
   const topic = (await client.topics([name])).get(name)
   if (topic === undefined) return null
+  await awaitSettled(client, [{ topic, partition: 0 }])
+  return newestHeld(client, topic)
+}
+
+/** Of what is settled by now. */
+async function newestHeld(client: KafkaClient, topic: KafkaTopic): Promise<HeldPosition | null> {
+  const { name } = topic
   const partitions = [{ topic, partition: 0 }]
-  await awaitSettled(client, partitions)
   const [earliest = 0n] = await listOffsets(client, partitions, 'earliest')
   const [latest = 0n] = await listOffsets(client, partitions, 'latest')
   const tail = latest - tailOffsets

@@ -6,7 +6,7 @@ import { identityPosition, parseSourcePartition, sourcePartition } from '../reco
 import type { KafkaClient, KafkaTopic } from './client.ts'
 import { rangeLost } from './failures.ts'
 import { type GroupMembership, joinGroup } from './group.ts'
-import { listOffsets, type TopicPartition } from './offsets.ts'
+import { listOffsets, partitionsOf, type TopicPartition } from './offsets.ts'
 
 export interface KafkaSourceOptions {
   readonly client: KafkaClient
@@ -116,10 +116,6 @@ async function chosenTopics(client: KafkaClient, choice: TopicChoice): Promise<R
   if ('topics' in choice) return client.topics(choice.topics)
   const pattern = topicPattern(choice.pattern)
   return new Map([...(await client.topics(null))].filter(([name]) => pattern.test(name)))
-}
-
-function partitionsOf(topics: ReadonlyMap<string, KafkaTopic>): TopicPartition[] {
-  return [...topics.values()].flatMap((topic) => topic.leaders.map((_, partition) => ({ topic, partition })))
 }
 
 function positions(partitions: readonly TopicPartition[], offsets: readonly bigint[]): Position {

@@ -1,9 +1,10 @@
 /** Making topics. */
 import * as kafka from '@platformatic/kafka'
+import { MillraceError } from '../../engine/errors.ts'
 import { apiVersions, type KafkaClient } from './client.ts'
-import { kafkaError, protocolCode, requestFailed } from './failures.ts'
+import { kafkaError, requestFailed } from './failures.ts'
 import { insist } from './insist.ts'
-import { listOffsets } from './offsets.ts'
+import { listOffsets, partitionsOf } from './offsets.ts'
 
 export interface NewTopic {
   readonly name: string
@@ -32,8 +33,7 @@ async function awaitLeaders(client: KafkaClient, topics: readonly NewTopic[]): P
   const found = await client.topics(topics.map(({ name }) => name))
   for (const { name } of topics)
     if (!found.has(name)) throw requestFailed(`creating topic ${name}`, kafkaError.unknownTopicOrPartition)
-  const partitions = [...found.values()].flatMap((topic) => topic.leaders.map((_, partition) => ({ topic, partition })))
-  await listOffsets(client, partitions, 'latest')
+  await listOffsets(client, partitionsOf(found), 'latest')
 }
 
 async function createTopic(client: KafkaClient, { name, partitions, configuration = {} }: NewTopic): Promise<void> {
@@ -42,7 +42,7 @@ async function createTopic(client: KafkaClient, { name, partitions, configuratio
   try {
     await client.ask(await client.controller(), createTopicsApi, [request], timeoutMs, false)
   } catch (error) {
-    const code = (error as { context?: { code?: unknown } }).context?.code ?? protocolCode(error)
+    const code = error instanceof MillraceError ? error.context.code : null
     if (code === kafkaError.topicAlreadyExists) return // somebody else was faster
     if (typeof code === 'number') throw requestFailed(`creating topic ${name}`, code)
     throw error

@@ -9,8 +9,8 @@ import { askIdentity, type KafkaProducer, kafkaProducer } from './producer.ts'
 /** A transaction that has not ended. */
 export interface KafkaTransaction extends KafkaProducer {
   /**
-   * Ends it, and waits a moment for readers to see that; asked again while the coordinator is busy. After anything thrown the outcome is unknown until the next
-   * transaction of the same id begins.
+   * Ends it, and waits a moment for readers to see that; asked again while the coordinator is busy. After anything
+   * thrown the outcome is unknown until the next transaction of the same id begins.
    */
   end(outcome: 'commit' | 'abort'): Promise<void>
 }
@@ -49,12 +49,12 @@ export async function beginTransaction(client: KafkaClient, id: string): Promise
       if (!begun) return
       const commits = outcome === 'commit'
       await insist(async () => client.ask(await coordinator(), endApi, id, producerId, producerEpoch, commits))
-      await awaitSettled(client, await partitionsOf(client, joined))
+      await awaitSettled(client, await placesOf(client, joined))
     },
   }
 }
 
-async function partitionsOf(client: KafkaClient, names: ReadonlySet<string>): Promise<TopicPartition[]> {
+async function placesOf(client: KafkaClient, names: ReadonlySet<string>): Promise<TopicPartition[]> {
   const places = [...names].map(parseSourcePartition)
   const topics = await client.topics([...new Set(places.map(({ topic }) => topic))])
   return places.flatMap(({ topic, partition }) => {

@@ -2,6 +2,7 @@
 import {
   Table as ArrowTable,
   DataType as ArrowType,
+  Binary,
   type Data,
   type Field,
   makeData,
@@ -75,6 +76,20 @@ export function textColumn(type: ArrowType, values: readonly string[]): Data {
   })
   const options = { type, length: values.length, nullCount: 0, valueOffsets, data: Buffer.concat(parts) }
   return makeData(options as Parameters<typeof makeData>[0]) as Data
+}
+
+/** A column of the given bytes; null where there are none. */
+export function bytesColumn(values: readonly (Uint8Array | null)[]): Data {
+  const valueOffsets = new Int32Array(values.length + 1)
+  const nullBitmap = new Uint8Array((values.length + 7) >> 3)
+  let nullCount = 0
+  values.forEach((value, row) => {
+    valueOffsets[row + 1] = valueOffsets[row]! + (value?.length ?? 0)
+    if (value === null) nullCount += 1
+    else nullBitmap[row >> 3]! |= 1 << (row & 7)
+  })
+  const data = Buffer.concat(values.map((value) => value ?? new Uint8Array(0)))
+  return makeData({ type: new Binary(), length: values.length, nullCount, nullBitmap, valueOffsets, data }) as Data
 }
 
 /** Rows in the given order of ascending row numbers, as runs. */

@@ -1,6 +1,6 @@
 /** Records as plain values, for sources that hold few of them. */
 import { type Table as ArrowTable, type Data, Int32, Int64, makeData, TimestampMicrosecond, Utf8 } from 'apache-arrow'
-import { batchOf, tableOf, textColumn } from './arrow.ts'
+import { batchOf, bytesColumn, tableOf, textColumn } from './arrow.ts'
 import { recordSchema } from './record-columns.ts'
 
 /** One record as plain values. */
@@ -42,21 +42,6 @@ export function recordTable(records: readonly PlainRecord[]): ArrowTable {
     headersColumn(records),
   ]
   return tableOf([batchOf(recordSchema.fields, columns, rows)])
-}
-
-function bytesColumn(values: readonly (Uint8Array | null)[]): Data {
-  const type = recordSchema.fields.find(({ name }) => name === 'value')!.type
-  const valueOffsets = new Int32Array(values.length + 1)
-  const nullBitmap = new Uint8Array((values.length + 7) >> 3)
-  let nullCount = 0
-  values.forEach((value, row) => {
-    valueOffsets[row + 1] = valueOffsets[row]! + (value?.length ?? 0)
-    if (value === null) nullCount += 1
-    else nullBitmap[row >> 3]! |= 1 << (row & 7)
-  })
-  const data = Buffer.concat(values.map((value) => value ?? new Uint8Array(0)))
-  const options = { type, length: values.length, nullCount, nullBitmap, valueOffsets, data }
-  return makeData(options as Parameters<typeof makeData>[0]) as Data
 }
 
 function headersColumn(records: readonly PlainRecord[]): Data {
