@@ -40,6 +40,8 @@ interface World {
   readonly committed: Map<string, Range[]>
   /** Called inside every commit, before it takes effect. */
   intrude?: (sink: string, commit: SinkCommit) => void
+  /** Called whenever the source is asked for its end. */
+  look?: () => void
   /** Of the definition that committed last. */
   fingerprint?: string
   nowMs: number
@@ -53,7 +55,10 @@ function sourceOf(state: World): Source {
   return {
     shape: 'records',
     start: async () => new Map([...state.ends.keys()].map((partition) => [partition, 0n])),
-    latest: async () => new Map(state.ends),
+    async latest() {
+      state.look?.()
+      return new Map(state.ends)
+    },
     cut: async (range, limits) => ({ ...range, end: smaller(range.end, range.start + BigInt(limits.maxRecords)) }),
     count: async (range) => Number(range.end - range.start),
     commitOffsets: async () => {},
@@ -282,6 +287,26 @@ test('an interval passes between batches, unless a full batch is waiting', async
   }
   await start(state, every({ seconds: 5 }), 10, stop)
   expect(times).toEqual([0, 0, 5000, 10_000])
+})
+
+test('a source that is away while the next batch is waited for is waited for too', async () => {
+  const state = world([['t/0', 5n]])
+  const stop = new AbortController()
+  let batches = 0
+  let looks = 0
+  state.intrude = (sink) => {
+    if (sink === 'primary') batches += 1
+    if (batches === 2) stop.abort()
+  }
+  state.look = () => {
+    if (batches === 1) looks += 1
+    if (looks !== 1 && looks !== 2) return
+    state.ends.set('t/0', 9n)
+    throw new MillraceError('KAFKA_UNREACHABLE', 'away', { retryable: true })
+  }
+  const events = await start(state, every({ seconds: 1 }), 10, stop)
+  expectTiled(state)
+  expect(events.filter((event) => event.type === 'retried')).toHaveLength(2)
 })
 
 test('a source that ends before what was read of it is refused by name, and nothing is read', async () => {

@@ -76,7 +76,7 @@ async function loop(run: Run, retries: Retries): Promise<'end-of-input' | 'stop-
     if (turn.kind === 'committed') faultPoint('before-next-batch')
     if (turn.kind === 'fenced') await clock.sleep(retryDelayMs(retry, 1, ids.random()), options.stop)
     else if (trigger.kind === 'every')
-      await waitForTrigger(session, trigger.ms, startedMs, position ?? new Map(), options.stop)
+      await waitForTrigger(session, { untilMs: startedMs + trigger.ms, position: position ?? new Map() }, retries)
   }
   return 'stop-requested'
 }

@@ -1,23 +1,25 @@
 /** Waiting for the next batch of an `every` trigger. */
 import type { Position } from './contracts.ts'
 import { availableRanges } from './plan.ts'
+import { type Retries, withRetries } from './retry.ts'
 import { isOwned, type Session } from './session.ts'
 
 const lookEveryMs = 250
 
-/** Returns when the interval since `startedMs` is over, a full batch is waiting, or a stop was asked for. */
-export async function waitForTrigger(
-  session: Session,
-  intervalMs: number,
-  startedMs: number,
-  position: Position,
-  stop: AbortSignal,
-): Promise<void> {
-  const { clock } = session.runtime
+/** What is waited for. */
+export interface Wait {
+  readonly untilMs: number
+  /** Where the next batch begins. */
+  readonly position: Position
+}
+
+/** Returns when the time has come, a full batch is waiting, or a stop was asked for. */
+export async function waitForTrigger(session: Session, { untilMs, position }: Wait, retries: Retries): Promise<void> {
+  const { clock, stop } = retries
   for (;;) {
-    const leftMs = startedMs + intervalMs - clock.nowMs()
+    const leftMs = untilMs - clock.nowMs()
     if (leftMs <= 0 || stop.aborted) return
-    if (await fullBatchWaits(session, position)) return
+    if (await withRetries(() => fullBatchWaits(session, position), retries)) return
     await clock.sleep(Math.min(leftMs, lookEveryMs), stop)
   }
 }
