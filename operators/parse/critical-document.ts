@@ -4,7 +4,7 @@ import type { NamedField } from './fields.ts'
 import type { Paths } from './paths.ts'
 import type { FieldFailureCode, FieldReader } from './readers.ts'
 import type { Records } from './records.ts'
-import { kinds, type Scan, type ScanFailure, scanDocument } from './scan.ts'
+import { kinds, type Scan, type ScanFailure } from './scan.ts'
 
 /** Why a record was rejected; the code of its dead letter. */
 export type ParseCode =
@@ -40,7 +40,7 @@ export function readDocument(
 ): ParseFailure | null {
   const start = offsets[record]!
   const end = offsets[record + 1]!
-  if (!scanDocument(scan, paths.root, bytes, start, end)) return refused(scan, bytes, start, end)
+  if (!scan.document(bytes, start, end)) return refused(scan, bytes, start, end)
   if (!allUtf8 && !isUtf8(bytes.subarray(start, end))) return { code: 'INVALID_UTF8', message: 'value is not UTF-8' }
   if (scan.kinds[0] !== kinds.object)
     return { code: 'NOT_AN_OBJECT', message: `value is no JSON object: found ${excerpt(bytes, start, end)}` }

@@ -18,7 +18,7 @@ import { readTombstone } from './tombstone.ts'
 export function criticalStep(step: Step): ColumnsStep {
   const fields = step.options.fields as unknown as readonly NamedField[]
   const paths = compilePaths(fields.map(({ path }) => path))
-  const scan = createScan(paths.slots)
+  const scan = createScan(paths.root, paths.slots)
   return {
     async process(table: ArrowTable) {
       const rejected: Rejections = { rows: [], codes: [], messages: [] }

@@ -2,16 +2,16 @@ import { isUtf8 } from 'node:buffer'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { compilePaths } from './paths.ts'
-import { createScan, decodeString, kinds, maxDepth, scanDocument } from './scan.ts'
+import { createScan, decodeString, kinds, maxDepth } from './scan.ts'
 
 const paths = compilePaths(['$.id', "$.a.b['c d']", '$.näme'])
-const scan = createScan(paths.slots)
+const scan = createScan(paths.root, paths.slots)
 
 /** The failure, or null when the document is accepted. */
 function judge(bytes: Buffer): string | null {
   // neighbours on both sides: a scan must not look beyond its document
   const framed = Buffer.concat([Buffer.from('}"'), bytes, Buffer.from('"}]')])
-  const ok = scanDocument(scan, paths.root, framed, 2, 2 + bytes.length)
+  const ok = scan.document(framed, 2, 2 + bytes.length)
   if (!ok) {
     expect(scan.failedAt).toBeGreaterThanOrEqual(2)
     expect(scan.failedAt).toBeLessThanOrEqual(2 + bytes.length)
@@ -58,7 +58,7 @@ test('finds the values that JSON.parse finds', () => {
     fc.property(document, fc.constantFrom('', ' '), fc.nat(4), (value, spaces, escaped) => {
       const text = respell(value, spaces, escaped)
       const bytes = Buffer.from(text)
-      expect(scanDocument(scan, paths.root, bytes, 0, bytes.length)).toBe(true)
+      expect(scan.document(bytes, 0, bytes.length)).toBe(true)
       const parsed = JSON.parse(text) as Record<string, unknown>
       for (const [path, slot] of [
         ['id', paths.fieldSlots[0]!],
@@ -176,7 +176,7 @@ test('nesting is accepted to its limit and refused beyond it, without running ou
 test('a key that stands twice is noted, also under another spelling, and only where it is looked for', () => {
   const twice = (text: string) => {
     const bytes = Buffer.from(text)
-    expect(scanDocument(scan, paths.root, bytes, 0, bytes.length)).toBe(true)
+    expect(scan.document(bytes, 0, bytes.length)).toBe(true)
     return scan.duplicate
   }
   expect(twice('{"id":1,"id":1}')).toBe(paths.fieldSlots[0])

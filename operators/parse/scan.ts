@@ -1,7 +1,8 @@
 /**
  * A scan over the bytes of a JSON document (RFC 8259) that finds the values at a few paths and checks all the rest:
- * it accepts what `JSON.parse` accepts, up to {@link maxDepth}, and builds nothing.
+ * it accepts what `JSON.parse` accepts, up to {@link maxDepth}, and builds nothing. The scan itself is `kernel/scan.ts`.
  */
+import { readFileSync } from 'node:fs'
 
 /** Deepest nesting of objects and arrays that is accepted. */
 export const maxDepth = 1000
@@ -19,8 +20,11 @@ export const kinds = {
   null: 8,
 } as const
 
+/** Why bytes are no document, by the kernel's numbers. */
+const failures = ['EMPTY', 'NOT_JSON', 'TRUNCATED', 'TOO_DEEP'] as const
+
 /** Why bytes are no document. */
-export type ScanFailure = 'EMPTY' | 'NOT_JSON' | 'TRUNCATED' | 'TOO_DEEP'
+export type ScanFailure = (typeof failures)[number]
 
 /** A named key on the way to a value, and the keys looked for inside it. */
 export interface PathNode {
@@ -37,335 +41,123 @@ export interface Scan {
   readonly starts: Int32Array
   readonly ends: Int32Array
   /** Slot of a key that stands twice in its object; -1 if none does. */
-  duplicate: number
+  readonly duplicate: number
   /** Set when the document is refused. */
-  failure: ScanFailure
+  readonly failure: ScanFailure
   /** Byte where it was refused, in the buffer. */
-  failedAt: number
-  /** Whether the string scanned last holds escapes. */
-  escaped: boolean
-  /** Over the bytes scanned last. */
-  view: DataView
-  /** Open brackets inside a skipped value: 1 for an object, 0 for an array. */
-  readonly open: Uint8Array
+  readonly failedAt: number
+  /**
+   * Scans the document in `bytes[start, end)`. False: it is refused. UTF-8 is not checked. Bytes of a buffer that was
+   * scanned before must not have changed since.
+   */
+  document(bytes: Uint8Array, start: number, end: number): boolean
 }
 
-/** Room for what a scan finds, used again for every document. */
-export function createScan(slots: number): Scan {
+interface Kernel {
+  readonly memory: WebAssembly.Memory
+  readonly failure: WebAssembly.Global
+  readonly failedAt: WebAssembly.Global
+  readonly duplicate: WebAssembly.Global
+  setUp(kinds: number, starts: number, ends: number, open: number, maxDepth: number): void
+  scan(root: number, start: number, end: number, toPlaces: number): number
+}
+
+/** Behind the kernel's own data. */
+const freeAt = 4096
+const nodeWords = 5
+/** Bytes behind a document that the kernel may look at. */
+const slack = 16
+/** As much as is copied at once, for documents one after another; few enough to stay in a processor's cache. */
+const windowBytes = 128 * 1024
+const pageBytes = 65_536
+
+let module: WebAssembly.Module | null = null
+
+/** Makes a scan for the children of `root`, which has `slots` nodes, itself included. */
+export function createScan(root: PathNode, slots: number): Scan {
+  module ??= new WebAssembly.Module(readFileSync(new URL('./kernel/scan.wasm', import.meta.url)))
+  const kernel = new WebAssembly.Instance(module).exports as unknown as Kernel
+  const { memory } = kernel
+  let next = freeAt
+  const reserve = (bytes: number) => {
+    const at = next
+    next = (next + bytes + 7) & ~7
+    growTo(memory, next)
+    return at
+  }
+  const rootAt = writeNodes(memory, reserve, root)
+  const [kindsAt, startsAt, endsAt] = [reserve(slots), reserve(slots * 4), reserve(slots * 4)]
+  kernel.setUp(kindsAt, startsAt, endsAt, reserve(maxDepth + 1), maxDepth)
+  const windowAt = reserve(windowBytes + slack)
+
+  let copied: { readonly bytes: Uint8Array; readonly start: number; readonly end: number } | null = null
+  /** Address of a place in `bytes`, after copying what is not there yet. */
+  function addressOf(bytes: Uint8Array, start: number, end: number): number {
+    if (copied === null || copied.bytes !== bytes || start < copied.start || end > copied.end) {
+      copied = { bytes, start, end: Math.min(bytes.length, Math.max(end, start + windowBytes)) }
+      if (growTo(memory, windowAt + copied.end - start + slack)) views = viewsOf()
+      views.memory.set(bytes.subarray(start, copied.end), windowAt)
+    }
+    return windowAt + start - copied.start
+  }
+
+  const viewsOf = () => ({
+    memory: new Uint8Array(memory.buffer),
+    kinds: new Uint8Array(memory.buffer, kindsAt, slots),
+    starts: new Int32Array(memory.buffer, startsAt, slots),
+    ends: new Int32Array(memory.buffer, endsAt, slots),
+  })
+  let views = viewsOf()
   return {
-    kinds: new Uint8Array(slots),
-    starts: new Int32Array(slots),
-    ends: new Int32Array(slots),
-    duplicate: -1,
-    failure: 'EMPTY',
-    failedAt: 0,
-    escaped: false,
-    view: new DataView(new ArrayBuffer(0)),
-    open: new Uint8Array(maxDepth + 1),
+    get kinds() {
+      return views.kinds
+    },
+    get starts() {
+      return views.starts
+    },
+    get ends() {
+      return views.ends
+    },
+    get duplicate() {
+      return kernel.duplicate.value
+    },
+    get failure() {
+      return failures[kernel.failure.value]!
+    },
+    get failedAt() {
+      return kernel.failedAt.value
+    },
+    document(bytes, start, end) {
+      const at = addressOf(bytes, start, end)
+      views.kinds.fill(kinds.absent)
+      return kernel.scan(rootAt, at, at + end - start, start - at) !== 0
+    },
   }
 }
 
-const quote = 0x22
-const backslash = 0x5c
-const comma = 0x2c
-const colon = 0x3a
-const openBrace = 0x7b
-const closeBrace = 0x7d
-const openBracket = 0x5b
-const closeBracket = 0x5d
-
-/** 1 for bytes that end the plain part of a string: quote, backslash, control characters. */
-const special = new Uint8Array(256)
-special.fill(1, 0, 0x20)
-special[quote] = 1
-special[backslash] = 1
-
-/**
- * Whether one of four bytes ends the plain part of a string. A byte is below n where subtracting n borrows into a top
- * bit that was not set; equality is being below one after an exclusive or. False alarms only follow a true one.
- */
-function hasSpecial(word: number): boolean {
-  const control = (word - 0x20202020) | 0
-  const quoted = ((word ^ 0x22222222) - 0x01010101) | 0
-  const escaping = ((word ^ 0x5c5c5c5c) - 0x01010101) | 0
-  return ((control | quoted | escaping) & ~word & 0x80808080) !== 0
+/** Whether the memory had to grow: then all views of it are void. */
+function growTo(memory: WebAssembly.Memory, bytes: number): boolean {
+  const lacking = bytes - memory.buffer.byteLength
+  if (lacking > 0) memory.grow(Math.ceil(lacking / pageBytes))
+  return lacking > 0
 }
 
-/**
- * Scans the document in `bytes[start, end)` for the children of `root`. False: it is refused, see `failure` and
- * `failedAt`. UTF-8 is not checked.
- */
-export function scanDocument(scan: Scan, root: PathNode, bytes: Uint8Array, start: number, end: number): boolean {
-  scan.kinds.fill(kinds.absent)
-  scan.duplicate = -1
-  const { view } = scan
-  if (view.buffer !== bytes.buffer || view.byteOffset !== bytes.byteOffset || view.byteLength !== bytes.byteLength)
-    scan.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const at = skipSpace(bytes, start, end)
-  if (at >= end) return fail(scan, 'EMPTY', start) > 0
-  const after = noteValue(scan, root, bytes, at, end, 0)
-  if (after < 0) return false
-  const rest = skipSpace(bytes, after, end)
-  return rest >= end || fail(scan, 'NOT_JSON', rest) > 0
-}
-
-function fail(scan: Scan, failure: ScanFailure, at: number): -1 {
-  scan.failure = failure
-  scan.failedAt = at
-  return -1
-}
-
-/** At the end of the bytes a document is cut off; anywhere else it is no JSON. */
-function unexpected(scan: Scan, at: number, end: number): -1 {
-  return at >= end ? fail(scan, 'TRUNCATED', end) : fail(scan, 'NOT_JSON', at)
-}
-
-function skipSpace(bytes: Uint8Array, start: number, end: number): number {
-  let at = start
-  while (at < end) {
-    const byte = bytes[at]!
-    if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) return at
-    at++
+/** Writes the tree as the kernel's `PathNode`s, children one after another, and returns the root's address. */
+function writeNodes(memory: WebAssembly.Memory, reserve: (bytes: number) => number, root: PathNode): number {
+  const write = (node: PathNode, at: number) => {
+    const keyAt = reserve(node.key.length)
+    const childrenAt = reserve(node.children.length * nodeWords * 4)
+    new Uint8Array(memory.buffer).set(node.key, keyAt)
+    const words = [node.slot, keyAt, node.key.length, childrenAt, node.children.length]
+    new Int32Array(memory.buffer, at, nodeWords).set(words)
+    for (const [i, child] of node.children.entries()) write(child, childrenAt + i * nodeWords * 4)
   }
-  return at
-}
-
-/** Scans the value at `start`, notes it in the node's slot and looks inside for the node's children. */
-function noteValue(scan: Scan, node: PathNode, bytes: Uint8Array, start: number, end: number, depth: number): number {
-  const { slot } = node
-  if (scan.kinds[slot] !== kinds.absent && scan.duplicate < 0) scan.duplicate = slot
-  const first = bytes[start]!
-  scan.escaped = false
-  scan.kinds[slot] = kindOf(first)
-  const after =
-    first === openBrace && node.children.length > 0
-      ? scanObject(scan, node, bytes, start + 1, end, depth + 1)
-      : skipValue(scan, bytes, start, end, depth)
-  if (scan.kinds[slot] === kinds.string && scan.escaped) scan.kinds[slot] = kinds.escaped
-  scan.starts[slot] = start
-  scan.ends[slot] = after
-  return after
-}
-
-/** What a value beginning with this byte is, if it is one. */
-function kindOf(byte: number): number {
-  switch (byte) {
-    case openBrace:
-      return kinds.object
-    case openBracket:
-      return kinds.array
-    case quote:
-      return kinds.string
-    case 0x74:
-      return kinds.true
-    case 0x66:
-      return kinds.false
-    case 0x6e:
-      return kinds.null
-    default:
-      return kinds.number
-  }
-}
-
-/** Scans an object from behind its brace, looking for the node's children among its keys. */
-function scanObject(scan: Scan, node: PathNode, bytes: Uint8Array, start: number, end: number, depth: number): number {
-  if (depth > maxDepth) return fail(scan, 'TOO_DEEP', start)
-  let at = skipSpace(bytes, start, end)
-  if (at < end && bytes[at] === closeBrace) return at + 1
-  while (true) {
-    if (at >= end || bytes[at] !== quote) return unexpected(scan, at, end)
-    scan.escaped = false
-    const afterKey = skipString(scan, bytes, at + 1, end)
-    if (afterKey < 0) return -1
-    const child = scan.escaped
-      ? childByText(node, bytes, at, afterKey)
-      : childByBytes(node, bytes, at + 1, afterKey - 1)
-    at = skipColon(scan, bytes, afterKey, end)
-    if (at < 0) return -1
-    at = child === null ? skipValue(scan, bytes, at, end, depth) : noteValue(scan, child, bytes, at, end, depth)
-    if (at < 0) return -1
-    at = skipSpace(bytes, at, end)
-    if (at < end && bytes[at] === closeBrace) return at + 1
-    if (at >= end || bytes[at] !== comma) return unexpected(scan, at, end)
-    at = skipSpace(bytes, at + 1, end)
-  }
-}
-
-function childByBytes(node: PathNode, bytes: Uint8Array, start: number, end: number): PathNode | null {
-  const { children } = node
-  for (let i = 0; i < children.length; i++) if (sameKey(children[i]!.key, bytes, start, end)) return children[i]!
-  return null
-}
-
-function sameKey(key: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  if (key.length !== end - start) return false
-  for (let i = 0; i < key.length; i++) if (key[i] !== bytes[start + i]) return false
-  return true
-}
-
-/** For a key with escapes; `start` and `end` include its quotes. */
-function childByText(node: PathNode, bytes: Uint8Array, start: number, end: number): PathNode | null {
-  const key = Buffer.from(decodeString(bytes, start, end))
-  return childByBytes(node, key, 0, key.length)
+  const rootAt = reserve(nodeWords * 4)
+  write(root, rootAt)
+  return rootAt
 }
 
 /** The text of a scanned string, escapes decoded; `start` and `end` include its quotes. */
 export function decodeString(bytes: Uint8Array, start: number, end: number): string {
   return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8')) as string
-}
-
-/** From behind a key to its value. */
-function skipColon(scan: Scan, bytes: Uint8Array, start: number, end: number): number {
-  let at = start
-  if (at >= end || bytes[at] !== colon) {
-    at = skipSpace(bytes, at, end)
-    if (at >= end || bytes[at] !== colon) return unexpected(scan, at, end)
-  }
-  at = skipSpace(bytes, at + 1, end)
-  return at < end ? at : unexpected(scan, at, end)
-}
-
-/** Scans a string from behind its opening quote to behind its closing one. */
-function skipString(scan: Scan, bytes: Uint8Array, start: number, end: number): number {
-  const { view } = scan
-  let at = start
-  while (true) {
-    // most of a document's bytes pass here, four at a time: see hasSpecial
-    while (at + 4 <= end && !hasSpecial(view.getInt32(at, true))) at += 4
-    while (at < end && special[bytes[at]!] === 0) at++
-    if (at >= end) return fail(scan, 'TRUNCATED', end)
-    const byte = bytes[at]!
-    if (byte === quote) return at + 1
-    if (byte !== backslash) return fail(scan, 'NOT_JSON', at)
-    at = skipEscape(scan, bytes, at, end)
-    if (at < 0) return -1
-  }
-}
-
-/** Scans an escape from its backslash. */
-function skipEscape(scan: Scan, bytes: Uint8Array, start: number, end: number): number {
-  scan.escaped = true
-  if (start + 1 >= end) return fail(scan, 'TRUNCATED', end)
-  switch (bytes[start + 1]) {
-    case quote:
-    case backslash:
-    case 0x2f: // /
-    case 0x62: // b
-    case 0x66: // f
-    case 0x6e: // n
-    case 0x72: // r
-    case 0x74: // t
-      return start + 2
-    case 0x75: // u
-      for (let at = start + 2; at < start + 6; at++)
-        if (at >= end || !isHex(bytes[at]!)) return unexpected(scan, at, end)
-      return start + 6
-    default:
-      return fail(scan, 'NOT_JSON', start)
-  }
-}
-
-function isHex(byte: number): boolean {
-  const lower = byte | 0x20
-  return (byte >= 0x30 && byte <= 0x39) || (lower >= 0x61 && lower <= 0x66)
-}
-
-/** Scans the value at `start` without noting anything; `depth` counts the brackets around it. */
-function skipValue(scan: Scan, bytes: Uint8Array, start: number, end: number, depth: number): number {
-  const { open } = scan
-  let at = start
-  let level = depth
-  let inObject = false
-  while (true) {
-    const byte = bytes[at]!
-    if (byte === quote) at = skipString(scan, bytes, at + 1, end)
-    else if (byte === openBrace || byte === openBracket) {
-      if (++level > maxDepth) return fail(scan, 'TOO_DEEP', at)
-      inObject = byte === openBrace
-      open[level] = inObject ? 1 : 0
-      at = skipSpace(bytes, at + 1, end)
-      if (at >= end) return fail(scan, 'TRUNCATED', end)
-      if (bytes[at] !== (inObject ? closeBrace : closeBracket)) {
-        if (inObject) at = skipKey(scan, bytes, at, end)
-        if (at < 0) return -1
-        continue
-      }
-      level--
-      at++
-    } else at = skipScalar(scan, bytes, at, end)
-    if (at < 0) return -1
-    // behind a value: close as many brackets as end here, or go on behind a comma
-    while (true) {
-      if (level === depth) return at
-      inObject = open[level] === 1
-      if (at < end && bytes[at] !== comma) at = skipSpace(bytes, at, end)
-      if (at >= end) return fail(scan, 'TRUNCATED', end)
-      const next = bytes[at]!
-      if (next === comma) break
-      if (next !== (inObject ? closeBrace : closeBracket)) return fail(scan, 'NOT_JSON', at)
-      level--
-      at++
-    }
-    at = skipSpace(bytes, at + 1, end)
-    if (inObject) at = skipKey(scan, bytes, at, end)
-    if (at < 0) return -1
-    if (at >= end) return fail(scan, 'TRUNCATED', end)
-  }
-}
-
-/** From a key that interests nobody to its value. */
-function skipKey(scan: Scan, bytes: Uint8Array, start: number, end: number): number {
-  if (start >= end || bytes[start] !== quote) return unexpected(scan, start, end)
-  const after = skipString(scan, bytes, start + 1, end)
-  return after < 0 ? -1 : skipColon(scan, bytes, after, end)
-}
-
-function skipScalar(scan: Scan, bytes: Uint8Array, start: number, end: number): number {
-  switch (bytes[start]) {
-    case 0x74:
-      return skipWord(scan, bytes, start, end, wordTrue)
-    case 0x66:
-      return skipWord(scan, bytes, start, end, wordFalse)
-    case 0x6e:
-      return skipWord(scan, bytes, start, end, wordNull)
-    default:
-      return skipNumber(scan, bytes, start, end)
-  }
-}
-
-const wordTrue = Buffer.from('true')
-const wordFalse = Buffer.from('false')
-const wordNull = Buffer.from('null')
-
-function skipWord(scan: Scan, bytes: Uint8Array, start: number, end: number, word: Uint8Array): number {
-  for (let i = 0; i < word.length; i++)
-    if (start + i >= end || bytes[start + i] !== word[i]) return unexpected(scan, start + i, end)
-  return start + word.length
-}
-
-function skipNumber(scan: Scan, bytes: Uint8Array, start: number, end: number): number {
-  let at = start
-  if (bytes[at] === 0x2d) at++
-  if (at < end && bytes[at] === 0x30) at++
-  else {
-    at = skipDigits(scan, bytes, at, end)
-    if (at < 0) return -1
-  }
-  if (at < end && bytes[at] === 0x2e) {
-    at = skipDigits(scan, bytes, at + 1, end)
-    if (at < 0) return -1
-  }
-  if (at < end && (bytes[at]! | 0x20) === 0x65) {
-    at++
-    if (at < end && (bytes[at] === 0x2b || bytes[at] === 0x2d)) at++
-    return skipDigits(scan, bytes, at, end)
-  }
-  return at
-}
-
-/** At least one digit. */
-function skipDigits(scan: Scan, bytes: Uint8Array, start: number, end: number): number {
-  let at = start
-  while (at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++
-  return at > start ? at : unexpected(scan, at, end)
 }
