@@ -37,6 +37,9 @@ export function openWorkerRuntime(setup: WorkspaceWorkerSetup): WorkerRuntime {
     return kafkaReader({ client: await kafkaClient(setup.kafka), onDataLoss, identity })
   }
   return {
+    async prepare(sources) {
+      for (const source of sources) if (source.kind === 'kafka') await (await openReader(source, new Map())).close()
+    },
     run: (task, signal) => runColumns(task, { openReader }, signal),
     close: async () => (await client)?.close(),
   }

@@ -100,6 +100,12 @@ async function loadExecutors(place: Place, options: WorkspaceOptions): Promise<R
 
 function deferred(open: () => Promise<Executor>): Executor {
   return {
+    prepare(sources) {
+      void open().then(
+        (executor) => executor.prepare?.(sources),
+        () => {}, // told by the run
+      )
+    },
     run: async (run) => (await open()).run(run),
     close: async () => {}, // closed with the workspace, if it was opened at all
   }

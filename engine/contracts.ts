@@ -278,6 +278,8 @@ export interface StageResult {
 
 /** Runs stages of its kind. Pure in its inputs: run again, a stage gives the same rows. */
 export interface Executor {
+  /** Gets ready in the background, once, for stages that read these sources. What goes wrong is told by their runs. */
+  prepare?(sources: readonly SourceDescription[]): void
   run(run: StageRun): Promise<StageResult>
   close(): Promise<void>
 }

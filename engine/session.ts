@@ -4,6 +4,7 @@ import type { PipelineEvent } from './events.ts'
 import type { Pipeline } from './pipeline.ts'
 import { availableRanges, shareLimits } from './plan.ts'
 import type { RunOptions, Runtime } from './runtime.ts'
+import { planStages } from './stages.ts'
 
 /** What one run holds open, from its first batch to its last. */
 export interface Session {
@@ -34,6 +35,8 @@ export async function openSession(pipeline: Pipeline, runtime: Runtime): Promise
   const close = async () => {
     for (const each of opened.splice(0).reverse()) await each.close()
   }
+  const executors = new Set(planStages(pipeline).map((stage) => runtime.executors[stage.executor]))
+  for (const executor of executors) executor.prepare?.(Object.values(pipeline.sources))
   try {
     const sources = new Map<string, Source>()
     for (const [name, description] of Object.entries(pipeline.sources)) {

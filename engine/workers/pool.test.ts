@@ -29,9 +29,12 @@ function pool(body: string, setup: object = {}, threads = 2): Executor {
     import { MillraceError } from '${errors}'
     import { faultPoint } from '${faults}'
     let opened = 0
+    let prepared = []
     const result = (task, more) => ({ outputs: new Map(), columns: new Map(), violations: new Map([['step', 1]]), rowsIn: 1, bytesIn: 2,
       ranges: [...task.inputs.values()].flatMap((input) => input.ranges), ...more })
-    export function openWorkerRuntime(setup) { opened++; return { async run(task, signal) { ${body} } } }`,
+    export function openWorkerRuntime(setup) { opened++; return {
+      async prepare(sources) { prepared.push(...sources) },
+      async run(task, signal) { ${body} } } }`,
   )
   const executor = workerPool({ threads, wiringUrl: pathToFileURL(path).href, setup })
   open.push(executor)
@@ -60,6 +63,14 @@ test('partitions are dealt out to threads, each to one, and results put together
 test('a small batch stays one task, and a thread opens its runtime once', async () => {
   const executor = pool('return result(task, { rowsIn: opened })')
   for (let i = 0; i < 3; i++) expect((await executor.run(run([range(0, 10n), range(1, 10n)]))).rowsIn).toBe(1)
+})
+
+test('a thread is prepared once, and runs the first task', async () => {
+  const executor = pool('return result(task, { rowsIn: prepared.length })')
+  const source = { kind: 'test', shape: 'records', reads: 'topic:t', options: {} } as const
+  executor.prepare?.([source])
+  executor.prepare?.([source])
+  expect((await executor.run(run([range(0, 10n)]))).rowsIn).toBe(1)
 })
 
 test('the limits and partitions of the tasks add up to those of the run', () => {

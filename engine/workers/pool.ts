@@ -38,12 +38,19 @@ export function workerPool(options: WorkerPoolOptions): Executor {
     resourceLimits: { maxYoungGenerationSizeMb: 2 }, // records are bytes outside of the heap; more only makes a thread larger
     atomics: 'disabled', // a thread that waits on an atomic cannot run the timers and reads of its own task
   })
+  let prepared = false
   return {
+    prepare(sources) {
+      if (prepared) return
+      prepared = true
+      const job = { kind: 'prepare', sources } as const
+      void pool.run({ wiringUrl, setup, job }).catch(() => {}) // one thread: a small batch needs no more
+    },
     async run({ signal, ...task }) {
       signal.throwIfAborted()
       const parts = splitTask(task, threads)
       const ends = await Promise.allSettled(
-        parts.map((part) => runPart(pool, { wiringUrl, setup, task: part }, signal)),
+        parts.map((part) => runPart(pool, { wiringUrl, setup, job: { kind: 'run', task: part } }, signal)),
       )
       const failed = ends.find((end) => end.status === 'rejected')
       if (failed !== undefined) throw failed.reason
@@ -58,14 +65,15 @@ export function workerPool(options: WorkerPoolOptions): Executor {
 
 async function runPart(
   pool: Piscina<WorkerMessage, WorkerOutcome>,
-  message: WorkerMessage,
+  message: WorkerMessage & { readonly job: { readonly kind: 'run' } },
   signal: AbortSignal,
 ): Promise<StageResult> {
   const outcome = await pool.run(message, { signal }).catch((cause: unknown) => {
     signal.throwIfAborted()
-    throw threadDied(message.task, cause)
+    throw threadDied(message.job.task, cause)
   })
   if (outcome.kind === 'failed') throw fromPlainError(outcome.error)
+  if (outcome.kind === 'prepared') throw new Error('a worker took a task for something else')
   return outcome.result
 }
 

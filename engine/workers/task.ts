@@ -1,5 +1,5 @@
 /** What goes to a worker thread and comes back: plain data that survives the structured clone. */
-import type { StageResult, StageRun } from '../contracts.ts'
+import type { SourceDescription, StageResult, StageRun } from '../contracts.ts'
 import { type ErrorCode, MillraceError, messageOf } from '../errors.ts'
 import type { ArmedFault } from '../fault-points.ts'
 
@@ -8,6 +8,8 @@ export type WorkerTask = Omit<StageRun, 'signal'>
 
 /** What a wiring module gives a thread: the means to run tasks. */
 export interface WorkerRuntime {
+  /** Loads what tasks on these sources will need. */
+  prepare?(sources: readonly SourceDescription[]): Promise<void>
   run(task: WorkerTask, signal: AbortSignal): Promise<StageResult>
   /** Lets go of what it keeps open between tasks; a thread that ends need not call it. */
   close?(): Promise<void>
@@ -24,15 +26,21 @@ export interface WorkerWiring {
   openWorkerRuntime(setup: WorkerSetup): WorkerRuntime | Promise<WorkerRuntime>
 }
 
-/** A task on its way to a worker: data only, for it is copied. */
+/** What a worker is to do. */
+export type WorkerJob =
+  | { readonly kind: 'prepare'; readonly sources: readonly SourceDescription[] }
+  | { readonly kind: 'run'; readonly task: WorkerTask }
+
+/** A job on its way to a worker: data only, for it is copied. */
 export interface WorkerMessage {
   readonly wiringUrl: string
   readonly setup: WorkerSetup
-  readonly task: WorkerTask
+  readonly job: WorkerJob
 }
 
 /** Failures come back as values: a thrown error would lose its class and code on the way. */
 export type WorkerOutcome =
+  | { readonly kind: 'prepared' }
   | { readonly kind: 'done'; readonly result: StageResult }
   | { readonly kind: 'failed'; readonly error: PlainError }
 

@@ -16,11 +16,13 @@ const runtimes = new Map<string, Promise<WorkerRuntime>>()
 /** Never aborts: a task that is given up ends with its thread. */
 const { signal } = new AbortController()
 
-/** One task; never throws. */
-export default async function runTask({ wiringUrl, setup, task }: WorkerMessage): Promise<WorkerOutcome> {
+/** One job; never throws. */
+export default async function work({ wiringUrl, setup, job }: WorkerMessage): Promise<WorkerOutcome> {
   try {
     const runtime = await runtimeFor(wiringUrl, setup)
-    return { kind: 'done', result: await runtime.run(task, signal) }
+    if (job.kind === 'run') return { kind: 'done', result: await runtime.run(job.task, signal) }
+    await runtime.prepare?.(job.sources)
+    return { kind: 'prepared' }
   } catch (error) {
     return { kind: 'failed', error: toPlainError(error) }
   }
