@@ -66,7 +66,7 @@ test('a small batch stays one task, and a thread opens its runtime once', async 
 })
 
 test('a thread is prepared once, and runs the first task', async () => {
-  const executor = pool('return result(task, { rowsIn: prepared.length })')
+  const executor = pool('return result(task, { rowsIn: prepared.length })', {}, 1)
   const source = { kind: 'test', shape: 'records', reads: 'topic:t', options: {} } as const
   executor.prepare?.([source])
   executor.prepare?.([source])
