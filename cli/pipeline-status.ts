@@ -1,6 +1,6 @@
 /** Where a pipeline stands: position, lag and last commit. */
 import { tableHistory } from '../connectors/delta/history.ts'
-import type { Position, Source } from '../engine/contracts.ts'
+import type { Position, Range, Source } from '../engine/contracts.ts'
 import type { Pipeline } from '../engine/pipeline.ts'
 import { availableRanges } from '../engine/plan.ts'
 import type { Place } from './place.ts'
@@ -28,10 +28,11 @@ export async function pipelineStatus(pipeline: Pipeline, place: Place): Promise<
   for (const description of Object.values(pipeline.sources)) {
     const source = await openSource(description, place, pipeline.name)
     try {
+      const start = await source.start(position)
       const latest = await source.latest()
       const own = new Map([...position].filter(([partition]) => latest.has(partition)))
       sources.push({ reads: description.reads, position: own })
-      lagRecords += await lagOf(source, own, latest)
+      lagRecords += await lagOf(source, availableRanges(own, start, latest))
     } finally {
       await source.close()
     }
@@ -39,9 +40,9 @@ export async function pipelineStatus(pipeline: Pipeline, place: Place): Promise<
   return { pipeline: pipeline.name, sources, lagRecords, lastCommit: await lastCommit(pipeline, place) }
 }
 
-async function lagOf(source: Source, position: Position, latest: Position): Promise<number> {
-  const counts = availableRanges(position, await source.start(), latest).map((range) => source.count(range))
-  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+async function lagOf(source: Source, ranges: readonly Range[]): Promise<number> {
+  const counts = await Promise.all(ranges.map((range) => source.count(range)))
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
 async function lastCommit(pipeline: Pipeline, place: Place): Promise<PipelineStatus['lastCommit']> {

@@ -74,8 +74,11 @@ export interface Limits {
 }
 
 interface SourceBase {
-  /** Where reading begins for a partition that no sink has a position for (the configured starting position). */
-  start(): Promise<Position>
+  /**
+   * Where reading begins for a partition that no sink has a position for: the configured starting position or, if it was
+   * added to what the sinks hold of this source, its first record.
+   */
+  start(held?: Position): Promise<Position>
   /**
    * What the source *is*, as positions that never move: committed with every batch, so that the commit rule itself
    * refuses another source under the same name. Absent where the names of the source partitions say it already.

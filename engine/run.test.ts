@@ -42,6 +42,8 @@ interface World {
   intrude?: (sink: string, commit: SinkCommit) => void
   /** Called whenever the source is asked for its end. */
   look?: () => void
+  /** What the source says it is. */
+  identity?: Position
   /** Of the definition that committed last. */
   fingerprint?: string
   nowMs: number
@@ -55,6 +57,7 @@ function sourceOf(state: World): Source {
   return {
     shape: 'records',
     start: async () => new Map([...state.ends.keys()].map((partition) => [partition, 0n])),
+    identity: async () => state.identity ?? new Map(),
     async latest() {
       state.look?.()
       return new Map(state.ends)
@@ -307,6 +310,21 @@ test('a source that is away while the next batch is waited for is waited for too
   const events = await start(state, every({ seconds: 1 }), 10, stop)
   expectTiled(state)
   expect(events.filter((event) => event.type === 'retried')).toHaveLength(2)
+})
+
+test('a source that is replaced under a running stream is refused at its next turn', async () => {
+  const state = world([['t/0', 5n]])
+  state.identity = new Map([['t/id', 1n]])
+  state.intrude = (sink) => {
+    if (sink !== 'primary') return
+    state.identity = new Map([['t/id', 2n]])
+    state.ends.set('t/0', 50n)
+  }
+  await expect(start(state, every({ seconds: 1 }))).rejects.toMatchObject({
+    code: 'SOURCE_RANGE_LOST',
+    message: expect.stringContaining('t has been deleted and created again'),
+  })
+  expect(positionIn(state, 'primary').get('t/0')).toBe(5n)
 })
 
 test('a source that ends before what was read of it is refused by name, and nothing is read', async () => {

@@ -59,7 +59,7 @@ async function loop(run: Run, retries: Retries): Promise<'end-of-input' | 'stop-
     const startedMs = clock.nowMs()
     const turn = await withRetries(async () => {
       try {
-        await refreshInitial(session)
+        if (await refreshInitial(session)) position = null
         if (bounded) goal ??= await latestPosition(session)
         else if (await holdShare(session)) position = null
         const from = position

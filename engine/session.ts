@@ -1,6 +1,7 @@
 /** The opened sources and sinks of one running pipeline, and the questions that the loop asks of them together. */
 import type { Position, Range, Sink, SinkPosition, Source } from './contracts.ts'
 import type { PipelineEvent } from './events.ts'
+import { replacedSources } from './identity.ts'
 import type { Pipeline } from './pipeline.ts'
 import { availableRanges, shareLimits } from './plan.ts'
 import type { RunOptions, Runtime } from './runtime.ts'
@@ -64,12 +65,16 @@ export async function latestPosition(session: Session): Promise<Position> {
 
 /**
  * Where reading begins for partitions without a position. A partition keeps the beginning that was first seen, so that
- * records which arrive between two looks are not taken for read.
+ * records which arrive between two looks are not taken for read. Whether a source is another one than at the last look.
  */
-export async function refreshInitial(session: Session): Promise<void> {
-  const now = await merged(session, (source) => source.start())
-  session.identity = await merged(session, async (source) => (await source.identity?.()) ?? new Map())
-  session.initial = new Map([...now, ...session.initial, ...session.identity])
+export async function refreshInitial(session: Session): Promise<boolean> {
+  const before = session.identity
+  const held = session.initial.size === 0 ? (await sinkPositions(session)).flatMap(({ position }) => [...position]) : []
+  const now = await merged(session, (source) => source.start(new Map(held)))
+  const identity = await merged(session, async (source) => (await source.identity?.()) ?? new Map())
+  session.identity = identity
+  session.initial = new Map([...now, ...session.initial, ...identity])
+  return replacedSources(before, identity).length > 0
 }
 
 /** Takes hold of our share of the partitions; whether it is, or may be, another one than in the turn before. */

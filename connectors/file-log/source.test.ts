@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../engine/clock.ts'
+import type { Position } from '../../engine/contracts.ts'
+import type { TopicChoice } from '../records/description.ts'
 import { scriptedTexts } from './appending-process.testing.ts'
 import { batchOf, producerIn, readTexts, texts, withFolder } from './log.testing.ts'
 import { fileLogSource } from './source.ts'
@@ -32,6 +34,23 @@ test('a start at the latest offset is settled once', async () => {
     expect(await source.start()).toEqual(new Map([['t/0', 2n]]))
     await producer.append('t', texts(0, 'c'))
     expect(await source.start()).toEqual(new Map([['t/0', 2n]]))
+    await producer.close()
+  })
+})
+
+test('a partition that was added to a topic that was read begins at its first record', async () => {
+  await withFolder(async (dir) => {
+    const producer = await producerIn(dir)
+    await producer.createTopic('t', 2)
+    await producer.append('t', texts(0, 'a', 'b'))
+    const begins = (choice: TopicChoice, held?: Position) =>
+      fileLogSource({ dir, choice, startFrom: 'latest', clock: systemClock }).start(held)
+    const [first, last] = [new Map([['t/0', 0n], ['t/1', 0n]]), new Map([['t/0', 2n], ['t/1', 0n]])] // biome-ignore format: pairs
+    const [readBefore, another] = [new Map([['t/id', 1n]]), new Map([['u/id', 1n]])]
+    expect(await begins({ topic: 't' })).toEqual(last)
+    expect(await begins({ topic: 't' }, readBefore)).toEqual(first)
+    expect(await begins({ topics: ['t', 'u'] }, another)).toEqual(last) // named since: begins where it is told to
+    expect(await begins({ pattern: '.' }, another)).toEqual(first)
     await producer.close()
   })
 })

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { Clock, Limits, Position, Range, RecordSource } from '../../engine/contracts.ts'
 import type { MillraceError } from '../../engine/errors.ts'
 import { identityPartition } from '../../engine/identity.ts'
-import { type StartFrom, type TopicChoice, topicPattern } from '../records/description.ts'
-import { identityPosition, parseSourcePartition, sourcePartition } from '../records/source-partition.ts'
+import { isAddition, type StartFrom, type TopicChoice, topicPattern } from '../records/description.ts'
+import { identityPosition, parseSourcePartition, sourcePartition, topicsIn } from '../records/source-partition.ts'
 import { rangeLost, storageFailed, topicNotFound } from './failures.ts'
 import { frameLayout } from './frame.ts'
 import { type Bounds, openPartition, type Partition } from './partition.ts'
@@ -36,6 +36,8 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
   const beginnings = new Map<string, bigint>()
   const firstTopics = new Set<string>()
   let looked = false
+  /** Topics that were read before this run. */
+  let readBefore: ReadonlySet<string> = new Set()
 
   async function openTopics(): Promise<readonly Partition[]> {
     const found = await chosenTopics(dir, choice)
@@ -71,7 +73,9 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
     const name = sourcePartition(partition.topic.name, partition.number)
     const known = beginnings.get(name)
     if (known !== undefined) return known
-    const begins = await startOf(partition, firstTopics.has(partition.topic.name) ? startFrom : 'earliest')
+    const topic = partition.topic.name
+    const added = !firstTopics.has(topic) || isAddition(choice, topic, readBefore)
+    const begins = await startOf(partition, added ? 'earliest' : startFrom)
     if (startFrom !== 'earliest') beginnings.set(name, begins)
     return begins
   }
@@ -84,7 +88,10 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
 
   return {
     shape: 'records',
-    start: () => positions(beginningOf),
+    start(held = new Map()) {
+      if (!looked) readBefore = topicsIn(held)
+      return positions(beginningOf)
+    },
     latest: () => positions(async (partition) => (await partition.bounds()).latest),
     async identity() {
       const topics = new Set((await openTopics()).map(({ topic }) => topic))

@@ -1,8 +1,8 @@
 /** Topics of a cluster as a source: positions, and cutting ranges to a batch's limits. */
 import type { Position, Range, RecordSource } from '../../engine/contracts.ts'
 import { identityPartition } from '../../engine/identity.ts'
-import { type StartFrom, type TopicChoice, topicPattern } from '../records/description.ts'
-import { identityPosition, parseSourcePartition, sourcePartition } from '../records/source-partition.ts'
+import { isAddition, type StartFrom, type TopicChoice, topicPattern } from '../records/description.ts'
+import { identityPosition, parseSourcePartition, sourcePartition, topicsIn } from '../records/source-partition.ts'
 import type { KafkaClient, KafkaTopic } from './client.ts'
 import { rangeLost } from './failures.ts'
 import { type GroupMembership, joinGroup } from './group.ts'
@@ -33,6 +33,8 @@ export function kafkaSource(options: KafkaSourceOptions): RecordSource {
   let bounds: Bounds | null = null
   /** Where each partition begins, as it was first found. */
   const beginnings = new Map<string, bigint>()
+  /** Topics that were read before this run. */
+  let readBefore: ReadonlySet<string> = new Set()
   let membership: GroupMembership | null = null
   const member = () => {
     membership ??= joinGroup({ client, group: options.group })
@@ -52,19 +54,24 @@ export function kafkaSource(options: KafkaSourceOptions): RecordSource {
     return bounds
   }
 
-  /** What the first look finds begins where configured; what is added later begins at its first record. */
+  /** What the first look finds begins where configured; what is added to what was read begins at its first record. */
   async function noteBeginnings(found: Bounds, firstLook: boolean): Promise<void> {
     const fresh = partitionsOf(found.topics).filter(({ topic, partition }) => {
       return !beginnings.has(sourcePartition(topic.name, partition))
     })
     if (fresh.length === 0) return
-    const configured = firstLook ? await configuredStart(client, startFrom, fresh, found) : found.earliest
-    for (const [name, offset] of configured) if (!beginnings.has(name)) beginnings.set(name, offset)
+    const configured = await configuredStart(client, startFrom, fresh, found)
+    for (const { topic, partition } of fresh) {
+      const name = sourcePartition(topic.name, partition)
+      const added = !firstLook || isAddition(choice, topic.name, readBefore)
+      beginnings.set(name, (added ? found.earliest : configured).get(name)!)
+    }
   }
 
   return {
     shape: 'records',
-    async start() {
+    async start(held = new Map()) {
+      if (bounds === null) readBefore = topicsIn(held)
       if (bounds === null) await look()
       return new Map(beginnings)
     },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemIds } from '../../engine/clock.ts'
+import type { Position } from '../../engine/contracts.ts'
 import { identityPartition } from '../../engine/identity.ts'
 import { recordSourceChecks } from '../conformance.ts'
 import { producerBatch } from '../records/producer-batch.ts'
@@ -180,6 +181,19 @@ describe.skipIf(cluster.brokers === '')('what a cluster does, and what becomes o
         [`${topic}/1`, 0n],
       ]),
     )
+  })
+
+  test('a partition that was added while nobody read begins at its first record, also with startFrom latest', async () => {
+    const topic = await on.makeTopic(2)
+    await on.fill(topic, 3, { partition: 0 })
+    await on.fill(topic, 3, { partition: 1 })
+    const begins = (held: Position) => on.source(topic, { startFrom: 'latest' }).start(held)
+    expect((await begins(new Map())).get(`${topic}/1`)).toBe(3n)
+    const held = new Map([
+      [identityPartition(topic), 1n],
+      [`${topic}/0`, 3n],
+    ])
+    expect((await begins(held)).get(`${topic}/1`)).toBe(0n)
   })
 
   test('a topic that was created again under its name is refused by its id', async () => {

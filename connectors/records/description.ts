@@ -11,7 +11,8 @@ export type TopicChoice =
 /**
  * Where partitions begin that a pipeline has no position for: at the first record, at the end as it is when the run
  * starts, at the first record as new as a time (ISO 8601), or at offsets by source partition (`<topic>/<partition>`;
- * the others begin at the first record). A partition that is added later always begins at its first record.
+ * the others begin at the first record). A partition that is added later always begins at its first record, also if
+ * it was added while nobody read.
  */
 export type StartFrom =
   | 'earliest'
@@ -100,6 +101,11 @@ function startProblems(startFrom: StartFrom): string[] {
           `kafka: startFrom.offsets: must map <topic>/<partition> to an offset, not ${JSON.stringify(partition)} to ${JSON.stringify(offset)}`,
       )
   return [`kafka: startFrom: must be earliest, latest, { timestamp } or { offsets }, not ${JSON.stringify(startFrom)}`]
+}
+
+/** Whether partitions of a topic that have no position were added to topics that were read before. */
+export function isAddition(choice: TopicChoice, topic: string, readBefore: ReadonlySet<string>): boolean {
+  return readBefore.has(topic) || ('pattern' in choice && readBefore.size > 0)
 }
 
 /** The expression of a pattern: it must match a topic's whole name. */

@@ -1,5 +1,7 @@
 /** Names of source partitions of topics, the same for every log that has topics. */
+import type { Position } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
+import { identified } from '../../engine/identity.ts'
 
 /** `<topic>/<partition>`. */
 export function sourcePartition(topic: string, partition: number): string {
@@ -21,6 +23,11 @@ export function parseSourcePartition(text: string): { readonly topic: string; re
  */
 export function identityPosition(topicId: string): bigint {
   return BigInt(`0x${topicId.replaceAll('-', '').slice(0, 16)}`) & 0x7fff_ffff_ffff_ffffn
+}
+
+/** Topics of which a position holds something. */
+export function topicsIn(held: Position): ReadonlySet<string> {
+  return new Set([...held.keys()].flatMap((partition) => identified(partition) ?? []))
 }
 
 /** Another topic stands under a topic's name. */
