@@ -1,0 +1,115 @@
+/**
+ * Bitmaps of 64-bit numbers in the portable format of Roaring (RoaringFormatSpec, "extension for 64-bit implementations"):
+ * what a deletion vector holds (PROTOCOL.md, "Deletion Vector Format").
+ */
+
+/** What is wrong with a bitmap; the caller knows where it stood. */
+export class MalformedBitmap extends Error {}
+
+/** As a little-endian number, of the portable format. */
+const portableMagic = 1_681_511_377
+/** As a big-endian number, of the format before it, in which the protocol's own example of an inline vector is. */
+const nativeMagic = 1_681_511_376
+const cookieWithRuns = 12_347
+const cookieWithoutRuns = 12_346
+/** Below this a bitmap with runs has no table of offsets. */
+const offsetsFrom = 4
+const mostInArray = 4096
+const bitmapBytes = 8192
+
+/** The numbers of a serialized bitmap, ascending. {@link MalformedBitmap} if it is cut off or no bitmap. */
+export function parseBitmap(bytes: Buffer): number[] {
+  const reader = openReader(bytes)
+  const magic = reader.bytes(4)
+  const numbers: number[] = []
+  if (magic.readUInt32LE() === portableMagic) parsePortable(reader, numbers)
+  else if (magic.readUInt32BE() === nativeMagic) parseNative(reader, numbers)
+  else throw new MalformedBitmap('does not begin as a bitmap does')
+  return numbers
+}
+
+function parsePortable(reader: Reader, numbers: number[]): void {
+  const bitmaps = reader.int64()
+  for (let i = 0; i < bitmaps; i++) parse32(reader, reader.int32(), numbers)
+}
+
+/** Each bitmap follows its size, and stands for the numbers whose upper half is its place. */
+function parseNative(reader: Reader, numbers: number[]): void {
+  const bitmaps = reader.bytes(4).readUInt32BE()
+  for (let i = 0; i < bitmaps; i++) parse32(openReader(reader.bytes(reader.bytes(4).readUInt32BE())), i, numbers)
+}
+
+/** Where a container's numbers begin, how many there are, and whether they are written as runs. */
+interface Container {
+  readonly base: number
+  readonly cardinality: number
+  readonly runs: boolean
+}
+
+/** One bitmap of the lower halves of numbers, appended to `numbers`. */
+function parse32(reader: Reader, upperHalf: number, numbers: number[]): void {
+  const high = upperHalf * 2 ** 32
+  if (!Number.isSafeInteger(high + 2 ** 32)) throw new MalformedBitmap('holds numbers that no file has rows for')
+  const containers = parseHeader(reader, high)
+  for (const { base, cardinality, runs } of containers)
+    if (runs) readRuns(reader, base, numbers)
+    else if (cardinality <= mostInArray) for (let i = 0; i < cardinality; i++) numbers.push(base + reader.int16())
+    else readBits(reader, base, numbers)
+}
+
+function parseHeader(reader: Reader, high: number): Container[] {
+  const cookie = reader.int32()
+  const withRuns = (cookie & 0xffff) === cookieWithRuns
+  if (!withRuns && cookie !== cookieWithoutRuns) throw new MalformedBitmap('holds a part that is no bitmap')
+  const count = withRuns ? (cookie >>> 16) + 1 : reader.int32()
+  const runFlags = withRuns ? reader.bytes(Math.ceil(count / 8)) : null
+  const containers: Container[] = []
+  for (let i = 0; i < count; i++) {
+    const base = high + reader.int16() * 2 ** 16
+    const runs = runFlags !== null && (runFlags[i >> 3]! & (1 << (i & 7))) !== 0
+    containers.push({ base, cardinality: reader.int16() + 1, runs })
+  }
+  if (!withRuns || count >= offsetsFrom) reader.bytes(count * 4) // offsets of containers that are read in turn
+  return containers
+}
+
+function readRuns(reader: Reader, base: number, numbers: number[]): void {
+  const runs = reader.int16()
+  for (let i = 0; i < runs; i++) {
+    const start = base + reader.int16()
+    const last = start + reader.int16()
+    for (let number = start; number <= last; number++) numbers.push(number)
+  }
+}
+
+function readBits(reader: Reader, base: number, numbers: number[]): void {
+  const bits = reader.bytes(bitmapBytes)
+  for (let i = 0; i < bitmapBytes; i++)
+    for (let byte = bits[i]!; byte !== 0; byte &= byte - 1) numbers.push(base + i * 8 + Math.log2(byte & -byte))
+}
+
+/** Little-endian numbers, one after another. */
+interface Reader {
+  int16(): number
+  int32(): number
+  int64(): number
+  bytes(length: number): Buffer
+}
+
+function openReader(source: Buffer): Reader {
+  let at = 0
+  const take = (length: number) => {
+    if (at + length > source.length) throw new MalformedBitmap('is cut off')
+    at += length
+    return at - length
+  }
+  return {
+    int16: () => source.readUInt16LE(take(2)),
+    int32: () => source.readUInt32LE(take(4)),
+    int64: () => Number(source.readBigUInt64LE(take(8))),
+    bytes: (length) => {
+      const start = take(length)
+      return source.subarray(start, start + length)
+    },
+  }
+}
