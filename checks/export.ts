@@ -31,9 +31,12 @@ async function exportTable(connection: Connection, place: Place, path: string, t
   const rows = await selectTable({ snapshot, store: place.lake, tablePath: path })
   await copy(connection, rows, `${target}.rows.parquet`)
   if (snapshot.metaData.configuration['delta.enableChangeDataFeed'] !== 'true') return
-  const source = deltaSource({ table, store: place.lake, changeFeed: true })
+  const source = deltaSource({ ...place, table, store: place.lake, changeFeed: true })
   const range = { sourcePartition: snapshot.metaData.id, start: 0n, end: snapshot.version + 1n }
-  const { query } = await inputRelation(connection, { kind: 'table', table: await source.files(range) })
+  const { query } = await inputRelation(connection, {
+    kind: 'table',
+    table: await source.files(range, place.scratchDir),
+  })
   await copy(connection, query, `${target}.changes.parquet`)
 }
 

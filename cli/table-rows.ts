@@ -1,6 +1,7 @@
 /** Rows of a table for showing: in a stable order, and without reading more of a big table than is shown. */
 
 import type { AddFile } from '../connectors/delta/actions.ts'
+import { physicalColumns } from '../connectors/delta/column-mapping.ts'
 import { localDataFile, selectFiles } from '../connectors/delta/read.ts'
 import { rowsOf } from '../connectors/delta/statistics.ts'
 import { identifier, type Row } from '../engine/duckdb.ts'
@@ -25,7 +26,11 @@ export interface ShowOptions {
 export async function firstRows(place: Place, { table, snapshot }: FoundTable, options: ShowOptions): Promise<Row[]> {
   const chosen = filesToRead([...snapshot.files.values()], options.limit)
   const files = await Promise.all(chosen.map((file) => localDataFile(place.lake, table.path, file)))
-  const from = selectFiles({ columns: options.columns, files })
+  const from = selectFiles({
+    columns: options.columns,
+    physical: physicalColumns(snapshot.metaData, options.columns),
+    files,
+  })
   const order = orderOf(options.columns)
   const duckdb = await place.duckdb()
   const shown = options.columns.map(({ name, type }) => `${readable(name, type)} AS ${identifier(name)}`)

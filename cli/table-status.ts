@@ -47,7 +47,8 @@ async function countRows(place: Place, path: string, snapshot: Snapshot): Promis
       `SELECT CAST(sum(num_rows) AS BIGINT) AS n FROM parquet_file_metadata(${literals(local.map((file) => file.path))})`,
     ),
   )
-  return known + BigInt(String(row?.n ?? 0))
+  const deleted = local.reduce((sum, file) => sum + (file.deleted?.length ?? 0), 0)
+  return known + BigInt(String(row?.n ?? 0)) - BigInt(deleted)
 }
 
 /** Name of the folder of the tables that hold what was rejected. */

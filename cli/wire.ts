@@ -18,7 +18,7 @@ export async function openSource(description: SourceDescription, place: Place, p
     case 'delta': {
       const { deltaSource } = await import('../connectors/delta/source.ts')
       const { table, changeFeed } = description.options as { table: string; changeFeed?: boolean }
-      return deltaSource({ table: place.table(table), store: place.lake, changeFeed: changeFeed ?? false })
+      return deltaSource({ ...place, table: place.table(table), store: place.lake, changeFeed: changeFeed ?? false })
     }
     default:
       throw unknown('source', description.kind)

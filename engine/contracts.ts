@@ -123,8 +123,11 @@ export interface PartitionShare {
 /** A source of table rows, as Parquet files. */
 export interface TableSource extends SourceBase {
   readonly shape: 'table'
-  /** Local Parquet files holding the rows of `range`: files of a plain source, or of its change feed. */
-  files(range: Range): Promise<TableInput>
+  /**
+   * Local Parquet files holding the rows of `range`: files of a plain source, or of its change feed. Those that have to be
+   * written for that are put into `stagingDir`, an existing folder.
+   */
+  files(range: Range, stagingDir: string): Promise<TableInput>
 }
 
 /** Where rows come from: raw records, or the files of a table. */

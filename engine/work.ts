@@ -77,7 +77,7 @@ async function stageInputs(
       inputs.set(id, filesInput(files ?? [], columns.get(id)))
     else if (source.shape === 'records')
       inputs.set(id, { kind: 'records', source: work.pipeline.sources[id]!, ranges, identity: work.identity })
-    else inputs.set(id, { kind: 'table', table: await tableInput(source, ranges) })
+    else inputs.set(id, { kind: 'table', table: await tableInput(source, ranges, work.stagingDir) })
   }
   return inputs
 }
@@ -86,9 +86,9 @@ function filesInput(files: readonly ParquetFile[], columns: readonly Column[] | 
   return { kind: 'files', files, ...(columns === undefined ? {} : { columns }) }
 }
 
-async function tableInput(source: Extract<Source, { shape: 'table' }>, ranges: readonly Range[]) {
+async function tableInput(source: Extract<Source, { shape: 'table' }>, ranges: readonly Range[], stagingDir: string) {
   const parts = []
-  for (const range of ranges) parts.push(await source.files(range))
+  for (const range of ranges) parts.push(await source.files(range, stagingDir))
   return parts[0] ?? { columns: [], files: [] } // a table source has one partition, itself
 }
 

@@ -5,8 +5,9 @@
  */
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column } from '../../engine/schema.ts'
-import type { AddFile, RemoveFile } from './actions.ts'
+import type { AddFile, DeletionVector, RemoveFile } from './actions.ts'
 import { commitInfoOf } from './log-entry.ts'
+import { fileKey } from './replay.ts'
 import { rowsOf } from './statistics.ts'
 import type { LogEntry } from './table.ts'
 
@@ -14,6 +15,10 @@ import type { LogEntry } from './table.ts'
 export interface VersionFile {
   readonly path: string
   readonly partitionValues: Readonly<Record<string, string | null>>
+  /** Rows that are not meant. */
+  readonly deletionVector?: DeletionVector
+  /** With it: of its rows, only those that the other vector does not have, are meant. */
+  readonly onlyIn?: DeletionVector
   /** Columns of the change feed that the file does not hold itself. */
   readonly constants: { readonly [column: string]: string | bigint }
 }
@@ -25,11 +30,11 @@ export interface VersionSize {
   readonly sizeBytes: number
 }
 
+/** What happened to a row. */
+export const changeTypeColumn: Column = { name: '_change_type', type: 'string' }
+
 /** The change feed's columns, after the table's own. */
-export const changeColumns: readonly Column[] = [
-  { name: '_change_type', type: 'string' },
-  { name: '_commit_version', type: 'long' },
-]
+export const changeColumns: readonly Column[] = [changeTypeColumn, { name: '_commit_version', type: 'long' }]
 
 /**
  * Files with the rows that a version added. A version that took rows away or rewrote them is refused: its added files
@@ -42,26 +47,42 @@ export function addedFiles(entry: LogEntry, tablePath: string): VersionFile[] {
       'SOURCE_READ_FAILED',
       `table ${tablePath}: version ${entry.version} changed or removed rows, ${removes.length} files were replaced (read its change feed: changeFeed: true)`,
     )
-  return adds.map((add) => ({ path: add.path, partitionValues: add.partitionValues, constants: {} }))
+  return adds.map((add) => ({ ...named(add), constants: {} }))
 }
 
-/** Files with the rows that a version inserted, updated and deleted. */
+/**
+ * Files with the rows that a version inserted, updated and deleted. A file that only got another deletion vector gives the
+ * rows that the two vectors do not share.
+ */
 export function changedFiles(entry: LogEntry): VersionFile[] {
   const { cdc, adds, removes } = dataChanges(entry)
   const version = { _commit_version: entry.version }
   if (cdc.length > 0) return cdc.map(({ path, partitionValues }) => ({ path, partitionValues, constants: version }))
-  return [
-    ...removes.map((remove) => ({
-      path: remove.path,
-      partitionValues: remove.partitionValues ?? {},
-      constants: { ...version, _change_type: 'delete' },
-    })),
-    ...adds.map((add) => ({
-      path: add.path,
-      partitionValues: add.partitionValues,
-      constants: { ...version, _change_type: 'insert' },
-    })),
-  ]
+  const deleted = { ...version, _change_type: 'delete' }
+  const inserted = { ...version, _change_type: 'insert' }
+  const before = new Map(removes.map((remove) => [fileKey(remove.path), remove]))
+  const files: VersionFile[] = []
+  for (const add of adds) {
+    const remove = before.get(fileKey(add.path))
+    if (remove === undefined) {
+      files.push({ ...named(add), constants: inserted })
+      continue
+    }
+    before.delete(fileKey(add.path))
+    const { path, partitionValues } = add
+    const [then, now] = [remove.deletionVector, add.deletionVector]
+    if (now !== undefined) files.push({ path, partitionValues, ...without(then), onlyIn: now, constants: deleted })
+    if (then !== undefined) files.push({ path, partitionValues, ...without(now), onlyIn: then, constants: inserted })
+  }
+  return [...[...before.values()].map((remove) => ({ ...named(remove), constants: deleted })), ...files]
+}
+
+function named({ path, partitionValues = {}, deletionVector }: AddFile | RemoveFile) {
+  return { path, partitionValues, ...without(deletionVector) }
+}
+
+function without(deletionVector: DeletionVector | undefined) {
+  return deletionVector === undefined ? {} : { deletionVector }
 }
 
 /** How much there is to read of a version, without opening a file. */

@@ -2,8 +2,9 @@
 import type { Clock, Ids, ObjectStore } from '../../engine/contracts.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
+import { readCheckpoint } from './checkpoint-reader.ts'
 import { commitTransaction } from './commit.ts'
-import { readCheckpoint, writeCheckpoint } from './log-checkpoint.ts'
+import { writeCheckpoint } from './log-checkpoint.ts'
 import { commitInfoOf } from './log-entry.ts'
 import { hintKey } from './log-listing.ts'
 import type { TableState } from './replay.ts'
@@ -38,7 +39,8 @@ export function openDeltaTable(options: DeltaTableOptions): DeltaTable {
   const reader: LogReader = {
     store,
     table: path,
-    readCheckpoint: async (version) => readCheckpoint({ store, table: path, duckdb: await options.duckdb() }, version),
+    readCheckpoint: async (checkpoint) =>
+      readCheckpoint({ store, table: path, duckdb: await options.duckdb() }, checkpoint),
   }
   const checkpoints = openCheckpointing(options)
   let newest: TableState | null = null

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { systemIds } from '../../engine/clock.ts'
 import type { ObjectStore } from '../../engine/contracts.ts'
 import { type Duckdb, literal, openDuckdb, type Row } from '../../engine/duckdb.ts'
 import { armFault } from '../../engine/fault-points.ts'
@@ -9,8 +10,10 @@ import { localStore } from '../storage/local.ts'
 import { memoryStore } from '../storage/memory.ts'
 import type { Action } from './actions.ts'
 import { type DeltaTableOptions, openDeltaTable } from './delta-table.ts'
+import { printJson } from './int64-json.ts'
 import { entryKey, versionName } from './log-entry.ts'
 import { checkpointKey, hintKey } from './log-listing.ts'
+import { rowsOf } from './statistics.ts'
 import type { DeltaTable } from './table.ts'
 import { addAction, creation, tableOptions, transaction, txnAction } from './tables.testing.ts'
 
@@ -172,20 +175,61 @@ test('a checkpoint of another writer is left alone', async () => {
   expect(await store.get(hintKey('t'))).toBeNull()
 })
 
-test('checkpoints of kinds that are not read are refused by name once the entries are gone', async () => {
+test('a checkpoint of any kind gives the same table, once all of its files are there', async () => {
   const store = memoryStore({ localDir: dir })
-  await build(open(store, { checkpointInterval: 1000 }), 8)
-  const names = {
-    multi: `${versionName(5n)}.checkpoint.0000000001.0000000002.parquet`,
-    v2: `${versionName(6n)}.checkpoint.ab-cd.json`,
+  await build(open(store, { checkpointInterval: 7 }), 8)
+  const expected = [...(await open(store).snapshot())!.files.keys()].sort()
+  const classic = await store.localFile(checkpointKey('t', 7n))
+  const own = (name: string) => `t/_delta_log/${name}`
+  const copy = async (key: string, where: string) => {
+    const path = join(staging, `${systemIds.uuid()}.parquet`)
+    const query = `SELECT * FROM read_parquet(${literal(classic)}) WHERE ${where}`
+    await duckdb.withConnection((connection) => connection.run(`COPY (${query}) TO ${literal(path)}`))
+    await store.putFile(key, path)
   }
-  for (const name of Object.values(names)) await store.put(`t/_delta_log/${name}`, Buffer.from('x'))
-  expect((await open(store).snapshot())?.files.size).toBe(8)
+  const read = async () => [...(await open(store).snapshot())!.files.keys()].sort()
+  const [first, second] = [1, 2].map((n) => own(`${versionName(7n)}.checkpoint.000000000${n}.0000000002.parquet`))
+  await copy(first!, `"add" IS NULL OR "add".path < 'f4'`)
+  await copy(own('_sidecars/a.parquet'), `"add".path < 'f4'`)
+  await copy(own('_sidecars/b.parquet'), `"add".path >= 'f4'`)
+  await store.delete(checkpointKey('t', 7n))
   await store.delete(entryKey('t', 0n))
-  await expect(open(store).snapshot()).rejects.toMatchObject({
-    code: 'TABLE_UNSUPPORTED',
-    message: expect.stringContaining('V2 checkpoint 6'),
+
+  await expect(read()).rejects.toMatchObject({ code: 'TABLE_CORRUPT' }) // a part alone is none
+  await copy(second!, `"add".path >= 'f4'`)
+  expect(await read()).toEqual(expected)
+
+  await store.delete(first!)
+  const sidecars = ['a', 'b'].map((name) => ({
+    sidecar: { path: `${name}.parquet`, sizeInBytes: 1, modificationTime: 0 },
+  }))
+  const lines = [{ checkpointMetadata: { version: 7 } }, ...creation(), ...sidecars].map((action) => printJson(action))
+  await store.put(own(`${versionName(7n)}.checkpoint.ab-cd.json`), Buffer.from(lines.join('\n')))
+  expect(await read()).toEqual(expected)
+
+  await store.delete(own('_sidecars/b.parquet'))
+  await expect(read()).rejects.toMatchObject({
+    code: 'TABLE_CORRUPT',
+    message: expect.stringContaining('b.parquet'),
   })
+})
+
+test('of a checkpoint with statistics as structs only, the counts of rows are known', async () => {
+  const store = memoryStore({ localDir: dir })
+  await build(open(store, { checkpointInterval: 3 }), 4)
+  const classic = await store.localFile(checkpointKey('t', 3n))
+  const path = join(staging, `${systemIds.uuid()}.parquet`)
+  const parsed = `{'numRecords': 7::BIGINT, 'minValues': {'id': 1}}`
+  const add = `CASE WHEN "add" IS NULL THEN NULL ELSE {'path': "add".path, 'partitionValues': "add".partitionValues, 'size': "add".size, 'modificationTime': "add".modificationTime, 'dataChange': true, 'stats_parsed': ${parsed}} END`
+  await duckdb.withConnection((connection) =>
+    connection.run(
+      `COPY (SELECT * REPLACE (${add} AS "add") FROM read_parquet(${literal(classic)})) TO ${literal(path)}`,
+    ),
+  )
+  await store.delete(checkpointKey('t', 3n))
+  await store.putFile(checkpointKey('t', 3n), path)
+  await store.delete(entryKey('t', 0n))
+  expect([...(await open(store).snapshot())!.files.values()].map(rowsOf)).toEqual([7n, 7n, 7n, 7n])
 })
 
 test('the table says how often, and how long tombstones are kept', async () => {

@@ -1,23 +1,25 @@
-/** Classic log checkpoints in one Parquet file (PROTOCOL.md, "Checkpoints"): written and read through DuckDB. */
+/** Classic log checkpoints in one Parquet file (PROTOCOL.md, "Checkpoints"), written through DuckDB. */
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ObjectStore } from '../../engine/contracts.ts'
-import { type Connection, type Duckdb, type DuckdbType, identifier, literal } from '../../engine/duckdb.ts'
+import { type Connection, type Duckdb, literal } from '../../engine/duckdb.ts'
 import type { Action } from './actions.ts'
 import { printJson } from './int64-json.ts'
 import { writeLines } from './json-lines.ts'
 import { checkpointKey } from './log-listing.ts'
-import { parseAction } from './parse-action.ts'
 import type { TableState } from './replay.ts'
 import { retentionMs } from './retention.ts'
 
 const map = 'MAP(VARCHAR, VARCHAR)'
 
+const vector =
+  'deletionVector STRUCT(storageType VARCHAR, pathOrInlineDv VARCHAR, "offset" INTEGER, sizeInBytes INTEGER, cardinality BIGINT)'
+
 /** Columns of the checkpoint and their types: what readers expect, in the protocol's order. */
 const columns: Readonly<Record<string, string>> = {
   txn: 'STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)',
-  add: `STRUCT(path VARCHAR, partitionValues ${map}, size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, stats VARCHAR, tags ${map})`,
-  remove: `STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, partitionValues ${map}, size BIGINT)`,
+  add: `STRUCT(path VARCHAR, partitionValues ${map}, size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, stats VARCHAR, tags ${map}, ${vector})`,
+  remove: `STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, partitionValues ${map}, size BIGINT, ${vector})`,
   metaData: `STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, format STRUCT(provider VARCHAR, options ${map}), schemaString VARCHAR, partitionColumns VARCHAR[], configuration ${map}, createdTime BIGINT)`,
   protocol:
     'STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], writerFeatures VARCHAR[])',
@@ -85,34 +87,4 @@ function jsonSource(lines: string, maxLineBytes: number): string {
 
 async function convert(connection: Connection, source: string, parquet: string): Promise<void> {
   await connection.run(`COPY (SELECT * FROM ${source}) TO ${literal(parquet)} (FORMAT parquet, COMPRESSION snappy)`)
-}
-
-/** What log checkpoints are read with. */
-export interface CheckpointReader {
-  readonly store: ObjectStore
-  readonly table: string
-  readonly duckdb: Duckdb
-}
-
-/** The actions in a classic checkpoint; throws what DuckDB or {@link parseAction} says of a damaged one. */
-export async function readCheckpoint(reader: CheckpointReader, version: bigint): Promise<Action[]> {
-  const path = await reader.store.localFile(checkpointKey(reader.table, version))
-  const rows = await reader.duckdb.withConnection((connection) => knownRows(connection, path))
-  return rows.map(parseAction).filter((action) => action !== null)
-}
-
-/** Rows with the columns and fields that we know only: others may be many times as large. */
-async function knownRows(connection: Connection, path: string): Promise<readonly unknown[]> {
-  const source = `read_parquet(${literal(path)})`
-  const { names, types } = await connection.describe(`SELECT * FROM ${source}`)
-  const known = names.flatMap((name, i) => (name in columns ? [knownFields(name, types[i]!)] : []))
-  if (known.length === 0) return []
-  return connection.rows(`SELECT ${known.join(', ')} FROM ${source}`)
-}
-
-function knownFields(column: string, type: DuckdbType): string {
-  const kept = (type.entryNames ?? []).filter((field) => !field.endsWith('_parsed'))
-  const fields = kept.map((field) => `${identifier(field)} := ${identifier(column)}.${identifier(field)}`)
-  const name = identifier(column)
-  return `CASE WHEN ${name} IS NULL THEN NULL ELSE struct_pack(${fields.join(', ')}) END AS ${name}`
 }

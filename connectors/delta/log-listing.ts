@@ -7,10 +7,15 @@ import { versionName } from './log-entry.ts'
 export interface LogListing {
   /** Versions with a log entry, ascending. */
   readonly entries: readonly bigint[]
-  /** Versions with a classic checkpoint in one file, ascending. */
-  readonly checkpoints: readonly bigint[]
-  /** Checkpoints of kinds that we do not read: `multi-part checkpoint 10`, `V2 checkpoint 12`. */
-  readonly otherCheckpoints: readonly string[]
+  /** Ascending by version, of one version the easiest to read last. */
+  readonly checkpoints: readonly ListedCheckpoint[]
+}
+
+/** A whole checkpoint of whichever kind: classic, in several parts, or V2 (PROTOCOL.md, "Checkpoints"). */
+export interface ListedCheckpoint {
+  readonly version: bigint
+  /** Keys of its files; sidecars are named inside. */
+  readonly keys: readonly string[]
 }
 
 /** Key of a version's classic checkpoint. */
@@ -33,19 +38,42 @@ export interface ListOptions {
 /** Entries and checkpoints from a version on, as the store lists them now. */
 export async function listLog({ store, table, from }: ListOptions): Promise<LogListing> {
   const prefix = `${table}/_delta_log/`
-  const [entries, checkpoints]: [bigint[], bigint[]] = [[], []]
-  const others = new Set<string>()
+  const entries: bigint[] = []
+  const found: FoundFile[] = []
   // '-' is the greatest character before the '.' that follows the digits
   for await (const { key } of store.list(prefix, `${prefix}${versionName(from)}-`)) {
     const match = /^(\d{20})\.(.+)$/.exec(key.slice(prefix.length))
     if (match === null) continue
     const [version, rest] = [BigInt(match[1]!), match[2]!]
     if (rest === 'json') entries.push(version)
-    else if (rest === 'checkpoint.parquet') checkpoints.push(version)
-    else if (/^checkpoint\.\d{10}\.\d{10}\.parquet$/.test(rest)) others.add(`multi-part checkpoint ${version}`)
-    else if (/^checkpoint\.[^.]+\.(json|parquet)$/.test(rest)) others.add(`V2 checkpoint ${version}`)
+    else found.push({ key, version, rest })
   }
-  return { entries, checkpoints, otherCheckpoints: [...others] }
+  return { entries, checkpoints: wholeCheckpoints(found) }
+}
+
+interface FoundFile {
+  readonly key: string
+  readonly version: bigint
+  /** Behind the version. */
+  readonly rest: string
+}
+
+/** Checkpoints whose files are all there: one in parts is written part by part. */
+function wholeCheckpoints(files: readonly FoundFile[]): ListedCheckpoint[] {
+  const ranked: (ListedCheckpoint & { readonly rank: number })[] = []
+  const parts = new Map<string, { version: bigint; total: number; keys: string[] }>()
+  for (const { key, version, rest } of files) {
+    const part = /^checkpoint\.(\d{10})\.(\d{10})\.parquet$/.exec(rest)
+    if (rest === 'checkpoint.parquet') ranked.push({ version, keys: [key], rank: 2 })
+    else if (part !== null) {
+      const set = parts.get(`${version}/${part[2]}`) ?? { version, total: Number(part[2]), keys: [] }
+      set.keys.push(key)
+      parts.set(`${version}/${part[2]}`, set)
+    } else if (/^checkpoint\.[^.]+\.(json|parquet)$/.test(rest)) ranked.push({ version, keys: [key], rank: 1 })
+  }
+  for (const { version, total, keys } of parts.values())
+    if (keys.length === total) ranked.push({ version, keys, rank: 0 })
+  return ranked.sort((a, b) => (a.version === b.version ? a.rank - b.rank : a.version < b.version ? -1 : 1))
 }
 
 /** Version that `_last_checkpoint` names. Only ever a hint: null if it is missing or not understood. */

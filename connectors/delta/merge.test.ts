@@ -290,7 +290,7 @@ test('a merge does to the table what it does to a map, and its change feed tells
 async function replayVersion(path: string, version: bigint, copy: Map<string, string>): Promise<void> {
   const source = lake.source(path, { changeFeed: true })
   const [[sourcePartition] = ['']] = await source.latest()
-  const input = await source.files({ sourcePartition, start: version, end: version + 1n })
+  const input = await source.files({ sourcePartition, start: version, end: version + 1n }, lake.dir)
   const rows = await lake.inputRows(
     input,
     `k::VARCHAR AS k, ${rowText} AS row, _change_type AS type, _commit_version AS version`,

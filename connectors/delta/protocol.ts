@@ -1,10 +1,19 @@
 /** Which tables we read and write (PROTOCOL.md, "Protocol Evolution" and "Table Features"). */
 import { MillraceError } from '../../engine/errors.ts'
 import type { Action, MetaData, Protocol } from './actions.ts'
+import { mappingMode } from './column-mapping.ts'
 import { schemaFields } from './schema.ts'
 
 /** Features of the readers' list that we honour. */
-const readerFeatures: readonly string[] = ['timestampNtz', 'vacuumProtocolCheck']
+const readerFeatures: readonly string[] = [
+  'columnMapping',
+  'deletionVectors',
+  'timestampNtz',
+  'typeWidening',
+  'typeWidening-preview',
+  'v2Checkpoint',
+  'vacuumProtocolCheck',
+]
 
 /**
  * Features of the writers' list that we honour: by doing what they ask, or, those marked in {@link activeConstraints},
@@ -16,21 +25,21 @@ const writerFeatures: readonly string[] = [
   'checkConstraints',
   'generatedColumns',
   'changeDataFeed',
+  'columnMapping',
+  'deletionVectors',
   'timestampNtz',
   'vacuumProtocolCheck',
 ]
 
-/** What the writer versions before feature lists imply, each with those before it. */
+/** What the writer versions before feature lists imply and we do not honour. */
 const impliedByVersion: Readonly<Record<number, readonly string[]>> = {
-  5: ['columnMapping'],
-  6: ['columnMapping', 'identityColumns'],
+  6: ['identityColumns'],
 }
 
 /** `TABLE_UNSUPPORTED` naming every feature that reading the table would need and we lack. */
 export function assertReadable(table: string, protocol: Protocol): void {
   const { minReaderVersion: version } = protocol
-  if (version === 1) return
-  if (version === 2) throw unsupported(table, 'read', ['columnMapping'])
+  if (version === 1 || version === 2) return // 2: column mapping
   if (version !== 3) throw unsupportedVersion(table, 'reader', version)
   const missing = without(protocol.readerFeatures ?? [], readerFeatures)
   if (missing.length > 0) throw unsupported(table, 'read', missing)
@@ -90,7 +99,7 @@ function activeConstraints(metaData: MetaData): string[] {
   const found = Object.keys(metaData.configuration)
     .filter((name) => name.startsWith('delta.constraints.'))
     .map((name) => `check constraint ${name.slice('delta.constraints.'.length)}`)
-  const mapping = metaData.configuration['delta.columnMapping.mode'] ?? 'none'
+  const mapping = mappingMode(metaData)
   if (mapping !== 'none') found.push(`column mapping ${mapping}`)
   for (const { path, nullable, metadata } of schemaFields(metaData.schemaString)) {
     if (!nullable) found.push(`not-null constraint of column ${path}`)

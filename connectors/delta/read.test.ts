@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
 import type { Column } from '../../engine/schema.ts'
-import { dataKey, selectFiles } from './read.ts'
+import { dataLocation } from './data-location.ts'
+import { selectFiles } from './read.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-read-'))
 let duckdb: Duckdb
@@ -103,9 +104,90 @@ test('characters that are patterns or partitions to DuckDB are names to us', asy
   })
 })
 
-test('paths of the log are percent-decoded; absolute and malformed ones are refused by name', () => {
-  expect(dataKey('t', 'letter=%252F/a%20b.parquet')).toBe('t/letter=%2F/a b.parquet')
-  expect(() => dataKey('t', 's3://elsewhere/a.parquet')).toThrow(/absolute path: s3:/)
-  expect(() => dataKey('t', '/a.parquet')).toThrow(/absolute path/)
-  expect(() => dataKey('t', 'a%zz.parquet')).toThrow(/malformed path: a%zz/)
+test('paths of the log are percent-decoded; absolute ones are found where they are; malformed ones are refused by name', () => {
+  const at = (path: string, url = 'file:///data/my%20lake') => dataLocation({ url }, 't', path)
+  expect(at('letter=%252F/a%20b.parquet')).toEqual({ key: 't/letter=%2F/a b.parquet' })
+  for (const path of [
+    'file:/data/my%20lake/u/a%20b.parquet',
+    'file:///data/my%20lake/u/a%20b.parquet',
+    '/data/my lake/u/a b.parquet',
+  ])
+    expect(at(path)).toEqual({ key: 'u/a b.parquet' })
+  expect(at('file:/elsewhere/a.parquet')).toEqual({ file: '/elsewhere/a.parquet' })
+  expect(at('s3://lake/tables/u/a.parquet', 's3://lake/tables')).toEqual({ key: 'u/a.parquet' })
+  for (const [path, url] of [
+    ['s3://elsewhere/a.parquet', undefined],
+    ['s3://lake/tablesX/a.parquet', 's3://lake/tables'],
+    ['file:/a.parquet', 's3://lake'],
+  ])
+    expect(() => at(path!, url)).toThrow(/names a file outside of the lake/)
+  expect(() => at('a%zz.parquet')).toThrow(/malformed path: a%zz/)
+})
+
+test('rows that a deletion vector names are not there, of whichever file of a group, and by file', async () => {
+  const [first, second] = [
+    await write('dv-a.parquet', 'SELECT i AS id FROM range(10) t(i)'),
+    await write('dv-b.parquet', 'SELECT 10 + i AS id FROM range(10) t(i)'),
+  ]
+  const files = [{ ...first, deleted: [0, 3, 9] }, second, { ...second, constants: { tags: '' }, deleted: [5] }]
+  await duckdb.withConnection(async (connection) => {
+    const of = async (query: string) =>
+      (await connection.rows(`SELECT id FROM (${query}) ORDER BY id`)).map(({ id }) => Number(id))
+    expect(await of(selectFiles({ columns: [columns[0]!], files: files.slice(0, 2) }))).toEqual([
+      1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+    ])
+    expect(await of(selectFiles({ columns: [columns[0]!], files: files.slice(2), fileColumn: 'f' }))).toEqual([
+      10, 11, 12, 13, 14, 16, 17, 18, 19,
+    ])
+  })
+})
+
+test('columns, fields and constants under other names than the schema gives them are read under its own', async () => {
+  const file = await write(
+    'mapped.parquet',
+    `SELECT 7::BIGINT AS p1, [{'p3': 'x', 'p4': {'p5': 1::BIGINT, 'p6': 'y'}}, NULL] AS p2, MAP {'k': {'p8': 2}} AS p7, NULL::STRUCT(p10 INTEGER) AS p9`,
+  )
+  const inner = (name: string, type: Column['type']): Column['type'] => ({ kind: 'struct', fields: [{ name, type }] })
+  const shape = (names: readonly string[]): Column[] => [
+    { name: names[0]!, type: 'long' },
+    {
+      name: names[1]!,
+      type: {
+        kind: 'array',
+        element: {
+          kind: 'struct',
+          fields: [
+            { name: names[2]!, type: 'string' },
+            {
+              name: names[3]!,
+              type: {
+                kind: 'struct',
+                fields: [
+                  { name: names[4]!, type: 'long' },
+                  { name: names[5]!, type: 'string' },
+                ],
+              },
+            },
+          ],
+        },
+      },
+    },
+    { name: names[6]!, type: { kind: 'map', key: 'string', value: inner(names[7]!, 'integer') } },
+    { name: names[8]!, type: inner(names[9]!, 'integer') },
+    { name: names[10]!, type: 'binary' },
+  ]
+  const logical = shape(['id', 'cast', 'name', 'role', 'order', 'job', 'tags', 'weight', 'none', 'of it', 'part'])
+  const physical = shape(['p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9', 'p10', 'p11'])
+  const files = [{ ...file, constants: { p11: 'ä' } }]
+  await duckdb.withConnection(async (connection) => {
+    const query = selectFiles({ columns: logical, physical, files })
+    expect(await connection.rows(`SELECT to_json(t)::VARCHAR AS row, part FROM (SELECT * FROM (${query})) t`)).toEqual([
+      {
+        row: expect.stringContaining(
+          '{"id":7,"cast":[{"name":"x","role":{"order":1,"job":"y"}},null],"tags":{"k":{"weight":2}},"none":null',
+        ),
+        part: Buffer.from('ä'),
+      },
+    ])
+  })
 })

@@ -2,47 +2,60 @@
 import { duckdbType } from '../../engine/batch/duckdb-types.ts'
 import type { ObjectStore } from '../../engine/contracts.ts'
 import { identifier, literal, literals } from '../../engine/duckdb.ts'
-import { MillraceError } from '../../engine/errors.ts'
-import type { Column } from '../../engine/schema.ts'
-import type { AddFile } from './actions.ts'
+import { type Column, type DataType, sameType } from '../../engine/schema.ts'
+import type { AddFile, DeletionVector } from './actions.ts'
+import { physicalColumns } from './column-mapping.ts'
+import { localPath, readTableFile } from './data-location.ts'
+import { deletedRows, deletionVectorPath } from './deletion-vectors/deletion-vector.ts'
 import type { Snapshot } from './table.ts'
 
-/** A local Parquet file, and the columns that are constant for it and not stored in it. */
+/** A local Parquet file, the columns that are constant for it and not stored in it, and the rows that do not count. */
 export interface LocalFile {
   readonly path: string
   /** Partition values as the log spells them (PROTOCOL.md, "Partition Value Serialization"); null and '' are null. */
   readonly constants: Readonly<Record<string, string | null>>
+  /** Numbers of deleted rows, from 0. */
+  readonly deleted?: readonly number[]
+  /** Numbers of the only rows that count. */
+  readonly only?: readonly number[]
 }
 
 export interface SelectFilesOptions {
   readonly columns: readonly Column[]
+  /** The same columns as the files name them ({@link physicalColumns}); default: alike. */
+  readonly physical?: readonly Column[]
   readonly files: readonly LocalFile[]
   /** Name of a further column with the path of the file that a row is in. */
   readonly fileColumn?: string
+  /**
+   * Where times in partition values are meant that name no zone, as writers leave them whose session is not in UTC
+   * (PROTOCOL.md, "Partition Value Serialization"). Default `UTC`.
+   */
+  readonly timeZone?: string
 }
 
-/** Key in the store of a data file that the log of the table at `tablePath` names. */
-export function dataKey(tablePath: string, path: string): string {
-  if (/^([a-z][a-z0-9+.-]*:|\/)/i.test(path))
-    throw new MillraceError(
-      'TABLE_UNSUPPORTED',
-      `table ${tablePath} names a file by an absolute path: ${path} (copy the table with its files)`,
-    )
-  try {
-    return `${tablePath}/${decodeURIComponent(path)}`
-  } catch (cause) {
-    throw new MillraceError('TABLE_CORRUPT', `table ${tablePath} names a file by a malformed path: ${path}`, { cause })
-  }
+/** A data file as the log names it. */
+export type FileReference = Pick<AddFile, 'path'> & {
+  readonly partitionValues?: AddFile['partitionValues']
+  readonly deletionVector?: DeletionVector
 }
 
-/** The data file of an `add`, brought to this machine. `TABLE_CORRUPT` if it is missing. */
-export async function localDataFile(
+/** A data file brought to this machine, with its deletion vector. `TABLE_CORRUPT` if one of them is missing. */
+export async function localDataFile(store: ObjectStore, tablePath: string, file: FileReference): Promise<LocalFile> {
+  const path = await localPath(store, tablePath, file.path)
+  const constants = file.partitionValues ?? {}
+  if (file.deletionVector === undefined) return { path, constants }
+  return { path, constants, deleted: await readDeletedRows(store, tablePath, file.deletionVector) }
+}
+
+/** Numbers of the rows that a deletion vector takes out of its file, ascending. */
+export async function readDeletedRows(
   store: ObjectStore,
   tablePath: string,
-  file: Pick<AddFile, 'path'> & { readonly partitionValues?: AddFile['partitionValues'] },
-): Promise<LocalFile> {
-  const path = await store.localFile(dataKey(tablePath, file.path))
-  return { path, constants: file.partitionValues ?? {} }
+  vector: DeletionVector,
+): Promise<readonly number[]> {
+  const path = deletionVectorPath(vector)
+  return deletedRows(vector, path === null ? null : await readTableFile(store, tablePath, path))
 }
 
 export interface SelectTableOptions {
@@ -50,30 +63,67 @@ export interface SelectTableOptions {
   readonly store: ObjectStore
   /** Key prefix of the table in the store: `bronze/movies`. */
   readonly tablePath: string
+  /** See {@link SelectFilesOptions.timeZone}. */
+  readonly timeZone?: string
 }
 
 /** SQL text of a query for all rows of a table: its columns in order, in no order of rows. */
-export async function selectTable({ snapshot, store, tablePath }: SelectTableOptions): Promise<string> {
+export async function selectTable({
+  snapshot,
+  store,
+  tablePath,
+  timeZone = 'UTC',
+}: SelectTableOptions): Promise<string> {
   const files: LocalFile[] = []
   for (const add of snapshot.files.values()) files.push(await localDataFile(store, tablePath, add))
-  return selectFiles({ columns: snapshot.columns, files })
+  const { columns, metaData } = snapshot
+  return selectFiles({ columns, physical: physicalColumns(metaData, columns), files, timeZone })
 }
 
 /**
  * SQL text of a query for the rows of `files`: exactly `columns`, in order and of their types. What a file lacks, also
  * a field inside structs, lists and maps, is null; what it has beyond them is left out. Without files: no rows.
  */
-export function selectFiles({ columns, files, fileColumn }: SelectFilesOptions): string {
+export function selectFiles(options: SelectFilesOptions): string {
+  const { columns, physical = columns, files, fileColumn, timeZone = 'UTC' } = options
   // The empty relation in front gives every column and field, whatever the files have: DuckDB merges structs by name.
-  const types = columns.map(({ name, type }) => `NULL::${duckdbType(type)} AS ${identifier(name)}`)
+  const types = physical.map(({ name, type }) => `NULL::${duckdbType(type)} AS ${identifier(name)}`)
   if (fileColumn !== undefined) types.push(`NULL::VARCHAR AS ${identifier(fileColumn)}`)
   const parts = [`SELECT ${types.join(', ')} WHERE false`]
-  for (const group of groupByConstants(files)) parts.push(readGroup(group, fileColumn))
-  const casts = columns.map(
-    ({ name, type }) => `CAST(${identifier(name)} AS ${duckdbType(type)}) AS ${identifier(name)}`,
-  )
+  const constant = (name: string, value: string | null) => {
+    const type = physical.find((column) => column.name === name)?.type
+    return `${constantSql(value === '' ? null : value, type, timeZone)} AS ${identifier(name)}`
+  }
+  for (const group of groupByConstants(files)) parts.push(readGroup(group, { fileColumn, constant }))
+  const casts = columns.map(({ name, type }, i) => {
+    const stored = physical[i]!
+    const typed = `CAST(${identifier(stored.name)} AS ${duckdbType(stored.type)})`
+    return `${renamed(typed, stored.type, type)} AS ${identifier(name)}`
+  })
   if (fileColumn !== undefined) casts.push(identifier(fileColumn))
   return `SELECT ${casts.join(', ')} FROM (${parts.map((part) => `(${part})`).join(' UNION ALL BY NAME ')})`
+}
+
+/** SQL of a value whose fields get the names that `to` has in the same places. */
+function renamed(sql: string, from: DataType, to: DataType, depth = 0): string {
+  if (typeof from === 'string' || typeof to === 'string' || sameType(from, to)) return sql
+  const each = `e${depth}`
+  if (from.kind === 'struct' && to.kind === 'struct') {
+    const fields = from.fields.map((field, i) => {
+      const target = to.fields[i]!
+      return `${identifier(target.name)} := ${renamed(`(${sql}).${identifier(field.name)}`, field.type, target.type, depth + 1)}`
+    })
+    return `CASE WHEN (${sql}) IS NULL THEN NULL ELSE struct_pack(${fields.join(', ')}) END`
+  }
+  if (from.kind === 'array' && to.kind === 'array')
+    return `list_transform(${sql}, lambda ${each}: ${renamed(each, from.element, to.element, depth + 1)})`
+  if (from.kind === 'map' && to.kind === 'map') {
+    const key = renamed(`${each}.key`, from.key, to.key, depth + 1)
+    const value = renamed(`${each}.value`, from.value, to.value, depth + 1)
+    const entries = `list_transform(map_entries(${sql}), lambda ${each}: struct_pack("key" := ${key}, "value" := ${value}))`
+    return `CASE WHEN (${sql}) IS NULL THEN NULL ELSE map_from_entries(${entries}) END`
+  }
+  return sql
 }
 
 function groupByConstants(files: readonly LocalFile[]): LocalFile[][] {
@@ -87,15 +137,66 @@ function groupByConstants(files: readonly LocalFile[]): LocalFile[][] {
   return [...groups.values()]
 }
 
-function readGroup(files: readonly LocalFile[], fileColumn: string | undefined): string {
-  const constants = Object.entries(files[0]?.constants ?? {}).map(
-    ([name, value]) => `, ${literal(value === '' ? null : value)} AS ${identifier(name)}`,
-  )
+/** A partition value: the text is cast with the column, but where that would say something else. */
+function constantSql(value: string | null, type: DataType | undefined, timeZone: string): string {
+  if (value === null) return 'NULL'
+  if (type === 'binary') return `encode(${literal(value)})`
+  const zoned = /(Z|[+-]\d\d(:?\d\d)?)$/.test(value.slice('YYYY-MM-DD'.length))
+  if (type === 'timestamp' && !zoned) return `timezone(${literal(timeZone)}, CAST(${literal(value)} AS TIMESTAMP))`
+  return literal(value)
+}
+
+interface GroupOptions {
+  readonly fileColumn: string | undefined
+  /** SQL of a constant column. */
+  readonly constant: (name: string, value: string | null) => string
+}
+
+const hiddenFile = '__millrace_path'
+const hiddenRow = 'file_row_number'
+
+function readGroup(files: readonly LocalFile[], { fileColumn, constant }: GroupOptions): string {
+  const constants = Object.entries(files[0]?.constants ?? {}).map(([name, value]) => `, ${constant(name, value)}`)
+  const [some, all] = [files.filter(({ only }) => only !== undefined), files.filter(({ only }) => only === undefined)]
+  const withDeleted = all.filter(({ deleted = [] }) => deleted.length > 0)
+  const parts: string[] = []
+  const columns = constants.join('')
+  if (withDeleted.length > 0)
+    parts.push(readRows(all, { fileColumn, columns, join: 'ANTI', rows: rowList(withDeleted, 'deleted') }))
+  else if (all.length > 0) parts.push(`SELECT *${columns} FROM ${parquet(all, fileColumn)}`)
+  if (some.length > 0) parts.push(readRows(some, { fileColumn, columns, join: 'SEMI', rows: rowList(some, 'only') }))
+  return parts.join(' UNION ALL BY NAME ')
+}
+
+function parquet(files: readonly LocalFile[], fileColumn: string | undefined, more: readonly string[] = []): string {
   const paths = literals(files.map((file) => escapeGlob(file.path)))
   // Without `hive_partitioning = false` a folder called `a=b` would become a column.
-  const options = ['union_by_name = true', 'hive_partitioning = false']
+  const options = ['union_by_name = true', 'hive_partitioning = false', ...more]
   if (fileColumn !== undefined) options.push(`filename = ${literal(fileColumn)}`)
-  return `SELECT *${constants.join('')} FROM read_parquet(${paths}, ${options.join(', ')})`
+  return `read_parquet(${paths}, ${options.join(', ')})`
+}
+
+interface ReadRows {
+  readonly fileColumn: string | undefined
+  readonly columns: string
+  /** Which rows stay: those without a partner in the list, or those with one. */
+  readonly join: 'ANTI' | 'SEMI'
+  readonly rows: string
+}
+
+function readRows(files: readonly LocalFile[], { fileColumn, columns, join, rows }: ReadRows): string {
+  const file = fileColumn ?? hiddenFile
+  const hidden = fileColumn === undefined ? [hiddenRow, hiddenFile] : [hiddenRow]
+  const all = parquet(files, file, ['file_row_number = true'])
+  return `SELECT r.* EXCLUDE (${hidden.join(', ')})${columns} FROM ${all} AS r ${join} JOIN (${rows}) AS d ON r.${identifier(file)} = d."file" AND r.${hiddenRow} = d."row"`
+}
+
+/** Rows of files, by path and number. */
+function rowList(files: readonly LocalFile[], which: 'deleted' | 'only'): string {
+  const each = files.map(
+    (file) => `SELECT ${literal(file.path)} AS "file", unnest([${(file[which] ?? []).join(', ')}]::BIGINT[]) AS "row"`,
+  )
+  return each.join(' UNION ALL ')
 }
 
 /** DuckDB takes `*`, `?` and `[` in a path for a pattern. */

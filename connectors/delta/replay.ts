@@ -1,7 +1,8 @@
 /** Action reconciliation (PROTOCOL.md): folds log entries into the state of a table. Pure. */
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column } from '../../engine/schema.ts'
-import type { Action, MetaData, Protocol, RemoveFile } from './actions.ts'
+import type { Action, AddFile, MetaData, Protocol, RemoveFile } from './actions.ts'
+import { deletionVectorId } from './deletion-vectors/deletion-vector.ts'
 import { draftOf } from './layered-map.ts'
 import { commitInfoOf } from './log-entry.ts'
 import { assertReadable } from './protocol.ts'
@@ -10,7 +11,7 @@ import type { LogEntry, Snapshot } from './table.ts'
 
 /** A snapshot and what else a log checkpoint must keep. */
 export interface TableState extends Snapshot {
-  /** Latest `remove` per path that no later `add` took back. */
+  /** Latest `remove` per logical file that no later `add` took back. */
   readonly tombstones: ReadonlyMap<string, RemoveFile>
   /** `txnId` of the entry at this version; null if it has none or only a checkpoint was read. */
   readonly txnId: string | null
@@ -45,11 +46,11 @@ export function openFold(table: string, base: TableState | null): Fold {
 
   function apply(action: Action): void {
     if ('add' in action) {
-      const key = fileKey(action.add.path)
+      const key = logicalFile(action.add)
       files.set(key, action.add)
       tombstones.delete(key)
     } else if ('remove' in action) {
-      const key = fileKey(action.remove.path)
+      const key = logicalFile(action.remove)
       files.delete(key)
       tombstones.set(key, action.remove)
     } else if ('txn' in action) txns.set(action.txn.appId, action.txn)
@@ -73,6 +74,14 @@ export function openFold(table: string, base: TableState | null): Fold {
       return { version, protocol, metaData, columns, ...kept, txnId }
     },
   }
+}
+
+/**
+ * What tells two logical files apart (PROTOCOL.md, "Action Reconciliation"): the path, and with it the deletion vector, so that
+ * the same file with other rows deleted is another one.
+ */
+export function logicalFile({ path, deletionVector }: Pick<AddFile, 'path' | 'deletionVector'>): string {
+  return deletionVector === undefined ? fileKey(path) : `${fileKey(path)} ${deletionVectorId(deletionVector)}`
 }
 
 /**

@@ -20,14 +20,15 @@ const primitives: ReadonlySet<string> = new Set<PrimitiveType>([
 ])
 
 /** A field as it stands in the log: whatever else its writer put there is kept. */
-interface FieldJson {
+export interface FieldJson {
   readonly name: string
   readonly type: unknown
   readonly nullable?: boolean
   readonly metadata?: Readonly<Record<string, unknown>>
 }
 
-type TypeJson = Readonly<Record<string, unknown>>
+/** A type that is no plain name, as the log spells it. */
+export type TypeJson = Readonly<Record<string, unknown>>
 
 /**
  * The columns of a `schemaString`. `TABLE_CORRUPT` if it is no schema, `TABLE_UNSUPPORTED` naming a type that we do not
@@ -85,7 +86,8 @@ export interface SchemaField {
 
 // ---------------------------------------------------------------------------------------------- parse and print
 
-function parseRoot(schemaString: string): TypeJson {
+/** The struct of a `schemaString`. `TABLE_CORRUPT` if there is none. */
+export function parseRoot(schemaString: string): TypeJson {
   let root: unknown
   try {
     root = parseJson(schemaString)
@@ -96,7 +98,8 @@ function parseRoot(schemaString: string): TypeJson {
   throw new MillraceError('TABLE_CORRUPT', 'table schema is not a struct (restore the log)')
 }
 
-function fieldsOf(struct: TypeJson): FieldJson[] {
+/** The fields of a struct. `TABLE_CORRUPT` if they are malformed. */
+export function fieldsOf(struct: TypeJson): FieldJson[] {
   if (Array.isArray(struct.fields) && struct.fields.every(isField)) return struct.fields
   throw new MillraceError('TABLE_CORRUPT', 'table schema has a struct without proper fields (restore the log)')
 }
@@ -105,7 +108,8 @@ function isField(field: unknown): field is FieldJson {
   return isObject(field) && typeof field.name === 'string' && field.type !== undefined
 }
 
-function isObject(value: unknown): value is TypeJson {
+/** Whether a type has parts. */
+export function isObject(value: unknown): value is TypeJson {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

@@ -3,7 +3,7 @@ import type { ObjectStore } from '../../engine/contracts.ts'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 import type { Action } from './actions.ts'
 import { entryKey, parseLogEntry } from './log-entry.ts'
-import { type LogListing, listLog, readHint } from './log-listing.ts'
+import { type ListedCheckpoint, type LogListing, listLog, readHint } from './log-listing.ts'
 import { openFold, replay, type TableState } from './replay.ts'
 import type { LogEntry } from './table.ts'
 
@@ -11,8 +11,8 @@ import type { LogEntry } from './table.ts'
 export interface LogReader {
   readonly store: ObjectStore
   readonly table: string
-  /** The actions in the classic checkpoint of a version; throws if the file cannot be read. */
-  readonly readCheckpoint: (version: bigint) => Promise<Action[]>
+  /** The actions in a checkpoint; throws if it cannot be read. */
+  readonly readCheckpoint: (checkpoint: ListedCheckpoint) => Promise<Action[]>
 }
 
 /** A table's state, and what was found of checkpoints on the way to it. */
@@ -28,21 +28,20 @@ const parallelReads = 16
 /**
  * The state at `version`, or the newest; null if there is no table. The listing is the authority: a stale, corrupt or
  * lying hint costs time only, and an unreadable checkpoint is passed over while the entries reach back far enough.
- * `TABLE_CORRUPT` naming a missing version, `TABLE_NOT_FOUND` for a version that does not exist or is gone,
- * `TABLE_UNSUPPORTED` if only checkpoints of a kind that we do not read would help.
+ * `TABLE_CORRUPT` naming a missing version, `TABLE_NOT_FOUND` for a version that does not exist or is gone.
  */
 export async function loadState(reader: LogReader, version: bigint | null): Promise<LoadedState | null> {
   const { store, table } = reader
   const hint = await readHint(store, table)
   if (hint !== null && (version === null || hint <= version)) {
     const recent = await listLog({ store, table, from: hint })
-    if (recent.checkpoints.includes(hint)) {
+    if (recent.checkpoints.some((checkpoint) => checkpoint.version === hint)) {
       const loaded = await loadFrom(reader, { listing: recent, version, partial: true })
       if (loaded !== null) return loaded
     }
   }
   const listing = await listLog({ store, table, from: 0n })
-  if (listing.entries.length + listing.checkpoints.length + listing.otherCheckpoints.length === 0) return null
+  if (listing.entries.length + listing.checkpoints.length === 0) return null
   return loadFrom(reader, { listing, version, partial: false })
 }
 
@@ -86,7 +85,8 @@ async function loadFrom(reader: LogReader, options: LoadOptions): Promise<Loaded
     throw notFound(reader.table, version, `the newest is ${head} (choose an older one)`)
   const target = version ?? head
   const unreadable: unknown[] = []
-  for (const checkpoint of listing.checkpoints.filter((candidate) => candidate <= target).reverse()) {
+  const candidates = listing.checkpoints.filter((candidate) => candidate.version <= target)
+  for (const checkpoint of candidates.toReversed()) {
     const actions = await reader.readCheckpoint(checkpoint).catch((cause: unknown) => {
       if (cause instanceof MillraceError && cause.code === 'STORAGE_FAILED') throw cause // says nothing of the file
       unreadable.push(cause)
@@ -94,12 +94,9 @@ async function loadFrom(reader: LogReader, options: LoadOptions): Promise<Loaded
     })
     if (actions === null) continue
     // a checkpoint that can be read but lacks protocol or metadata is damage, not a reason to look further back
-    const base = replay(reader.table, null, [{ version: checkpoint, actions }])
-    assertContiguous(reader.table, listing, { from: checkpoint + 1n, target })
-    return {
-      state: await readTail(reader, base, target),
-      checkpoint: listing.checkpoints.findLast((v) => v <= target)!,
-    }
+    const base = replay(reader.table, null, [{ version: checkpoint.version, actions }])
+    assertContiguous(reader.table, listing, { from: checkpoint.version + 1n, target })
+    return { state: await readTail(reader, base, target), checkpoint: candidates.at(-1)!.version }
   }
   if (partial) return null
   assertReachesBack(reader.table, listing, { target, head, unreadable })
@@ -108,7 +105,7 @@ async function loadFrom(reader: LogReader, options: LoadOptions): Promise<Loaded
 }
 
 function newest({ entries, checkpoints }: LogListing): bigint {
-  const [entry, checkpoint] = [entries.at(-1) ?? -1n, checkpoints.at(-1) ?? -1n]
+  const [entry, checkpoint] = [entries.at(-1) ?? -1n, checkpoints.at(-1)?.version ?? -1n]
   return entry > checkpoint ? entry : checkpoint
 }
 
@@ -173,14 +170,12 @@ function assertReachesBack(table: string, listing: LogListing, { target, head, u
         '(restore the checkpoint from a copy)',
       { cause: first },
     )
-  if (listing.otherCheckpoints.length > 0)
-    throw new MillraceError(
-      'TABLE_UNSUPPORTED',
-      `delta table ${table} cannot be read: it needs ${listing.otherCheckpoints.at(-1)}, and only classic checkpoints ` +
-        'in one file are supported (write one with the engine that owns the table)',
-    )
   if (listing.checkpoints.length > 0 && target < head)
-    throw notFound(table, target, `the oldest that can be restored is ${listing.checkpoints[0]} (choose a newer one)`)
+    throw notFound(
+      table,
+      target,
+      `the oldest that can be restored is ${listing.checkpoints[0]!.version} (choose a newer one)`,
+    )
   throw new MillraceError(
     'TABLE_CORRUPT',
     `delta table ${table}: the log begins at version ${listing.entries[0]} without a checkpoint ` +

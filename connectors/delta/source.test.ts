@@ -39,7 +39,7 @@ test('a range gives the rows that its versions added, with the columns of its ne
   await make('plain', ['SELECT 1 AS id', `SELECT 2 AS id, 'x' AS t`, `SELECT 3 AS id, 'y' AS t, 1.5::DOUBLE AS d`])
   const source = lake.source('plain', { changeFeed: false })
   const rows = async (start: bigint, end: bigint) => {
-    const input = await source.files(await span(source, start, end))
+    const input = await source.files(await span(source, start, end), lake.dir)
     return { columns: input.columns.map(({ name }) => name), rows: await lake.inputRows(input, '*') }
   }
   expect(await rows(0n, 1n)).toEqual({ columns: ['id'], rows: [{ id: 1 }] })
@@ -75,7 +75,7 @@ test('the change feed gives inserts, images of before and after, and the version
   )
   const source = lake.source('feed', { changeFeed: true })
   const range = await span(source, 0n, 3n)
-  const input = await source.files(range)
+  const input = await source.files(range, lake.dir)
   expect(input.columns.map(({ name }) => name)).toEqual(['k', 'v', '_change_type', '_commit_version'])
   const rows = await lake.inputRows(input, `_commit_version || ' ' || _change_type || ' ' || k || ' ' || v AS row`)
   expect(rows.map(({ row }) => row).sort()).toEqual([
@@ -97,7 +97,7 @@ test('versions that only insert write no files of the change feed', async () => 
 test('a plain source refuses a version that rewrote rows, and says what to do', async () => {
   await make('rewritten', ['SELECT 1::BIGINT AS k, 1 AS v', 'SELECT 1::BIGINT AS k, 2 AS v'], merge)
   const source = lake.source('rewritten', { changeFeed: false })
-  await expect(source.files(await span(source, 0n, 2n))).rejects.toMatchObject({
+  await expect(source.files(await span(source, 0n, 2n), lake.dir)).rejects.toMatchObject({
     code: 'SOURCE_READ_FAILED',
     message: expect.stringMatching(/version 1 changed or removed rows.*changeFeed: true/),
   })
@@ -109,7 +109,7 @@ test('a table that was made anew under the same path is another source, refused 
   const old = await span(source, 0n, 1n)
   for await (const { key } of lake.store.list('anew/')) await lake.store.delete(key)
   await make('anew', ['SELECT 1 AS id', 'SELECT 2 AS id'])
-  await expect(lake.source('anew', { changeFeed: false }).files(old)).rejects.toMatchObject({
+  await expect(lake.source('anew', { changeFeed: false }).files(old, lake.dir)).rejects.toMatchObject({
     code: 'SOURCE_RANGE_LOST',
     message: expect.stringContaining('table anew was dropped and made anew'),
   })

@@ -1,5 +1,7 @@
 /** A Delta table as a source: its versions are the offsets, its id the source partition. */
+import { join } from 'node:path'
 import type {
+  Ids,
   Limits,
   ObjectStore,
   Position,
@@ -8,18 +10,12 @@ import type {
   TableInputFile,
   TableSource,
 } from '../../engine/contracts.ts'
+import type { Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
-import type { Column } from '../../engine/schema.ts'
-import {
-  addedFiles,
-  changeColumns,
-  changedFiles,
-  type VersionFile,
-  type VersionSize,
-  versionSize,
-} from './change-feed.ts'
+import type { MetaData } from './actions.ts'
+import { addedFiles, changeColumns, changedFiles, type VersionSize, versionSize } from './change-feed.ts'
 import { readEntries } from './history.ts'
-import { localDataFile } from './read.ts'
+import { localVersionFile, plainFiles } from './plain-files.ts'
 import { parseSchema } from './schema.ts'
 import type { DeltaTable, LogEntry, Snapshot } from './table.ts'
 
@@ -28,6 +24,9 @@ export interface TableSourceOptions {
   readonly store: ObjectStore
   /** Rows inserted, updated and deleted instead of rows added. */
   readonly changeFeed: boolean
+  /** Asked for only when files have to be written anew to be read. */
+  readonly duckdb: () => Promise<Duckdb>
+  readonly ids: Ids
 }
 
 interface State extends TableSourceOptions {
@@ -35,8 +34,8 @@ interface State extends TableSourceOptions {
   id: string | null
   /** What versions hold, as far as it was looked at and is still to be read. */
   readonly sizes: Map<bigint, VersionSize>
-  /** Columns just before a version: those of the range that was read last. */
-  columnsBefore: { readonly version: bigint; readonly columns: readonly Column[] } | null
+  /** Schema just before a version: that of the range that was read last. */
+  schemaBefore: { readonly version: bigint; readonly metaData: MetaData } | null
 }
 
 /**
@@ -44,14 +43,14 @@ interface State extends TableSourceOptions {
  * dropped and made anew is refused by name, since its versions are not the ones that positions speak of.
  */
 export function deltaSource(options: TableSourceOptions): TableSource {
-  const state: State = { ...options, id: null, sizes: new Map(), columnsBefore: null }
+  const state: State = { ...options, id: null, sizes: new Map(), schemaBefore: null }
   return {
     shape: 'table',
     start: () => position(state, () => 0n),
     latest: () => position(state, (snapshot) => snapshot.version + 1n),
     cut: (range, limits) => cutVersions(state, range, limits),
     count: (range) => countRecords(state, range),
-    files: (range) => readRange(state, range),
+    files: (range, stagingDir) => readRange(state, range, stagingDir),
     async commitOffsets() {},
     async close() {},
   }
@@ -134,37 +133,33 @@ async function* versionSizes(state: State, range: Range): AsyncGenerator<Version
   }
 }
 
-async function readRange(state: State, range: Range): Promise<TableInput> {
+async function readRange(state: State, range: Range, stagingDir: string): Promise<TableInput> {
+  const { store, table, changeFeed, ids } = state
   const head = await snapshotFor(state, range)
-  const entries = await readEntries(state.table, range.start, range.end)
-  const columns = await columnsAfter(state, range, entries, head)
-  state.columnsBefore = { version: range.end, columns }
+  const entries = await readEntries(table, range.start, range.end)
+  const metaData = await metaDataAfter(state, range, entries, head)
+  state.schemaBefore = { version: range.end, metaData }
+  const columns = parseSchema(metaData.schemaString)
+  const plain = plainFiles({ ...state, metaData, columns, nextPath: () => join(stagingDir, `${ids.uuid()}.parquet`) })
   const files: TableInputFile[] = []
   for (const entry of entries) {
-    const found = state.changeFeed ? changedFiles(entry) : addedFiles(entry, state.table.path)
-    for (const file of found) files.push(await inputFile(state, file))
+    const found = changeFeed ? changedFiles(entry) : addedFiles(entry, table.path)
+    for (const file of found) files.push(await plain(file, await localVersionFile(store, table.path, file)))
   }
-  return { columns: state.changeFeed ? [...columns, ...changeColumns] : columns, files }
+  return { columns: changeFeed ? [...columns, ...changeColumns] : columns, files }
 }
 
-/** The table's columns at the newest version of the range. */
-async function columnsAfter(
+/** The table's metadata at the newest version of the range. */
+async function metaDataAfter(
   state: State,
   range: Range,
   entries: readonly LogEntry[],
   head: Snapshot,
-): Promise<readonly Column[]> {
-  if (range.end === head.version + 1n) return head.columns
+): Promise<MetaData> {
+  if (range.end === head.version + 1n) return head.metaData
   for (const entry of entries.toReversed())
-    for (const action of entry.actions) if ('metaData' in action) return parseSchema(action.metaData.schemaString)
-  if (state.columnsBefore?.version === range.start) return state.columnsBefore.columns
+    for (const action of entry.actions) if ('metaData' in action) return action.metaData
+  if (state.schemaBefore?.version === range.start) return state.schemaBefore.metaData
   const before = range.end === 0n ? null : await state.table.snapshot(range.end - 1n)
-  return before?.columns ?? head.columns
-}
-
-async function inputFile(state: State, file: VersionFile): Promise<TableInputFile> {
-  const { path, constants } = await localDataFile(state.store, state.table.path, file)
-  // an empty partition value is null (PROTOCOL.md, "Partition Value Serialization")
-  const partition = Object.entries(constants).map(([name, value]) => [name, value === '' ? null : value] as const)
-  return { path, constants: { ...Object.fromEntries(partition), ...file.constants } }
+  return before?.metaData ?? head.metaData
 }

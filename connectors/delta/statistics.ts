@@ -31,9 +31,10 @@ export function printStatistics(file: Pick<ParquetFile, 'rows' | 'columns' | 'st
   return printJson({ numRecords: file.rows, minValues, maxValues, nullCount })
 }
 
-/** The row count of a file, or null if its writer did not say. */
+/** How many rows of a file count, deleted ones left out, or null if its writer did not say. */
 export function rowsOf(add: AddFile): bigint | null {
-  return int64(parseStats(add)?.numRecords)
+  const rows = int64(parseStats(add)?.numRecords)
+  return rows === null ? null : rows - (add.deletionVector?.cardinality ?? 0n)
 }
 
 /** Rows that somebody looks for: `min <= column <= max`, both as in the statistics of a `ParquetFile`. */

@@ -84,6 +84,7 @@ export function removalOf(add: AddFile, nowMs: number): RemoveFile {
     extendedFileMetadata: true,
     partitionValues: add.partitionValues,
     size: add.size,
+    ...(add.deletionVector === undefined ? {} : { deletionVector: add.deletionVector }),
   }
 }
 

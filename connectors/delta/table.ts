@@ -9,7 +9,7 @@ export interface Snapshot {
   readonly metaData: MetaData
   /** `metaData.schemaString`, parsed. */
   readonly columns: readonly Column[]
-  /** Live files by path. */
+  /** Live files: by path, and by deletion vector if they have one. */
   readonly files: ReadonlyMap<string, AddFile>
   /** Latest `txn` per appId. */
   readonly txns: ReadonlyMap<string, Txn>
