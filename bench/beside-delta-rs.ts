@@ -22,6 +22,14 @@ interface Cost {
   readonly peakMemoryMiB: number
   readonly updated: number
   readonly filesRewritten: number
+  readonly filesMarked?: number
+}
+
+/** The three that are compared. */
+interface Turn {
+  readonly theirs: Cost
+  readonly rewriting: Cost
+  readonly marking: Cost
 }
 
 const { values } = parseArgs({
@@ -36,30 +44,21 @@ if (python === undefined) {
 const dir = mkdtempSync(join(tmpdir(), 'millrace-beside-delta-rs-'))
 const duckdb = await openDuckdb({ memoryLimitBytes: 2 ** 30, threads: 2, tempDir: join(dir, 'spill') })
 try {
-  await makeLargeTable(join(dir, 'base'), duckdb, files)
+  await makeLargeTable(join(dir, 'plain'), duckdb, { files, deletionVectors: false })
+  await makeLargeTable(join(dir, 'vectors'), duckdb, { files, deletionVectors: true })
   for (const name of Object.keys(merges) as MergeName[]) {
-    const costs: { ours: Cost; theirs: Cost }[] = []
-    for (let turn = 0; turn < turns; turn++) {
-      const rows = join(dir, `rows-${turn}.parquet`)
-      await mergeRows(name, files, rows, duckdb)
-      const theirs = await onCopy((copy) =>
-        lastLine<Cost>(python, [join(import.meta.dirname, 'delta-rs-merge.py'), join(copy, 'lake', largeTable), rows]),
-      )
-      const ours = await onCopy((copy) =>
-        lastLine<Cost>(process.execPath, [join(import.meta.dirname, 'merge-run.ts'), copy, rows]),
-      )
-      for (const { updated } of [ours, theirs])
-        if (updated !== merges[name].rows) throw new Error(`${updated} rows were updated, not ${merges[name].rows}`)
-      costs.push({ ours, theirs })
-    }
-    const [ours, theirs] = [fastest(costs.map((cost) => cost.ours)), fastest(costs.map((cost) => cost.theirs))]
+    const all: Turn[] = []
+    for (let turn = 0; turn < turns; turn++) all.push(await takeTurn(name, turn))
+    const [theirs, rewriting, marking] = (['theirs', 'rewriting', 'marking'] as const).map((side) =>
+      fastest(all.map((turn) => turn[side])),
+    ) as [Cost, Cost, Cost]
     console.log(
       JSON.stringify({
         bench: `merge beside delta-rs: ${name}`,
         machine: machineFacts(),
-        millrace: ours,
         deltaRs: theirs,
-        timesAsFast: rounded(theirs.seconds / ours.seconds, 1),
+        rewriting: { ...rewriting, timesAsFast: rounded(theirs.seconds / rewriting.seconds, 1) },
+        deletionVectors: { ...marking, timesAsFast: rounded(theirs.seconds / marking.seconds, 1) },
       }),
     )
   }
@@ -68,10 +67,26 @@ try {
   rmSync(dir, { recursive: true, force: true })
 }
 
-/** Runs a merge on a copy of the table that is gone afterwards. */
-async function onCopy<T>(merge: (copy: string) => Promise<T>): Promise<T> {
+async function takeTurn(name: MergeName, turn: number): Promise<Turn> {
+  const rows = join(dir, `rows-${turn}.parquet`)
+  await mergeRows(name, files, rows, duckdb)
+  const ours = (copy: string) =>
+    lastLine<Cost>(process.execPath, [join(import.meta.dirname, 'merge-run.ts'), copy, rows])
+  const script = join(import.meta.dirname, 'delta-rs-merge.py')
+  const taken: Turn = {
+    theirs: await onCopy('plain', (copy) => lastLine<Cost>(python!, [script, join(copy, 'lake', largeTable), rows])),
+    rewriting: await onCopy('plain', ours),
+    marking: await onCopy('vectors', ours),
+  }
+  for (const { updated } of Object.values(taken) as Cost[])
+    if (updated !== merges[name].rows) throw new Error(`${updated} rows were updated, not ${merges[name].rows}`)
+  return taken
+}
+
+/** Runs a merge on a copy of a table that is gone afterwards. */
+async function onCopy<T>(table: string, merge: (copy: string) => Promise<T>): Promise<T> {
   const copy = join(dir, 'copy')
-  cpSync(join(dir, 'base'), copy, { recursive: true })
+  cpSync(join(dir, table), copy, { recursive: true })
   try {
     return await merge(copy)
   } finally {

@@ -33,10 +33,14 @@ export function openLake(dir: string, duckdb: Duckdb) {
   return { ...parts, table }
 }
 
-/** Makes the table: a batch for each file, ordered by `id`. */
-export async function makeLargeTable(dir: string, duckdb: Duckdb, files: number): Promise<void> {
+/** Makes the table: a batch for each file, ordered by `id`. With deletion vectors, merges need not write files anew. */
+export async function makeLargeTable(
+  dir: string,
+  duckdb: Duckdb,
+  { files, deletionVectors }: { readonly files: number; readonly deletionVectors: boolean },
+): Promise<void> {
   const lake = openLake(dir, duckdb)
-  const sink = deltaSink({ ...lake, write: { mode: 'append' }, changeFeed: false })
+  const sink = deltaSink({ ...lake, write: { mode: 'append' }, changeFeed: false, deletionVectors })
   for (let i = 0; i < files; i++) {
     const path = join(lake.stagingDir, `${systemIds.uuid()}.parquet`)
     const query = rowsSql(`${i * rowsPerFile} + i`, rowsPerFile, '2026-01-01')

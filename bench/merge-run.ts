@@ -27,5 +27,13 @@ const outcome = await sink.commit(batchOf('merge', 0, [file]))
 const seconds = (performance.now() - startedMs) / 1000
 await duckdb.close()
 if (outcome.kind !== 'committed') throw new Error(`the merge was ${outcome.kind}`)
-const { updated, filesRewritten } = outcome.written
-console.log(JSON.stringify({ seconds: rounded(seconds, 3), peakMemoryMiB: peakMemoryMiB(), updated, filesRewritten }))
+const { updated, filesRewritten, filesMarked = 0 } = outcome.written
+console.log(
+  JSON.stringify({
+    seconds: rounded(seconds, 3),
+    peakMemoryMiB: peakMemoryMiB(),
+    updated,
+    filesRewritten,
+    filesMarked,
+  }),
+)

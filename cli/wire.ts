@@ -42,13 +42,15 @@ export async function openSink(description: SinkDescription, place: Place): Prom
     case 'delta': {
       const { deltaSink } = await import('../connectors/delta/sink.ts')
       const { clock, ids, duckdb, lake, scratchDir } = place
-      const { table, columns, changeFeed, ...write } = description.options as unknown as DeltaSinkOptions
+      const { table, columns, changeFeed, deletionVectors, ...write } =
+        description.options as unknown as DeltaSinkOptions
       return deltaSink({
         table: place.table(table),
         store: lake,
         write,
         ...(columns === undefined ? {} : { columns }),
         changeFeed: changeFeed ?? false,
+        deletionVectors: deletionVectors ?? false,
         duckdb,
         clock,
         ids,

@@ -2,14 +2,13 @@
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { AddFile } from './actions.ts'
 import type { Snapshot } from './table.ts'
-import { fitSchema, publishDataFile, type TableWrite, type WriteTarget } from './table-write.ts'
+import { fitSchema, publishDataFile, type TableProperties, type TableWrite, type WriteTarget } from './table-write.ts'
 
-export interface AppendOptions {
+export interface AppendOptions extends TableProperties {
   readonly target: WriteTarget
   readonly files: readonly ParquetFile[]
   /** Columns of the table, should it have to be created before there are rows. */
   readonly columns: readonly Column[]
-  readonly changeFeed: boolean
 }
 
 /**
@@ -24,7 +23,7 @@ export function prepareAppend(options: AppendOptions): (snapshot: Snapshot | nul
       options.target,
       snapshot,
       options.files.map((file) => file.columns),
-      { declared: options.columns, changeFeed: options.changeFeed },
+      { ...options, declared: options.columns },
     )
     adds ??= await publishAll(options.target, files)
     const rows = files.reduce((sum, file) => sum + file.rows, 0)

@@ -9,6 +9,8 @@ export interface CreateOptions {
   readonly columns: readonly Column[]
   /** Whether changes are kept for readers (`delta.enableChangeDataFeed`). */
   readonly changeFeed: boolean
+  /** Whether rows may be marked as deleted in their files (`delta.enableDeletionVectors`). */
+  readonly deletionVectors?: boolean
   /** Table id, a UUID. */
   readonly id: string
   readonly nowMs: number
@@ -18,7 +20,7 @@ export interface CreateOptions {
 
 /**
  * `protocol` and `metaData` of a new table without partition columns: the least protocol that its columns and its
- * change feed need. `SCHEMA_MISMATCH` for columns that other readers could not tell apart or not name.
+ * properties need. `SCHEMA_MISMATCH` for columns that other readers could not tell apart or not name.
  */
 export function createActions(options: CreateOptions): Action[] {
   assertNames(options.columns, '')
@@ -30,6 +32,7 @@ export function createActions(options: CreateOptions): Action[] {
     configuration: {
       ...options.configuration,
       ...(options.changeFeed ? { 'delta.enableChangeDataFeed': 'true' } : {}),
+      ...(options.deletionVectors === true ? { 'delta.enableDeletionVectors': 'true' } : {}),
     },
     createdTime: BigInt(options.nowMs),
   }

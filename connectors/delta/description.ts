@@ -17,6 +17,12 @@ interface DeltaSinkBase {
   readonly columns?: readonly Column[]
   /** Keep a change feed (`delta.enableChangeDataFeed`), for pipelines that follow this table. */
   readonly changeFeed?: boolean
+  /**
+   * Mark the rows that a merge changes as deleted where they are, instead of writing their files anew
+   * (`delta.enableDeletionVectors`): the fewer rows of a file change, the more is saved. Readers must know deletion
+   * vectors; Spark, delta-rs, DuckDB and ClickHouse do.
+   */
+  readonly deletionVectors?: boolean
 }
 
 /** Rows are added; none is ever changed. */

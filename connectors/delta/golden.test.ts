@@ -66,7 +66,9 @@ test
   const columns = (await table.snapshot())!.columns
   const all = columns.map((column) => identifier(column.name)).join(', ')
   await duckdb.withConnection(async (connection) => {
-    await connection.run(`CREATE TEMP TABLE changes AS SELECT *, 0 AS change FROM (${selectFiles({ columns, files: [] })})`)
+    await connection.run(
+      `CREATE TEMP TABLE changes AS SELECT *, 0 AS change FROM (${selectFiles({ columns, files: [] })})`,
+    )
     for (let start = 0n; start < end; start++) {
       const { files } = await source.files({ sourcePartition, start, end: start + 1n }, dir)
       for (const { path: file, constants } of files) {

@@ -37,6 +37,7 @@ const source = 'millrace_source'
 const hits = 'millrace_hits'
 const fresh = 'millrace_fresh'
 const fileColumn = '__millrace_file'
+const rowColumn = '__millrace_row'
 const deleteColumn = '__millrace_delete'
 const homeColumn = '__millrace_home'
 
@@ -88,11 +89,11 @@ export function dedupeSource(shape: MergeShape): string[] {
 export function findHits(shape: MergeShape, candidates: readonly LocalFile[]): string[] {
   const compared = new Set([...shape.key, ...shape.newer])
   const columns = shape.columns.filter(({ name }) => compared.has(name))
-  const target = selectFiles({ columns, files: candidates, fileColumn })
+  const target = selectFiles({ columns, files: candidates, fileColumn, rowColumn })
   const keys = shape.key.map((name) => `s.${identifier(name)}`).join(', ')
   const bare = shape.key.map(identifier).join(', ')
   return [
-    `CREATE TEMP TABLE ${hits} AS SELECT ${keys}, t.${fileColumn}, ${isNewer(shape.newer)} AS newer FROM (${target}) t JOIN ${source} s ON ${sameKey(shape, 's', 't')}`,
+    `CREATE TEMP TABLE ${hits} AS SELECT ${keys}, t.${fileColumn}, t.${rowColumn}, ${isNewer(shape.newer)} AS newer FROM (${target}) t JOIN ${source} s ON ${sameKey(shape, 's', 't')}`,
     `CREATE TEMP TABLE ${fresh} AS SELECT ${bare}, min(${fileColumn}) AS ${homeColumn} FROM ${hits} GROUP BY ${bare} HAVING bool_and(newer)`,
   ]
 }
@@ -102,17 +103,26 @@ export function countChanges(shape: MergeShape): string {
   return `SELECT (SELECT count(*) FROM (${inserts(shape)})) AS inserted, (SELECT count(*) FROM (${updates(shape)})) AS updated, (SELECT count(*) FROM ${fresh} f JOIN ${source} s ON ${sameKey(shape, 's', 'f')} WHERE s.${deleteColumn}) AS deleted`
 }
 
-/** Query: every file with a match as `file`, and whether a row of it changes as `touched`. */
+/** Query: every file with a match as `file`, and how many of its rows change as `changed`. */
 export function hitFiles(shape: MergeShape): string {
-  return `SELECT h.${fileColumn} AS file, bool_or(f.${homeColumn} IS NOT NULL) AS touched FROM ${hits} h LEFT JOIN ${fresh} f ON ${sameKey(shape, 'h', 'f')} GROUP BY h.${fileColumn}`
+  return `SELECT h.${fileColumn} AS file, count(f.${homeColumn}) AS changed FROM ${hits} h LEFT JOIN ${fresh} f ON ${sameKey(shape, 'h', 'f')} GROUP BY h.${fileColumn}`
+}
+
+/** Query: numbers of the rows that change, as `rows`, of each of the named files. */
+export function changedRows(shape: MergeShape, paths: readonly string[]): string {
+  return `SELECT h.${fileColumn} AS file, list(h.${rowColumn}) AS "rows" FROM ${hits} h SEMI JOIN ${fresh} f ON ${sameKey(shape, 'h', 'f')} WHERE list_contains(${literals(paths)}, h.${fileColumn}) GROUP BY h.${fileColumn}`
 }
 
 /** Query: what becomes of the rows of touched files: those that stay, and the new ones of keys at home in them. */
 export function rewritten(shape: MergeShape, touched: readonly LocalFile[]): string {
   const target = selectFiles({ columns: shape.columns, files: touched })
   const stay = `SELECT ${names(shape, 't')} FROM (${target}) t ANTI JOIN ${fresh} f ON ${sameKey(shape, 't', 'f')}`
-  const home = `list_contains(${literals(touched.map((file) => file.path))}, f.${homeColumn})`
-  return `(${stay}) UNION ALL (${updates(shape, home)})`
+  return `(${stay}) UNION ALL (${updatesIn(shape, touched.map((file) => file.path))})` // biome-ignore format: one line
+}
+
+/** Query: the new rows of keys that are at home in the named files. */
+export function updatesIn(shape: MergeShape, paths: readonly string[]): string {
+  return updates(shape, `list_contains(${literals(paths)}, f.${homeColumn})`)
 }
 
 /** Query: source rows of keys that no target row has. */

@@ -1,6 +1,6 @@
 /**
- * Upserting and deleting rows by key, by copy on write: files in which a row changes are written anew, all others are
- * left alone and, where statistics rule them out, not even opened.
+ * Upserting and deleting rows by key. Files in which a row changes are written anew or, where the table allows it and few of
+ * their rows change, get a deletion vector; all others are left alone and, where statistics rule them out, not even opened.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,7 +9,9 @@ import type { Connection, Duckdb, Row } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { Action, AddFile } from './actions.ts'
+import { vectorFile } from './deletion-vectors/vector-file.ts'
 import {
+  changedRows,
   changes,
   countChanges,
   dedupeSource,
@@ -20,9 +22,11 @@ import {
   loadSource,
   type MergeShape,
   rewritten,
+  updatesIn,
 } from './merge-sql.ts'
+import { writesDeletionVectors } from './protocol.ts'
 import { type LocalFile, localDataFile } from './read.ts'
-import { type ColumnRange, mayMatchRanges } from './statistics.ts'
+import { type ColumnRange, looseStatistics, mayMatchRanges, rowsOf } from './statistics.ts'
 import type { Snapshot } from './table.ts'
 import {
   checkAbandoned,
@@ -31,12 +35,14 @@ import {
   onTable,
   publishChangeFile,
   publishDataFile,
+  publishVectorFile,
   removalOf,
+  type TableProperties,
   type TableWrite,
   type WriteTarget,
 } from './table-write.ts'
 
-export interface MergeOptions {
+export interface MergeOptions extends TableProperties {
   readonly target: WriteTarget
   readonly files: readonly ParquetFile[]
   readonly key: readonly string[]
@@ -44,7 +50,6 @@ export interface MergeOptions {
   readonly deleteWhen?: string
   /** Columns of the table, should it have to be created before there are rows. */
   readonly columns: readonly Column[]
-  readonly changeFeed: boolean
   readonly duckdb: () => Promise<Duckdb>
   readonly stagingDir: string
   readonly signal: AbortSignal
@@ -74,6 +79,18 @@ interface Candidate {
   readonly file: LocalFile
 }
 
+/** What becomes of the files in which a row changes. */
+interface Touched {
+  readonly rewritten: readonly Candidate[]
+  /** Those that stay, with the rows that change marked as deleted. */
+  readonly marked: readonly Candidate[]
+}
+
+/** Up to this share of a file's rows may be marked as deleted: every reader reads them all the same. */
+const mostMarked = 0.2
+/** Smaller files are written anew: they grow together, and it costs little. */
+const leastMarkedBytes = 2n ** 20n
+
 interface Counts {
   readonly inserted: number
   readonly updated: number
@@ -91,7 +108,7 @@ export async function prepareMerge(options: MergeOptions, snapshot: Snapshot | n
     options.target,
     snapshot,
     options.files.map((file) => file.columns.filter((column) => column.name !== options.deleteWhen)),
-    { declared: options.columns, changeFeed: options.changeFeed },
+    { ...options, declared: options.columns },
   )
   if (files.length === 0) return nothingChanged(schema.actions)
   const shape = shapeOf(options, schema.columns)
@@ -127,22 +144,60 @@ async function runMerge(
   const candidates = await findCandidates(merge, snapshot, source)
   const files = candidates.map(({ file }) => file)
   for (const statement of findHits(shape, files)) await connection.run(statement)
-  const hits = new Map((await connection.rows(hitFiles(shape))).map((row) => [String(row.file), row.touched === true]))
+  const hits = new Map((await connection.rows(hitFiles(shape))).map((row) => [String(row.file), Number(row.changed)]))
   const counts = countsOf((await connection.rows(countChanges(shape)))[0])
-  const touched = candidates.filter(({ file }) => hits.get(file.path) === true)
+  const touched = parted(snapshot, candidates, hits)
+  const all = [...touched.rewritten, ...touched.marked]
   checkAbandoned(merge.signal, merge.target.table.path)
 
   const { clock } = merge.target
-  const adds = await writeDataFiles(merge, touched, counts)
-  const cdc =
-    keepsChangeFeed(snapshot, merge.changeFeed) && touched.length > 0 ? await writeChanges(merge, touched) : []
-  const removes = touched.map(({ add }) => ({ remove: removalOf(add, clock.nowMs()) }))
+  const written = await writeDataFiles(merge, touched, counts)
+  const marked = touched.marked.length > 0 ? await markRows(merge, touched.marked) : []
+  const cdc = keepsChangeFeed(snapshot, merge.changeFeed) && all.length > 0 ? await writeChanges(merge, all) : []
+  const removes = all.map(({ add }) => ({ remove: removalOf(add, clock.nowMs()) }))
   const read = candidates.filter(({ file }) => hits.has(file.path)).map(({ add }) => add.path)
   return {
-    actions: [...schemaActions, ...removes, ...adds.map((add) => ({ add })), ...cdc],
+    actions: [...schemaActions, ...removes, ...[...written, ...marked].map((add) => ({ add })), ...cdc],
     reads: { kind: 'files', files: new Set(read), mayMatch: (added) => mayMatchRanges(added, source.ranges) },
-    ...described(merge, source, counts, { touched: touched.length, added: adds.length }),
+    ...described(merge, source, counts, { touched, added: written.length }),
   }
+}
+
+/** @param changes how many rows of a file change, by its local path */
+function parted(
+  snapshot: Snapshot | null,
+  candidates: readonly Candidate[],
+  changes: ReadonlyMap<string, number>,
+): Touched {
+  const mayMark = snapshot !== null && writesDeletionVectors(snapshot)
+  const [rewritten, marked]: [Candidate[], Candidate[]] = [[], []]
+  for (const candidate of candidates) {
+    const { add, file } = candidate
+    const changed = changes.get(file.path) ?? 0
+    if (changed === 0) continue
+    const rows = rowsOf(add)
+    const deleted = file.deleted?.length ?? 0
+    // a file whose rows nobody counted may have no deletion vector (PROTOCOL.md, "Deletion Vectors")
+    const few = rows !== null && changed + deleted <= (Number(rows) + deleted) * mostMarked
+    if (mayMark && few && add.size >= leastMarkedBytes) marked.push(candidate)
+    else rewritten.push(candidate)
+  }
+  return { rewritten, marked }
+}
+
+/** The same files with the rows that change, and those that were deleted before, in deletion vectors. */
+async function markRows(merge: Merge, marked: readonly Candidate[]): Promise<AddFile[]> {
+  const paths = marked.map(({ file }) => file.path)
+  const rows = await merge.connection.rows(changedRows(merge.shape, paths))
+  const changed = new Map(rows.map((row) => [String(row.file), row.rows as readonly bigint[]]))
+  const vectors = vectorFile(merge.target.ids.uuid())
+  const adds = marked.map(({ add, file }): AddFile => {
+    const deleted = new Set([...(file.deleted ?? []), ...changed.get(file.path)!.map(Number)])
+    const deletionVector = vectors.add([...deleted].sort((a, b) => a - b))
+    return { ...add, dataChange: true, stats: looseStatistics(add.stats!), deletionVector }
+  })
+  await publishVectorFile(merge.target, vectors)
+  return adds
 }
 
 async function readSource({ connection, shape, files, target }: Merge): Promise<Source> {
@@ -182,8 +237,15 @@ function countsOf(row: Row = {}): Counts {
   return { inserted: Number(row.inserted), updated: Number(row.updated), deleted: Number(row.deleted) }
 }
 
-/** Touched files become new ones; what is inserted goes to the last of them while that is small, else to one of its own. */
-async function writeDataFiles(merge: Merge, touched: readonly Candidate[], counts: Counts): Promise<AddFile[]> {
+/**
+ * Rewritten files become new ones; what is inserted, and what becomes of marked rows, goes to the last of them while that is
+ * small, else to one of its own.
+ */
+async function writeDataFiles(
+  merge: Merge,
+  { rewritten: touched, marked }: Touched,
+  counts: Counts,
+): Promise<AddFile[]> {
   const groups = groupBySize(touched)
   const queries = groups.map(({ candidates }) =>
     rewritten(
@@ -191,10 +253,15 @@ async function writeDataFiles(merge: Merge, touched: readonly Candidate[], count
       candidates.map(({ file }) => file),
     ),
   )
-  if (counts.inserted > 0) {
+  const homeless = [
+    ...(counts.inserted > 0 ? [inserts(merge.shape)] : []),
+    ...(marked.length > 0 ? [updatesIn(merge.shape, marked.map(({ file }) => file.path))] : []), // biome-ignore format: one line
+  ]
+  if (homeless.length > 0) {
     const last = groups.at(-1)
-    const room = last !== undefined && last.sizeBytes + insertedBytes(merge, counts) <= rewriteBytes
-    queries.push(room ? `(${queries.pop()}) UNION ALL (${inserts(merge.shape)})` : inserts(merge.shape))
+    const room = last !== undefined && last.sizeBytes + homelessBytes(merge, counts) <= rewriteBytes
+    const parts = room ? [queries.pop()!, ...homeless] : homeless
+    queries.push(parts.map((part) => `(${part})`).join(' UNION ALL '))
   }
   const adds: AddFile[] = []
   for (const query of queries) {
@@ -222,11 +289,11 @@ function groupBySize(touched: readonly Candidate[]): Group[] {
   return groups
 }
 
-/** About what the inserted rows take, by their share in the staged files. */
-function insertedBytes({ files }: Merge, { inserted }: Counts): bigint {
+/** About what rows that no rewritten file is home to take at most, by their share in the staged files. */
+function homelessBytes({ files }: Merge, { inserted, updated }: Counts): bigint {
   const rows = files.reduce((sum, file) => sum + file.rows, 0)
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0)
-  return BigInt(Math.ceil((sizeBytes * inserted) / rows))
+  return BigInt(Math.ceil((sizeBytes * (inserted + updated)) / rows))
 }
 
 async function writeChanges(merge: Merge, touched: readonly Candidate[]): Promise<Action[]> {
@@ -250,8 +317,9 @@ function stage(
   return copyToParquet(connection, query, join(stagingDir, `${target.ids.uuid()}.parquet`), { columns })
 }
 
-function described(merge: Merge, source: Source, counts: Counts, files: { touched: number; added: number }) {
+function described(merge: Merge, source: Source, counts: Counts, files: { touched: Touched; added: number }) {
   const { inserted, updated, deleted } = counts
+  const { rewritten, marked } = files.touched
   return {
     ...operationOf(merge),
     operationMetrics: {
@@ -259,15 +327,17 @@ function described(merge: Merge, source: Source, counts: Counts, files: { touche
       numTargetRowsInserted: String(inserted),
       numTargetRowsUpdated: String(updated),
       numTargetRowsDeleted: String(deleted),
-      numTargetFilesRemoved: String(files.touched),
+      numTargetFilesRemoved: String(rewritten.length),
       numTargetFilesAdded: String(files.added),
+      numTargetDeletionVectorsAdded: String(marked.length),
     },
     written: {
       inserted,
       updated,
       deleted,
       stale: source.rows - inserted - updated - deleted,
-      filesRewritten: files.touched,
+      filesRewritten: rewritten.length,
+      ...(marked.length === 0 ? {} : { filesMarked: marked.length }),
     },
   }
 }

@@ -3,6 +3,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import type { Action, MetaData, Protocol } from './actions.ts'
 import { mappingMode } from './column-mapping.ts'
 import { schemaFields } from './schema.ts'
+import type { Snapshot } from './table.ts'
 
 /** Features of the readers' list that we honour. */
 const readerFeatures: readonly string[] = [
@@ -75,14 +76,23 @@ export function assertAppendOnly(table: string, metaData: MetaData, actions: rea
 
 /** The least protocol that a new table needs: widest readable first. */
 export function protocolFor(metaData: MetaData): Protocol {
-  const changeFeed = metaData.configuration['delta.enableChangeDataFeed'] === 'true'
-  if (!usesNtz(metaData)) return { minReaderVersion: 1, minWriterVersion: changeFeed ? 4 : 2 }
-  return {
-    minReaderVersion: 3,
-    minWriterVersion: 7,
-    readerFeatures: ['timestampNtz'],
-    writerFeatures: ['appendOnly', 'invariants', 'timestampNtz', ...(changeFeed ? ['changeDataFeed'] : [])],
-  }
+  const changeFeed = isEnabled(metaData, 'delta.enableChangeDataFeed')
+  const readerFeatures = [
+    ...(isEnabled(metaData, 'delta.enableDeletionVectors') ? ['deletionVectors'] : []),
+    ...(usesNtz(metaData) ? ['timestampNtz'] : []),
+  ]
+  if (readerFeatures.length === 0) return { minReaderVersion: 1, minWriterVersion: changeFeed ? 4 : 2 }
+  const writerFeatures = ['appendOnly', 'invariants', ...(changeFeed ? ['changeDataFeed'] : []), ...readerFeatures]
+  return { minReaderVersion: 3, minWriterVersion: 7, readerFeatures, writerFeatures }
+}
+
+/** Whether a writer may mark rows of the table as deleted instead of writing their file anew. */
+export function writesDeletionVectors({ protocol, metaData }: Pick<Snapshot, 'protocol' | 'metaData'>): boolean {
+  return hasFeature(protocol, 'deletionVectors') && isEnabled(metaData, 'delta.enableDeletionVectors')
+}
+
+function isEnabled({ configuration }: MetaData, property: string): boolean {
+  return configuration[property] === 'true'
 }
 
 function hasFeature(protocol: Protocol, feature: string): boolean {

@@ -27,6 +27,8 @@ export interface SelectFilesOptions {
   readonly files: readonly LocalFile[]
   /** Name of a further column with the path of the file that a row is in. */
   readonly fileColumn?: string
+  /** Name of a further column with the number of a row in its file, from 0. */
+  readonly rowColumn?: string
   /**
    * Where times in partition values are meant that name no zone, as writers leave them whose session is not in UTC
    * (PROTOCOL.md, "Partition Value Serialization"). Default `UTC`.
@@ -85,22 +87,24 @@ export async function selectTable({
  * a field inside structs, lists and maps, is null; what it has beyond them is left out. Without files: no rows.
  */
 export function selectFiles(options: SelectFilesOptions): string {
-  const { columns, physical = columns, files, fileColumn, timeZone = 'UTC' } = options
+  const { columns, physical = columns, files, fileColumn, rowColumn, timeZone = 'UTC' } = options
   // The empty relation in front gives every column and field, whatever the files have: DuckDB merges structs by name.
   const types = physical.map(({ name, type }) => `NULL::${duckdbType(type)} AS ${identifier(name)}`)
   if (fileColumn !== undefined) types.push(`NULL::VARCHAR AS ${identifier(fileColumn)}`)
+  if (rowColumn !== undefined) types.push(`NULL::BIGINT AS ${identifier(rowColumn)}`)
   const parts = [`SELECT ${types.join(', ')} WHERE false`]
   const constant = (name: string, value: string | null) => {
     const type = physical.find((column) => column.name === name)?.type
     return `${constantSql(value === '' ? null : value, type, timeZone)} AS ${identifier(name)}`
   }
-  for (const group of groupByConstants(files)) parts.push(readGroup(group, { fileColumn, constant }))
+  for (const group of groupByConstants(files)) parts.push(readGroup(group, { fileColumn, rowColumn, constant }))
   const casts = columns.map(({ name, type }, i) => {
     const stored = physical[i]!
     const typed = `CAST(${identifier(stored.name)} AS ${duckdbType(stored.type)})`
     return `${renamed(typed, stored.type, type)} AS ${identifier(name)}`
   })
   if (fileColumn !== undefined) casts.push(identifier(fileColumn))
+  if (rowColumn !== undefined) casts.push(identifier(rowColumn))
   return `SELECT ${casts.join(', ')} FROM (${parts.map((part) => `(${part})`).join(' UNION ALL BY NAME ')})`
 }
 
@@ -148,6 +152,7 @@ function constantSql(value: string | null, type: DataType | undefined, timeZone:
 
 interface GroupOptions {
   readonly fileColumn: string | undefined
+  readonly rowColumn: string | undefined
   /** SQL of a constant column. */
   readonly constant: (name: string, value: string | null) => string
 }
@@ -155,16 +160,18 @@ interface GroupOptions {
 const hiddenFile = '__millrace_path'
 const hiddenRow = 'file_row_number'
 
-function readGroup(files: readonly LocalFile[], { fileColumn, constant }: GroupOptions): string {
+function readGroup(files: readonly LocalFile[], { fileColumn, rowColumn, constant }: GroupOptions): string {
   const constants = Object.entries(files[0]?.constants ?? {}).map(([name, value]) => `, ${constant(name, value)}`)
   const [some, all] = [files.filter(({ only }) => only !== undefined), files.filter(({ only }) => only === undefined)]
   const withDeleted = all.filter(({ deleted = [] }) => deleted.length > 0)
   const parts: string[] = []
   const columns = constants.join('')
+  const names = { fileColumn, rowColumn, columns }
   if (withDeleted.length > 0)
-    parts.push(readRows(all, { fileColumn, columns, join: 'ANTI', rows: rowList(withDeleted, 'deleted') }))
+    parts.push(readRows(all, { ...names, join: `ANTI JOIN (${rowList(withDeleted, 'deleted')})` }))
+  else if (all.length > 0 && rowColumn !== undefined) parts.push(readRows(all, { ...names, join: null }))
   else if (all.length > 0) parts.push(`SELECT *${columns} FROM ${parquet(all, fileColumn)}`)
-  if (some.length > 0) parts.push(readRows(some, { fileColumn, columns, join: 'SEMI', rows: rowList(some, 'only') }))
+  if (some.length > 0) parts.push(readRows(some, { ...names, join: `SEMI JOIN (${rowList(some, 'only')})` }))
   return parts.join(' UNION ALL BY NAME ')
 }
 
@@ -178,17 +185,19 @@ function parquet(files: readonly LocalFile[], fileColumn: string | undefined, mo
 
 interface ReadRows {
   readonly fileColumn: string | undefined
+  readonly rowColumn: string | undefined
   readonly columns: string
-  /** Which rows stay: those without a partner in the list, or those with one. */
-  readonly join: 'ANTI' | 'SEMI'
-  readonly rows: string
+  /** Which rows stay: those without a partner in a list of rows, those with one, or all. */
+  readonly join: string | null
 }
 
-function readRows(files: readonly LocalFile[], { fileColumn, columns, join, rows }: ReadRows): string {
+function readRows(files: readonly LocalFile[], { fileColumn, rowColumn, columns, join }: ReadRows): string {
   const file = fileColumn ?? hiddenFile
   const hidden = fileColumn === undefined ? [hiddenRow, hiddenFile] : [hiddenRow]
   const all = parquet(files, file, ['file_row_number = true'])
-  return `SELECT r.* EXCLUDE (${hidden.join(', ')})${columns} FROM ${all} AS r ${join} JOIN (${rows}) AS d ON r.${identifier(file)} = d."file" AND r.${hiddenRow} = d."row"`
+  const row = rowColumn === undefined ? '' : `, r.${hiddenRow} AS ${identifier(rowColumn)}`
+  const on = join === null ? '' : ` ${join} AS d ON r.${identifier(file)} = d."file" AND r.${hiddenRow} = d."row"`
+  return `SELECT r.* EXCLUDE (${hidden.join(', ')})${row}${columns} FROM ${all} AS r${on}`
 }
 
 /** Rows of files, by path and number. */

@@ -20,6 +20,8 @@ export interface TableSinkOptions {
   readonly columns?: readonly Column[]
   /** Make the table with a change feed; refuses one that was made without. */
   readonly changeFeed: boolean
+  /** Make the table with deletion vectors; refuses one that was made without. */
+  readonly deletionVectors?: boolean
   /** Asked only when a merge has rows. */
   readonly duckdb: () => Promise<Duckdb>
   readonly clock: Clock
@@ -91,15 +93,15 @@ async function commitBatch(options: TableSinkOptions, commit: SinkCommit): Promi
 }
 
 function preparation(
-  { write, columns: declared, changeFeed, duckdb, stagingDir }: TableSinkOptions,
+  { write, columns: declared, changeFeed, deletionVectors = false, duckdb, stagingDir }: TableSinkOptions,
   target: WriteTarget,
   commit: SinkCommit,
 ): (snapshot: Snapshot | null) => Promise<TableWrite> {
   const files = commit.outputs.get('rows') ?? []
   const columns = declared ?? commit.columns.get('rows') ?? []
-  if (write.mode === 'append') return prepareAppend({ target, files, columns, changeFeed })
+  if (write.mode === 'append') return prepareAppend({ target, files, columns, changeFeed, deletionVectors })
   const { signal } = commit
-  const options = { ...write, target, files, columns, changeFeed, duckdb, stagingDir, signal }
+  const options = { ...write, target, files, columns, changeFeed, deletionVectors, duckdb, stagingDir, signal }
   return (snapshot) => prepareMerge(options, snapshot)
 }
 

@@ -37,6 +37,14 @@ export function rowsOf(add: AddFile): bigint | null {
   return rows === null ? null : rows - (add.deletionVector?.cardinality ?? 0n)
 }
 
+/**
+ * Statistics of a file of which rows are marked as deleted: its bounds hold, but need not be reached any more (PROTOCOL.md,
+ * "Per-file Statistics", `tightBounds`).
+ */
+export function looseStatistics(stats: string): string {
+  return printJson({ ...(parseJson(stats) as object), tightBounds: false })
+}
+
 /** Rows that somebody looks for: `min <= column <= max`, both as in the statistics of a `ParquetFile`. */
 export interface ColumnRange {
   /** Field names from the top-level column to the leaf. */

@@ -8,7 +8,8 @@ import { faultPoint } from '../../engine/fault-points.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { Action, AddCdcFile, AddFile, RemoveFile } from './actions.ts'
 import { createActions } from './create.ts'
-import { assertWritable } from './protocol.ts'
+import type { VectorFile } from './deletion-vectors/vector-file.ts'
+import { assertWritable, writesDeletionVectors } from './protocol.ts'
 import { evolveSchema, printEvolvedSchema } from './schema.ts'
 import { printStatistics } from './statistics.ts'
 import type { DeltaTable, Snapshot, TransactionReads } from './table.ts'
@@ -54,6 +55,14 @@ export async function publishChangeFile(target: WriteTarget, file: ParquetFile):
   return { path, partitionValues: {}, size: BigInt(file.sizeBytes), dataChange: false }
 }
 
+/** Puts the file of a commit's deletion vectors into the table's folder. */
+export async function publishVectorFile(target: WriteTarget, file: VectorFile): Promise<void> {
+  const key = `${target.table.path}/${file.path}`
+  target.published.push(key)
+  await target.store.putIfAbsent(key, file.bytes())
+  faultPoint('data-file-published')
+}
+
 async function publish(target: WriteTarget, path: string, file: ParquetFile): Promise<void> {
   const key = `${target.table.path}/${path}`
   target.published.push(key) // before the move: a move that fails half-way is cleaned up as well
@@ -88,6 +97,12 @@ export function removalOf(add: AddFile, nowMs: number): RemoveFile {
   }
 }
 
+/** How a table is to be, should it have to be created. */
+export interface TableProperties {
+  readonly changeFeed: boolean
+  readonly deletionVectors: boolean
+}
+
 /** A table's columns for a write, and how the log is told of them. */
 export interface SchemaChange {
   readonly columns: readonly Column[]
@@ -103,7 +118,7 @@ export function fitSchema(
   target: Pick<WriteTarget, 'table' | 'clock' | 'ids'>,
   snapshot: Snapshot | null,
   incoming: readonly (readonly Column[])[],
-  options: { readonly declared: readonly Column[]; readonly changeFeed: boolean },
+  options: TableProperties & { readonly declared: readonly Column[] },
 ): SchemaChange {
   let columns = snapshot?.columns ?? options.declared
   try {
@@ -111,9 +126,9 @@ export function fitSchema(
   } catch (error) {
     throw named(target.table.path, error)
   }
-  if (snapshot === null) return { columns, actions: newTable(target, columns, options.changeFeed) }
+  if (snapshot === null) return { columns, actions: newTable(target, columns, options) }
   assertWritable(target.table.path, snapshot.protocol, snapshot.metaData) // before a file is published in vain
-  refuseUnfit(target.table.path, snapshot, options.changeFeed)
+  refuseUnfit(target.table.path, snapshot, options)
   if (columns === snapshot.columns) return { columns, actions: [] }
   const schemaString = printEvolvedSchema(snapshot.metaData.schemaString, columns)
   return { columns, actions: [{ metaData: { ...snapshot.metaData, schemaString } }] }
@@ -127,16 +142,17 @@ function grow(columns: readonly Column[], arriving: readonly Column[]): readonly
 function newTable(
   { table, clock, ids }: Pick<WriteTarget, 'table' | 'clock' | 'ids'>,
   columns: readonly Column[],
-  changeFeed: boolean,
+  { changeFeed, deletionVectors }: TableProperties,
 ): readonly Action[] {
-  if (columns.length > 0) return createActions({ columns, changeFeed, id: ids.uuid(), nowMs: clock.nowMs() })
+  if (columns.length > 0)
+    return createActions({ columns, changeFeed, deletionVectors, id: ids.uuid(), nowMs: clock.nowMs() })
   throw new MillraceError(
     'SINK_FAILED',
     `table ${table.path} does not exist, and the first batch has no rows to take its columns from (name its columns in the sink: columns)`,
   )
 }
 
-function refuseUnfit(path: string, snapshot: Snapshot, changeFeed: boolean): void {
+function refuseUnfit(path: string, snapshot: Snapshot, { changeFeed, deletionVectors }: TableProperties): void {
   const { partitionColumns, configuration } = snapshot.metaData
   if (partitionColumns.length > 0)
     throw new MillraceError(
@@ -147,6 +163,11 @@ function refuseUnfit(path: string, snapshot: Snapshot, changeFeed: boolean): voi
     throw new MillraceError(
       'CONFIG_INVALID',
       `table ${path} was made without a change feed, and its sink asks for one (set delta.enableChangeDataFeed on the table, or write to a new one)`,
+    )
+  if (deletionVectors && !writesDeletionVectors(snapshot))
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      `table ${path} was made without deletion vectors, and its sink asks for them (set delta.enableDeletionVectors on the table, or write to a new one)`,
     )
 }
 

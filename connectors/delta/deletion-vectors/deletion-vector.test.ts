@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { deletedRows, deletionVectorId, deletionVectorPath } from './deletion-vector.ts'
-import { parseBitmap } from './roaring.ts'
+import { parseBitmap, printBitmap } from './roaring.ts'
+import { vectorFile } from './vector-file.ts'
 import { decodeZ85 } from './z85.ts'
 
 const inline = {
@@ -117,9 +118,22 @@ test('bitmaps of any numbers are read as they were written, in arrays, bits and 
       const bytes = serialize(numbers, withRuns)
       expect(parseBitmap(bytes)).toEqual(numbers)
       expect(() => parseBitmap(bytes.subarray(0, -1))).toThrow('cut off')
+      expect(parseBitmap(printBitmap(numbers))).toEqual(numbers)
     }),
     { seed, numRuns: 50 },
   )
+})
+
+test('the vectors of a file are read as they were added', () => {
+  const uuid = 'd2c639aa-8816-431a-aaf6-d3fe2512ff61'
+  const file = vectorFile(uuid)
+  const all = [[0], [3, 4, 7, 11, 18, 29], Array.from({ length: 70_000 }, (_, i) => i * 3)]
+  const vectors = all.map((rows) => file.add(rows))
+  for (const [i, vector] of vectors.entries()) {
+    expect(deletionVectorPath(vector)).toBe(`deletion_vector_${uuid}.bin`)
+    expect(deletedRows(vector, file.bytes())).toEqual(all[i])
+  }
+  expect(file.path).toBe(`deletion_vector_${uuid}.bin`)
 })
 
 test('text that is not of the encoding is refused', () => {

@@ -6,7 +6,7 @@ import { parseBitmap } from './roaring.ts'
 import { decodeZ85 } from './z85.ts'
 
 /** Format of the files that hold deletion vectors. */
-const fileVersion = 1
+export const fileVersion = 1
 const uuidCharacters = 20
 
 /**

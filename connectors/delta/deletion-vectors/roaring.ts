@@ -39,6 +39,46 @@ function parseNative(reader: Reader, numbers: number[]): void {
   for (let i = 0; i < bitmaps; i++) parse32(openReader(reader.bytes(reader.bytes(4).readUInt32BE())), i, numbers)
 }
 
+/** Numbers, ascending and each once, as a bitmap of the portable format. */
+export function printBitmap(numbers: readonly number[]): Buffer {
+  const upperHalves = Map.groupBy(numbers, (number) => Math.floor(number / 2 ** 32))
+  const head = Buffer.alloc(12)
+  head.writeUInt32LE(portableMagic)
+  head.writeBigUInt64LE(BigInt(upperHalves.size), 4)
+  return Buffer.concat([head, ...[...upperHalves].flatMap(([upperHalf, its]) => print32(upperHalf, its))])
+}
+
+/** One bitmap of the lower halves of numbers, behind their upper half. */
+function print32(upperHalf: number, numbers: readonly number[]): Buffer[] {
+  const containers = [...Map.groupBy(numbers, (number) => Math.floor(number / 2 ** 16) % 2 ** 16)]
+  const head = Buffer.alloc(12 + 8 * containers.length)
+  head.writeUInt32LE(upperHalf)
+  head.writeUInt32LE(cookieWithoutRuns, 4)
+  head.writeUInt32LE(containers.length, 8)
+  const bodies: Buffer[] = []
+  let offset = head.length - 4 // from the cookie
+  for (const [i, [key, its]] of containers.entries()) {
+    const body = printContainer(its.map((number) => number % 2 ** 16))
+    head.writeUInt16LE(key, 12 + 4 * i)
+    head.writeUInt16LE(its.length - 1, 14 + 4 * i)
+    head.writeUInt32LE(offset, 12 + 4 * containers.length + 4 * i)
+    offset += body.length
+    bodies.push(body)
+  }
+  return [head, ...bodies]
+}
+
+function printContainer(numbers: readonly number[]): Buffer {
+  if (numbers.length > mostInArray) {
+    const bits = Buffer.alloc(bitmapBytes)
+    for (const number of numbers) bits[number >> 3]! |= 1 << (number & 7)
+    return bits
+  }
+  const array = Buffer.alloc(2 * numbers.length)
+  for (const [i, number] of numbers.entries()) array.writeUInt16LE(number, 2 * i)
+  return array
+}
+
 /** Where a container's numbers begin, how many there are, and whether they are written as runs. */
 interface Container {
   readonly base: number

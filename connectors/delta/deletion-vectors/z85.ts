@@ -3,6 +3,16 @@
 const alphabet = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#'
 const digits = new Map([...alphabet].map((character, digit) => [character, digit]))
 
+/** The text of bytes, whose number must be a multiple of four. */
+export function encodeZ85(bytes: Buffer): string {
+  let text = ''
+  for (let at = 0; at < bytes.length; at += 4) {
+    const word = bytes.readUInt32BE(at)
+    for (let place = 85 ** 4; place >= 1; place /= 85) text += alphabet[Math.floor(word / place) % 85]
+  }
+  return text
+}
+
 /** The bytes of a text; null if it is none of the encoding. */
 export function decodeZ85(text: string): Buffer | null {
   if (text.length % 5 !== 0) return null
