@@ -6,6 +6,7 @@ import type { CommitOutcome, Sink } from '../../engine/contracts.ts'
 import { localStore } from '../storage/local.ts'
 import { batch, openTestLake, type TestLake } from './lake.testing.ts'
 import type { MergeMode } from './sink.ts'
+import { rowsOf } from './statistics.ts'
 
 let lake: TestLake
 let tables = 0
@@ -257,33 +258,97 @@ function apply(model: Map<number, Change>, changes: readonly Change[]): void {
 const rowText = `k || ':' || coalesce(v, -1) || ':' || w || ':' || p`
 const modelText = ({ k, v, w }: Change) => `${k}:${v ?? -1}:${w}:p${k}.${v}.${w}`
 
-test('a merge does to the table what it does to a map, and its change feed tells it row by row', {
-  timeout: 60_000,
-}, async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(fc.array(change, { maxLength: 6 }), { minLength: 1, maxLength: 4 }), async (batches) => {
-      const path = `model${tables++}`
-      const columns = [
-        ...(['k'] as const).map((name) => ({ name, type: 'long' as const })),
-        ...(['v', 'w'] as const).map((name) => ({ name, type: 'integer' as const })),
-        { name: 'p', type: 'string' as const },
-      ]
-      const write: MergeMode = { mode: 'merge', key: ['k'], newer: ['v', 'w'], deleteWhen: 'gone' }
-      const sink = lake.sink(path, { write, columns, changeFeed: true })
-      const model = new Map<number, Change>()
-      const replayed = new Map<string, string>()
-      for (const [i, changes] of batches.entries()) {
-        const sql = query(changes)
-        await sink.commit(batch(BigInt(i), BigInt(i) + 1n, sql === null ? [] : await lake.stage(sql)))
-        apply(model, changes)
-        const expected = [...model.values()].map(modelText).sort()
-        expect((await lake.rows(path, `${rowText} AS row`)).map(({ row }) => row).sort()).toEqual(expected)
-        await replayVersion(path, BigInt(i), replayed)
-        expect([...replayed.values()].sort()).toEqual(expected)
-      }
-    }),
-    { numRuns: 25 },
-  )
+/** How a merge may write: files anew, or deletion vectors wherever a row changes. */
+const ways = [
+  ['writing files anew', { changeFeed: true }],
+  ['marking rows', { changeFeed: true, deletionVectors: true, marking: { mostShare: 1, leastBytes: 0n } }],
+  [
+    'marking rows, without files of the change feed',
+    { changeFeed: false, deletionVectors: true, marking: { mostShare: 1, leastBytes: 0n } },
+  ],
+  ['doing either', { changeFeed: false, deletionVectors: true, marking: { mostShare: 0.5, leastBytes: 0n } }],
+] as const
+
+test.each(ways)(
+  'a merge does to the table what it does to a map, and its change feed tells it row by row: %s',
+  {
+    timeout: 60_000,
+  },
+  async (_, way) => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(change, { maxLength: 6 }), { minLength: 1, maxLength: 4 }),
+        async (batches) => {
+          const path = `model${tables++}`
+          const columns = [
+            ...(['k'] as const).map((name) => ({ name, type: 'long' as const })),
+            ...(['v', 'w'] as const).map((name) => ({ name, type: 'integer' as const })),
+            { name: 'p', type: 'string' as const },
+          ]
+          const write: MergeMode = { mode: 'merge', key: ['k'], newer: ['v', 'w'], deleteWhen: 'gone' }
+          const sink = lake.sink(path, { write, columns, ...way })
+          const model = new Map<number, Change>()
+          const replayed = new Map<string, string>()
+          for (const [i, changes] of batches.entries()) {
+            const sql = query(changes)
+            await sink.commit(batch(BigInt(i), BigInt(i) + 1n, sql === null ? [] : await lake.stage(sql)))
+            apply(model, changes)
+            const expected = [...model.values()].map(modelText).sort()
+            expect((await lake.rows(path, `${rowText} AS row`)).map(({ row }) => row).sort()).toEqual(expected)
+            await replayVersion(path, BigInt(i), replayed)
+            expect([...replayed.values()].sort()).toEqual(expected)
+          }
+        },
+      ),
+      { numRuns: 25 },
+    )
+  },
+)
+
+test('rows that change are marked where they are: nothing of their files is written again', async () => {
+  const sink = lake.sink('marked', {
+    write: byVersion,
+    changeFeed: false,
+    deletionVectors: true,
+    marking: { mostShare: 0.2, leastBytes: 0n },
+  })
+  const rows = (from: number, to: number, v: number) =>
+    lake.stage(`SELECT range AS k, ${v} AS v FROM range(${from}, ${to})`)
+  await sink.commit(batch(0n, 1n, await rows(0, 100, 1)))
+  const [first] = (await lake.table('marked').snapshot())!.files.values()
+  expect(written(await sink.commit(batch(1n, 2n, await rows(10, 20, 2))))).toMatchObject({
+    updated: 10,
+    filesRewritten: 0,
+    filesMarked: 1,
+  })
+  const marked = [...(await lake.table('marked').snapshot())!.files.values()]
+  expect(marked.map(({ path }) => path)).toContain(first!.path)
+  expect(marked.map(rowsOf)).toEqual(expect.arrayContaining([90n, 10n]))
+  expect(marked.find(({ path }) => path === first!.path)).toMatchObject({
+    stats: expect.stringContaining('"tightBounds":false'),
+    deletionVector: { storageType: 'u', cardinality: 10n },
+  })
+  // ten more would be a fifth of the file: marked; one beyond that: written anew
+  expect(written(await sink.commit(batch(2n, 3n, await rows(20, 30, 2))))).toMatchObject({
+    filesRewritten: 0,
+    filesMarked: 1,
+  })
+  expect(written(await sink.commit(batch(3n, 4n, await rows(30, 31, 2))))).toMatchObject({ filesRewritten: 1 })
+  expect(await lake.rows('marked', 'count(*) AS n, sum(v) AS v, count(DISTINCT k) AS k')).toEqual([
+    { n: 100n, v: 121n, k: 100n },
+  ])
+  const names: string[] = []
+  for await (const { key } of lake.store.list('marked/deletion_vector_')) names.push(key)
+  expect(names).toHaveLength(2)
+})
+
+test('a table that was made without deletion vectors gets none, and a sink that asks for them says so', async () => {
+  await merger('unmarked', byVersion)('SELECT range AS k, 1 AS v FROM range(10)')
+  const sink = lake.sink('unmarked', { write: byVersion, deletionVectors: true })
+  await expect(sink.commit(batch(1n, 2n, await lake.stage('SELECT 1::BIGINT AS k, 2 AS v')))).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('made without deletion vectors'),
+  })
 })
 
 /** Takes one version of the change feed in; images of before must be what is there. */

@@ -53,6 +53,7 @@ export interface MergeOptions extends TableProperties {
   readonly duckdb: () => Promise<Duckdb>
   readonly stagingDir: string
   readonly signal: AbortSignal
+  readonly marking?: Marking
 }
 
 /**
@@ -86,10 +87,15 @@ interface Touched {
   readonly marked: readonly Candidate[]
 }
 
-/** Up to this share of a file's rows may be marked as deleted: every reader reads them all the same. */
-const mostMarked = 0.2
-/** Smaller files are written anew: they grow together, and it costs little. */
-const leastMarkedBytes = 2n ** 20n
+/** Which files get a deletion vector, where a table allows it; the others are written anew. */
+export interface Marking {
+  /** Up to this share of a file's rows may be marked as deleted: every reader reads them all the same. */
+  readonly mostShare: number
+  /** Smaller files are written anew: they grow together, and it costs little. */
+  readonly leastBytes: bigint
+}
+
+const defaultMarking: Marking = { mostShare: 0.2, leastBytes: 2n ** 20n }
 
 interface Counts {
   readonly inserted: number
@@ -146,7 +152,7 @@ async function runMerge(
   for (const statement of findHits(shape, files)) await connection.run(statement)
   const hits = new Map((await connection.rows(hitFiles(shape))).map((row) => [String(row.file), Number(row.changed)]))
   const counts = countsOf((await connection.rows(countChanges(shape)))[0])
-  const touched = parted(snapshot, candidates, hits)
+  const touched = parted(merge.marking ?? defaultMarking, snapshot, candidates, hits)
   const all = [...touched.rewritten, ...touched.marked]
   checkAbandoned(merge.signal, merge.target.table.path)
 
@@ -165,6 +171,7 @@ async function runMerge(
 
 /** @param changes how many rows of a file change, by its local path */
 function parted(
+  { mostShare, leastBytes }: Marking,
   snapshot: Snapshot | null,
   candidates: readonly Candidate[],
   changes: ReadonlyMap<string, number>,
@@ -178,8 +185,8 @@ function parted(
     const rows = rowsOf(add)
     const deleted = file.deleted?.length ?? 0
     // a file whose rows nobody counted may have no deletion vector (PROTOCOL.md, "Deletion Vectors")
-    const few = rows !== null && changed + deleted <= (Number(rows) + deleted) * mostMarked
-    if (mayMark && few && add.size >= leastMarkedBytes) marked.push(candidate)
+    const few = rows !== null && changed + deleted <= (Number(rows) + deleted) * mostShare
+    if (mayMark && few && add.size >= leastBytes) marked.push(candidate)
     else rewritten.push(candidate)
   }
   return { rewritten, marked }

@@ -8,7 +8,7 @@ import { faultPoint } from '../../engine/fault-points.ts'
 import type { Column } from '../../engine/schema.ts'
 import { prepareAppend } from './append.ts'
 import { lastFingerprint } from './history.ts'
-import { prepareMerge } from './merge.ts'
+import { type Marking, prepareMerge } from './merge.ts'
 import type { DeltaTable, Snapshot, Transaction, TransactionResult } from './table.ts'
 import { checkAbandoned, dropPublished, type TableWrite, type WriteTarget } from './table-write.ts'
 
@@ -22,6 +22,8 @@ export interface TableSinkOptions {
   readonly changeFeed: boolean
   /** Make the table with deletion vectors; refuses one that was made without. */
   readonly deletionVectors?: boolean
+  /** Which files of such a table get one. */
+  readonly marking?: Marking
   /** Asked only when a merge has rows. */
   readonly duckdb: () => Promise<Duckdb>
   readonly clock: Clock
@@ -93,7 +95,7 @@ async function commitBatch(options: TableSinkOptions, commit: SinkCommit): Promi
 }
 
 function preparation(
-  { write, columns: declared, changeFeed, deletionVectors = false, duckdb, stagingDir }: TableSinkOptions,
+  { write, columns: declared, changeFeed, deletionVectors = false, marking, duckdb, stagingDir }: TableSinkOptions,
   target: WriteTarget,
   commit: SinkCommit,
 ): (snapshot: Snapshot | null) => Promise<TableWrite> {
@@ -101,7 +103,8 @@ function preparation(
   const columns = declared ?? commit.columns.get('rows') ?? []
   if (write.mode === 'append') return prepareAppend({ target, files, columns, changeFeed, deletionVectors })
   const { signal } = commit
-  const options = { ...write, target, files, columns, changeFeed, deletionVectors, duckdb, stagingDir, signal }
+  const properties = { changeFeed, deletionVectors, ...(marking === undefined ? {} : { marking }) }
+  const options = { ...write, ...properties, target, files, columns, duckdb, stagingDir, signal }
   return (snapshot) => prepareMerge(options, snapshot)
 }
 
