@@ -1,0 +1,96 @@
+/**
+ * Fills a lake with a table of every kind that we write, for other engines to read: all types, schemas that grew, rows that were
+ * merged and deleted by writing files anew and by deletion vectors, with a change feed and without, and log checkpoints.
+ *
+ *   node checks/kinds-of-tables.ts DATA_DIR
+ */
+import { join } from 'node:path'
+import { defaultMemoryLimitBytes } from '../cli/config.ts'
+import { openWorkspace } from '../cli/workspace.ts'
+import { deltaSink, type MergeMode, type TableSinkOptions } from '../connectors/delta/sink.ts'
+import { copyToParquet } from '../engine/batch/duckdb-parquet.ts'
+import { systemIds } from '../engine/clock.ts'
+
+const [dataDir] = process.argv.slice(2)
+if (dataDir === undefined) throw new Error('name the data directory to make')
+const workspace = await openWorkspace({ dataDir, workers: 0, memoryLimitBytes: defaultMemoryLimitBytes })
+const duckdb = await workspace.duckdb()
+
+/** Makes a table out of queries, one commit each. */
+async function make(name: string, queries: readonly string[], options: Partial<TableSinkOptions> = {}): Promise<void> {
+  const { lake, clock, ids, scratchDir } = workspace
+  const path = `kinds/${name}`
+  const sink = deltaSink({
+    table: workspace.table(path),
+    store: lake,
+    write: { mode: 'append' },
+    changeFeed: false,
+    duckdb: workspace.duckdb,
+    clock,
+    ids,
+    stagingDir: scratchDir,
+    ...options,
+  })
+  for (const [i, query] of queries.entries()) {
+    const staged = join(scratchDir, `${systemIds.uuid()}.parquet`)
+    const file = await duckdb.withConnection((connection) => copyToParquet(connection, query, staged))
+    const outcome = await sink.commit({
+      pipeline: name,
+      txnId: ids.uuid(),
+      fingerprint: 'kinds',
+      ranges: [{ sourcePartition: 's/0', start: BigInt(i), end: BigInt(i + 1) }],
+      initial: new Map([['s/0', 0n]]),
+      outputs: new Map([['rows', [file]]]),
+      columns: new Map(),
+      signal: new AbortController().signal,
+    })
+    if (outcome.kind !== 'committed') throw new Error(`${path}: commit ${i} was ${outcome.kind}`)
+  }
+  await sink.close()
+}
+
+const everyType = `SELECT
+  i AS id,
+  CAST(i * 9007199254740993 AS BIGINT) AS a_long, CAST(-i AS INTEGER) AS an_integer, CAST(i % 30000 AS SMALLINT) AS a_short, CAST(i % 100 AS TINYINT) AS a_byte,
+  CASE i % 5 WHEN 0 THEN 'NaN'::DOUBLE WHEN 1 THEN 'Infinity'::DOUBLE WHEN 2 THEN '-Infinity'::DOUBLE WHEN 3 THEN -0.0::DOUBLE ELSE i / 7.0 END AS a_double,
+  CASE i % 3 WHEN 0 THEN 'NaN'::FLOAT ELSE CAST(i / 3.0 AS FLOAT) END AS a_float,
+  i % 2 = 0 AS a_boolean, encode('bytes ' || i || chr(0)) AS a_binary,
+  DATE '1582-10-15' + CAST(i * 1000 AS INTEGER) AS a_date,
+  TIMESTAMPTZ '1899-12-31 23:59:59.999999+00' + to_microseconds(i * 86400000001) AS a_timestamp,
+  CAST(i * 1234567.891 AS DECIMAL(38, 10)) AS a_decimal, CAST(i % 900 AS DECIMAL(5, 2)) AS a_small_decimal,
+  CASE WHEN i % 4 = 0 THEN NULL ELSE repeat('ж🎬', CAST(i % 40 AS INTEGER)) END AS a_string,
+  CASE WHEN i % 3 = 0 THEN NULL ELSE [i, NULL, -i] END AS a_list,
+  CASE WHEN i % 3 = 1 THEN NULL ELSE {'name': 'n' || i, 'inner': {'at': DATE '2026-01-01' + CAST(i AS INTEGER), 'list': [{'x': i}]}} END AS a_struct,
+  CASE WHEN i % 3 = 2 THEN NULL ELSE MAP {'k' || i: {'v': i}, 'none': NULL} END AS a_map
+  FROM range(FROM_ID, TO_ID) t(i)`
+const types = (from: number, to: number) => everyType.replace('FROM_ID', String(from)).replace('TO_ID', String(to))
+
+const byVersion: MergeMode = { mode: 'merge', key: ['k'], newer: ['v'], deleteWhen: 'gone' }
+/** Twelve rounds over a thousand rows: some change, some go, some come. */
+const rounds = Array.from({ length: 12 }, (_, round) =>
+  round === 0
+    ? `SELECT range AS k, 0 AS v, 'row ' || range AS text, false AS gone FROM range(1000)`
+    : `SELECT (range * 37 + ${round * 11}) % 1200 AS k, ${round} AS v, 'round ${round}' AS text, range % 5 = 0 AS gone FROM range(40)`,
+)
+const everywhere = { mostShare: 0.5, leastBytes: 0n }
+
+await make('types', [types(0, 200), types(200, 300)])
+await make('without_zone', [
+  "SELECT range AS id, TIMESTAMP '1969-12-31 23:59:59.999999' + to_hours(range) AS at FROM range(50)",
+])
+await make('grown', [
+  `SELECT range AS id, {'a': range} AS s, [{'x': 1}] AS l FROM range(10)`,
+  `SELECT range + 10 AS id, {'a': range, 'b': 'new'} AS s, [{'x': 2, 'y': 'new'}] AS l, 'more' AS more FROM range(10)`,
+  'SELECT range + 20 AS id FROM range(10)',
+])
+await make(
+  'many',
+  Array.from({ length: 25 }, (_, i) => `SELECT ${i} * 10 + range AS id, 'commit ${i}' AS text FROM range(10)`),
+)
+await make('merged', rounds, { write: byVersion, changeFeed: true })
+await make('marked', rounds, { write: byVersion, deletionVectors: true, marking: everywhere })
+await make('marked_feed', rounds, { write: byVersion, deletionVectors: true, marking: everywhere, changeFeed: true })
+await make('emptied', [rounds[0]!, 'SELECT range AS k, 9 AS v, NULL::VARCHAR AS text, true AS gone FROM range(1000)'], {
+  write: byVersion,
+})
+await workspace.close()
