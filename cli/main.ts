@@ -33,6 +33,8 @@ async function main(words: readonly string[]): Promise<number> {
       return (await import('./commands/tables.ts')).history(context)
     case 'tables show':
       return (await import('./commands/tables.ts')).show(context)
+    case 'tables optimize':
+      return (await import('./commands/optimize.ts')).optimize(context)
     case 'audit':
       return (await import('./commands/audit.ts')).audit(context)
     case 'dead-letters list':

@@ -109,6 +109,22 @@ export const verbs: readonly VerbSpec[] = [
     },
   },
   {
+    verb: 'tables optimize',
+    arguments: '<table>',
+    minArguments: 1,
+    maxArguments: 1,
+    help: 'Writes small files of a table together, and those of which many rows are marked as deleted. Pipelines may go on writing meanwhile.',
+    options: {
+      'target-bytes': { type: 'integer', min: 1, placeholder: 'N', help: 'size of the files (default 128 MiB)' },
+      sort: {
+        type: 'string',
+        placeholder: 'A,B',
+        help: 'write all files anew, in the order of these columns: readers who look for a few of their values open few files',
+      },
+      json,
+    },
+  },
+  {
     verb: 'audit',
     arguments: '<table>',
     minArguments: 1,
