@@ -76,3 +76,8 @@ test('an absolute local path is the same file with and without its scheme', () =
   ])
   expect(found).toContain('/lake/t/a was removed, too')
 })
+
+test('a transaction that writes nothing stands on what it read all the same', () => {
+  const mine = transaction(null, [], { reads: { kind: 'files', files: new Set(), mayMatch: () => true } })
+  expect(findConflict(mine, [{ version: 7n, actions: [addAction('late')] }])).toMatch(/late was added/)
+})

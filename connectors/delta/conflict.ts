@@ -60,7 +60,8 @@ function footprint(transaction: Transaction): Footprint {
     appIds: new Set(actions.flatMap((action) => ('txn' in action ? [action.txn.appId] : []))),
     read: new Set(reads.kind === 'files' ? [...reads.files].map(fileKey) : []),
     removed: new Set(actions.flatMap((action) => ('remove' in action ? [fileKey(action.remove.path)] : []))),
-    changesData: actions.some((action) => !isRewrite(action)),
+    // what changes nothing has still been decided by what was read
+    changesData: actions.length === 0 || actions.some((action) => !isRewrite(action)),
     reads,
   }
 }
