@@ -62,6 +62,7 @@ export function openPlace(options: PlaceOptions): Place & { close(): Promise<voi
     return client
   }
   const close = async () => {
+    for (const table of tables.values()) await table.settled()
     if (client !== null) await (await client).close()
     if (database !== null) await (await database).close()
     await rm(scratchDir, { recursive: true, force: true })

@@ -18,6 +18,8 @@ export type Row = Readonly<Record<string, unknown>>
 export interface Connection {
   run(sql: string): Promise<void>
   rows(sql: string): Promise<Row[]>
+  /** The columns of a query's result, some thousand rows at a time: for results that are large. BIGINT as bigint. */
+  chunks(sql: string): AsyncIterable<readonly (readonly unknown[])[]>
   /** Names and DuckDB types of a query's columns, without running it. */
   describe(query: string): Promise<{ readonly names: readonly string[]; readonly types: readonly DuckdbType[] }>
 }
@@ -77,6 +79,15 @@ function wrap(connection: DuckDBConnection): Connection {
     async rows(sql) {
       const reader = await connection.runAndReadAll(sql)
       return reader.getRowObjectsJS() as Row[]
+    },
+    async *chunks(sql) {
+      const result = await connection.stream(sql)
+      for (
+        let chunk = await result.fetchChunk();
+        chunk !== null && chunk.rowCount > 0;
+        chunk = await result.fetchChunk()
+      )
+        yield chunk.getColumns()
     },
     async describe(query) {
       const reader = await connection.runAndReadAll(`SELECT * FROM (${query}) LIMIT 0`)

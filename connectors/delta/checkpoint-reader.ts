@@ -1,11 +1,11 @@
 /** Log checkpoints of every kind, read through DuckDB (PROTOCOL.md, "Checkpoints", "Sidecar Files"). */
 import type { ObjectStore } from '../../engine/contracts.ts'
 import { type Connection, type Duckdb, type DuckdbType, identifier, literal } from '../../engine/duckdb.ts'
-import type { Action } from './actions.ts'
+import type { Action, AddFile, RemoveFile } from './actions.ts'
 import { localPath, readTableFile } from './data-location.ts'
 import { parseJson } from './int64-json.ts'
 import type { ListedCheckpoint } from './log-listing.ts'
-import { parseAction } from './parse-action.ts'
+import { MalformedAction, parseAction } from './parse-action.ts'
 
 /** What log checkpoints are read with. */
 export interface CheckpointReader {
@@ -16,60 +16,145 @@ export interface CheckpointReader {
 
 /** The actions in a checkpoint, those of its sidecars included; throws what is wrong with a damaged one. */
 export async function readCheckpoint(reader: CheckpointReader, { keys }: ListedCheckpoint): Promise<Action[]> {
-  const rows: unknown[] = []
-  for (const key of keys) rows.push(...(await rowsOf(reader, key)))
-  for (const path of rows.flatMap(sidecarPath)) rows.push(...(await sidecarRows(reader, path)))
-  return rows.map(parseAction).filter((action) => action !== null)
+  const actions: Action[] = []
+  const sidecars: string[] = []
+  for (const key of keys)
+    if (key.endsWith('.json')) readJson(await bodyOf(reader, key), actions, sidecars)
+    else await readParquet(reader, await reader.store.localFile(key), actions, sidecars)
+  for (const path of sidecars)
+    await readParquet(reader, await localPath(reader.store, sidecarFolder(reader), path), actions, [])
+  return actions
 }
 
-async function rowsOf({ store, table, duckdb }: CheckpointReader, key: string): Promise<readonly unknown[]> {
-  if (key.endsWith('.json')) {
-    const body = await readTableFile(store, table, encodeURI(key.slice(table.length + 1)))
-    const lines = Buffer.from(body).toString('utf8').split('\n')
-    return lines.filter((line) => line.trim() !== '').map(parseJson)
-  }
-  const path = await store.localFile(key)
-  return duckdb.withConnection((connection) => knownRows(connection, path))
+function sidecarFolder({ table }: CheckpointReader): string {
+  return `${table}/_delta_log/_sidecars`
 }
 
-async function sidecarRows({ store, table, duckdb }: CheckpointReader, path: string): Promise<readonly unknown[]> {
-  const file = await localPath(store, `${table}/_delta_log/_sidecars`, path)
-  return duckdb.withConnection((connection) => knownRows(connection, file))
+async function bodyOf({ store, table }: CheckpointReader, key: string): Promise<string> {
+  return Buffer.from(await readTableFile(store, table, encodeURI(key.slice(table.length + 1)))).toString('utf8')
 }
 
-function sidecarPath(row: unknown): string[] {
+function readJson(text: string, actions: Action[], sidecars: string[]): void {
+  for (const line of text.split('\n')) if (line.trim() !== '') take(parseJson(line), actions, sidecars)
+}
+
+function take(row: unknown, actions: Action[], sidecars: string[]): void {
   const { sidecar } = row as { sidecar?: { path?: unknown } | null }
-  return typeof sidecar?.path === 'string' ? [sidecar.path] : []
+  if (typeof sidecar?.path === 'string') sidecars.push(sidecar.path)
+  const action = parseAction(row)
+  if (action !== null) actions.push(action)
 }
 
-/** Kinds of actions that a checkpoint can have and that mean something to us. */
-const known: ReadonlySet<string> = new Set([
-  'txn',
-  'add',
-  'remove',
-  'metaData',
-  'protocol',
-  'domainMetadata',
-  'sidecar',
-])
+/** Kinds of actions beside files of data that a checkpoint can have and that mean something to us. */
+const few = ['txn', 'metaData', 'protocol', 'domainMetadata', 'sidecar']
 
-/** Rows with the columns and fields that we know only: others may be many times as large. */
-async function knownRows(connection: Connection, path: string): Promise<readonly unknown[]> {
+/** Columns and fields that we do not know are not read: they may be many times as large. */
+async function readParquet(
+  { duckdb }: CheckpointReader,
+  path: string,
+  actions: Action[],
+  sidecars: string[],
+): Promise<void> {
   const source = `read_parquet(${literal(path)})`
-  const { names, types } = await connection.describe(`SELECT * FROM ${source}`)
-  const columns = names.flatMap((name, i) => (known.has(name) ? [knownFields(name, types[i]!)] : []))
-  if (columns.length === 0) return []
-  return connection.rows(`SELECT ${columns.join(', ')} FROM ${source}`)
+  await duckdb.withConnection(async (connection) => {
+    const { names, types } = await connection.describe(`SELECT * FROM ${source}`)
+    const typeOf = new Map(names.map((name, i) => [name, types[i]!]))
+    const others = few.filter((name) => typeOf.has(name))
+    if (others.length > 0) {
+      const columns = others.map((name) => knownFields(name, typeOf.get(name)!))
+      const present = others.map((name) => `${identifier(name)} IS NOT NULL`).join(' OR ')
+      const rows = await connection.rows(`SELECT ${columns.join(', ')} FROM ${source} WHERE ${present}`)
+      for (const row of rows) take(row, actions, sidecars)
+    }
+    await readFiles(connection, source, { column: 'add', type: typeOf.get('add') }, actions)
+    await readFiles(connection, source, { column: 'remove', type: typeOf.get('remove') }, actions)
+  })
 }
 
 function knownFields(column: string, type: DuckdbType): string {
   const name = identifier(column)
-  const all = type.entryNames ?? []
-  const kept = all.filter((field) => !field.endsWith('_parsed') && field !== 'stats')
-  const fields = kept.map((field) => `${identifier(field)} := ${name}.${identifier(field)}`)
-  const stats = statistics(name, type)
-  if (stats !== null) fields.push(`stats := ${stats}`)
+  const fields = (type.entryNames ?? []).map((field) => `${identifier(field)} := ${name}.${identifier(field)}`)
   return `CASE WHEN ${name} IS NULL THEN NULL ELSE struct_pack(${fields.join(', ')}) END AS ${name}`
+}
+
+interface FileColumn {
+  readonly column: 'add' | 'remove'
+  /** Undefined: there is none. */
+  readonly type: DuckdbType | undefined
+}
+
+/** Of files there may be millions: they are read column by column, and become what is kept of them at once. */
+async function readFiles(
+  connection: Connection,
+  source: string,
+  { column, type }: FileColumn,
+  actions: Action[],
+): Promise<void> {
+  if (type === undefined) return
+  const name = identifier(column)
+  const fields = type.entryNames ?? []
+  const plain = (field: string) => (fields.includes(field) ? `${name}.${identifier(field)}` : 'NULL')
+  const json = (field: string) => `CAST(to_json(${plain(field)}) AS VARCHAR)`
+  const map = (field: string) =>
+    fields.includes(field) ? `CASE WHEN cardinality(${plain(field)}) > 0 THEN ${json(field)} END` : 'NULL'
+  const shared = [plain('path'), plain('dataChange'), map('partitionValues'), plain('size'), json('deletionVector')]
+  const own =
+    column === 'add'
+      ? [plain('modificationTime'), statistics(name, type) ?? 'NULL', map('tags')]
+      : [plain('deletionTimestamp'), plain('extendedFileMetadata')]
+  const query = `SELECT ${[...shared, ...own].join(', ')} FROM ${source} WHERE ${name} IS NOT NULL`
+  for await (const columns of connection.chunks(query))
+    for (let row = 0; row < columns[0]!.length; row++) {
+      const value = (index: number) => columns[index]![row]
+      actions.push(column === 'add' ? { add: addOf(value) } : { remove: removeOf(value) })
+    }
+}
+
+type Value = (index: number) => unknown
+
+const noPartition: AddFile['partitionValues'] = {}
+
+function addOf(value: Value): AddFile {
+  const [path, dataChange, size, modified] = [value(0), value(1), value(3), value(5)]
+  if (typeof path !== 'string' || typeof size !== 'bigint' || typeof modified !== 'bigint')
+    throw new MalformedAction('add lacks its path, size or modificationTime')
+  const add = {
+    path,
+    partitionValues: partitionOf(value(2)),
+    size,
+    modificationTime: modified,
+    dataChange: dataChange === true,
+  }
+  const [vector, stats, tags] = [value(4), value(6), value(7)]
+  const counted = typeof stats === 'string' ? { ...add, stats } : add
+  if (typeof vector !== 'string' && typeof tags !== 'string') return counted
+  // what few files have is read as the log spells it
+  const more = { ...counted, tags: objectIn(tags), deletionVector: objectIn(vector) }
+  return (parseAction({ add: more }) as { add: AddFile }).add
+}
+
+function removeOf(value: Value): RemoveFile {
+  const remove = {
+    path: value(0),
+    dataChange: value(1),
+    partitionValues: value(2) === null ? undefined : partitionOf(value(2)),
+    size: value(3),
+    deletionVector: objectIn(value(4)),
+    deletionTimestamp: value(5),
+    extendedFileMetadata: value(6),
+  }
+  return (parseAction({ remove }) as { remove: RemoveFile }).remove
+}
+
+/** An empty text means null (PROTOCOL.md, "Partition Value Serialization"). */
+function partitionOf(json: unknown): AddFile['partitionValues'] {
+  if (typeof json !== 'string') return noPartition
+  const entries = Object.entries(JSON.parse(json) as Record<string, string | null>)
+  return Object.fromEntries(entries.map(([name, text]) => [name, text === '' ? null : text]))
+}
+
+function objectIn(json: unknown): unknown {
+  return typeof json === 'string' ? parseJson(json) : undefined
 }
 
 /** Statistics as the log has them, or the count of rows alone where they were left as a struct only. */

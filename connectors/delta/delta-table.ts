@@ -4,10 +4,10 @@ import type { Duckdb } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import { readCheckpoint } from './checkpoint-reader.ts'
 import { commitTransaction } from './commit.ts'
-import { writeCheckpoint } from './log-checkpoint.ts'
+import { type EarlierCheckpoint, writeCheckpoint } from './log-checkpoint.ts'
 import { commitInfoOf } from './log-entry.ts'
 import { hintKey } from './log-listing.ts'
-import type { TableState } from './replay.ts'
+import { logicalFile, type TableState } from './replay.ts'
 import { extendState, type LoadedState, type LogReader, loadState, readEntries, readEntry } from './snapshot.ts'
 import type { DeltaTable, Snapshot } from './table.ts'
 
@@ -42,7 +42,7 @@ export function openDeltaTable(options: DeltaTableOptions): DeltaTable {
     readCheckpoint: async (checkpoint) =>
       readCheckpoint({ store, table: path, duckdb: await options.duckdb() }, checkpoint),
   }
-  const checkpoints = openCheckpointing(options)
+  const checkpoints = openCheckpointing(options, reader)
   let newest: TableState | null = null
   let verifiedMs = 0
 
@@ -85,6 +85,7 @@ export function openDeltaTable(options: DeltaTableOptions): DeltaTable {
       return newest?.version === version ? newest : load(version)
     },
     entries: (start, end) => readEntries(reader, { start, end }),
+    settled: () => checkpoints.settled(),
     async commit(transaction) {
       let state = await stateOf(transaction.snapshot)
       const seen = (next: TableState): void => {
@@ -101,14 +102,27 @@ export function openDeltaTable(options: DeltaTableOptions): DeltaTable {
 interface Checkpointing {
   /** Told what was found when the log was read from the beginning. */
   found(loaded: LoadedState): void
-  /** Writes a log checkpoint if the version that was just committed is due for one. */
+  /**
+   * Writes a log checkpoint if the version that was just committed is due for one. That of a large table is not waited for:
+   * commits go on beside it.
+   */
   committed(state: TableState): Promise<void>
+  /** Resolves when nothing is being written any more. */
+  settled(): Promise<void>
 }
 
+/** Up to so many files a checkpoint takes no longer than a commit may. */
+const smallFiles = 5000
+/** Above, a checkpoint is due after as many commits as there are times this many files. */
+const filesPerCommit = 10_000
+
 /** Whoever commits a multiple of the interval writes its checkpoint; one that was missed is made up for. */
-function openCheckpointing(options: DeltaTableOptions): Checkpointing {
+function openCheckpointing(options: DeltaTableOptions, reader: LogReader): Checkpointing {
   const { store, path, clock, ids, stagingDir } = options
   let overdue = false
+  /** The newest that is known of. */
+  let last: bigint | null = null
+  let writing: Promise<void> | null = null
 
   /** Best effort: the table is whole without a checkpoint, and the commit before it must be reported as done. */
   async function attempt<T>(work: () => Promise<T>): Promise<T | null> {
@@ -120,25 +134,50 @@ function openCheckpointing(options: DeltaTableOptions): Checkpointing {
       return null
     }
   }
+  async function write(state: TableState): Promise<void> {
+    const hint = await attempt(async () => {
+      const duckdb = await options.duckdb()
+      const earlier = await earlierThan(state.version)
+      const writer = { store, table: path, duckdb, stagingDir, name: ids.uuid(), nowMs: clock.nowMs() }
+      return writeCheckpoint(writer, state, earlier)
+    })
+    if (hint === null) return
+    last = state.version
+    faultPoint('log-checkpoint-written')
+    await attempt(() => store.put(hintKey(path), hint))
+  }
+  async function earlierThan(version: bigint): Promise<EarlierCheckpoint | null> {
+    if (last === null || last >= version) return null
+    const touched = new Set<string>()
+    for await (const { actions } of readEntries(reader, { start: last + 1n, end: version + 1n }))
+      for (const action of actions) {
+        if ('add' in action) touched.add(logicalFile(action.add))
+        if ('remove' in action) touched.add(logicalFile(action.remove))
+      }
+    return { version: last, touched }
+  }
   return {
     found({ state, checkpoint }) {
+      last = checkpoint < 0n ? null : checkpoint
       overdue = state.version - checkpoint >= 2n * intervalOf(options, state)
     },
     async committed(state) {
-      const due = state.version > 0n && state.version % intervalOf(options, state) === 0n
-      if (!due && !overdue) return
+      const interval = intervalOf(options, state)
+      if (!(state.version > 0n && state.version % interval === 0n) && !overdue) return
+      if (writing !== null) {
+        overdue = true
+        return
+      }
       overdue = false
-      const hint = await attempt(async () => {
-        const duckdb = await options.duckdb()
-        return writeCheckpoint(
-          { store, table: path, duckdb, stagingDir, name: ids.uuid(), nowMs: clock.nowMs() },
-          state,
-        )
+      const files = state.files.size + state.tombstones.size
+      if (files <= smallFiles) return write(state)
+      if (last !== null && state.version - last < BigInt(Math.floor(files / filesPerCommit))) return
+      writing = write(state).finally(() => {
+        writing = null
       })
-      if (hint === null) return
-      faultPoint('log-checkpoint-written')
-      await attempt(() => store.put(hintKey(path), hint))
+      writing.catch(() => {}) // told by `settled`
     },
+    settled: async () => writing ?? undefined,
   }
 }
 

@@ -198,6 +198,7 @@ export function onTable(connection: Connection, path: string): Connection {
   return {
     run: (sql) => wrap(connection.run(sql)),
     rows: (sql) => wrap(connection.rows(sql)),
+    chunks: (sql) => connection.chunks(sql),
     describe: (query) => wrap(connection.describe(query)),
   }
 }

@@ -69,4 +69,6 @@ export interface DeltaTable {
   /** Log entries of versions `[start, end)`, in order; `SOURCE_RANGE_LOST` if one is gone. */
   entries(start: bigint, end: bigint): AsyncIterable<LogEntry>
   commit(transaction: Transaction): Promise<TransactionResult>
+  /** Resolves when nothing is written beside commits any more: to be awaited before the process gives up DuckDB. */
+  settled(): Promise<void>
 }

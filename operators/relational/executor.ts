@@ -108,6 +108,7 @@ function guarded(connection: Connection, run: StageRun): Connection {
   return {
     run: (sql) => guard(() => connection.run(sql)),
     rows: (sql) => guard(() => connection.rows(sql)),
+    chunks: (sql) => connection.chunks(sql),
     describe: (query) => guard(() => connection.describe(query)),
   }
 }
