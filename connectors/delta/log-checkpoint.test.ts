@@ -15,7 +15,7 @@ import { entryKey, versionName } from './log-entry.ts'
 import { checkpointKey, hintKey } from './log-listing.ts'
 import { rowsOf } from './statistics.ts'
 import type { DeltaTable } from './table.ts'
-import { addAction, creation, tableOptions, transaction, txnAction } from './tables.testing.ts'
+import { addAction, creation, removeAction, tableOptions, transaction, txnAction } from './tables.testing.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-checkpoint-'))
 const staging = join(dir, 'staging')
@@ -230,6 +230,33 @@ test('of a checkpoint with statistics as structs only, the counts of rows are kn
   await store.putFile(checkpointKey('t', 3n), path)
   await store.delete(entryKey('t', 0n))
   expect([...(await open(store).snapshot())!.files.values()].map(rowsOf)).toEqual([7n, 7n, 7n, 7n])
+})
+
+test('the checkpoint of a large table is written beside commits, from the one before, and holds the same', async () => {
+  const store = memoryStore({ localDir: dir })
+  const table = open(store, { checkpointInterval: 2 })
+  const many = Array.from({ length: 6000 }, (_, i) => addAction(`f${i}`, { stats: '{"numRecords":1}' }))
+  await commit(table, [...creation(), ...many])
+  await commit(table, [removeAction('f1'), txnAction('app', 7n)])
+  await commit(table, [addAction('late')]) // 2: the first one, from the state
+  await table.settled()
+  await commit(table, [removeAction('f2'), removeAction('late')])
+  await commit(table, [addAction('f1'), addAction('later')]) // 4: from the one before
+  await table.settled()
+  const { names } = await duckdb.withConnection(async (connection) =>
+    connection.describe(`SELECT * FROM read_parquet(${literal(await store.localFile(checkpointKey('t', 4n)))})`),
+  )
+  expect(names).toContain('add')
+  for (const version of [0n, 1n, 2n, 3n]) await store.delete(entryKey('t', version))
+  const [ours, read] = [(await table.snapshot())!, (await open(store).snapshot())!]
+  expect([...read.files.keys()].sort()).toEqual([...ours.files.keys()].sort())
+  expect(read.files.size).toBe(6000) // two are gone, two came
+  expect(read.txns.get('app')?.version).toBe(7n)
+  const tombstones = (snapshot: object) =>
+    [...(snapshot as { tombstones: Map<string, unknown> }).tombstones.keys()].sort()
+  expect(tombstones(read)).toEqual(tombstones(ours))
+  const [{ n } = {}] = await rows(await store.localFile(checkpointKey('t', 4n))).then((all) => [{ n: all.length }])
+  expect(n).toBe(6000 + 2 + 1 + 2) // protocol and metadata, a transaction, tombstones
 })
 
 test('the table says how often, and how long tombstones are kept', async () => {
