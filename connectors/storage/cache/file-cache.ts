@@ -83,6 +83,7 @@ export function openFileCache({ dir, limitBytes, clock, ids }: FileCacheOptions)
       await download(unfinished)
       if (!(await isWhole(unfinished, object)))
         throw new Error(`a copy has not the ${object.sizeBytes} bytes of its object`)
+      await used(unfinished, clock)
       await rename(unfinished, handed(name))
       if (reservation !== null) await publish(handed(name), name)
     } finally {
