@@ -9,11 +9,10 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readConfig } from '../cli/config.ts'
-import { type Dump, differences, dumpAll } from '../cli/dump.ts'
-import { openWorkspace } from '../cli/workspace.ts'
+import { type Dump, differences } from '../cli/dump.ts'
 import { batchLines, succeed } from './command.ts'
 import { removeObjects } from './s3-bucket.ts'
+import { dumpWith } from './s3-dump.ts'
 
 const histories = process.argv.slice(2)
 const bucket = process.env.S3_BUCKET ?? ''
@@ -30,24 +29,14 @@ const sides = [
   { name: 'folder', data: join(root, 'folder'), env: { MILLRACE_LAKE: '' } },
 ] as const
 
-async function dumpOf({ data, env }: (typeof sides)[number]): Promise<Dump> {
-  const config = readConfig({ env: { ...process.env, ...env }, dataDir: data })
-  const workspace = await openWorkspace({ ...config, workers: 0 })
-  try {
-    return await dumpAll(workspace)
-  } finally {
-    await workspace.close()
-  }
-}
-
 const reports: Record<string, unknown>[] = []
 const dumps: Dump[] = []
 for (const side of sides) {
   const startedMs = performance.now()
   const millrace = (...words: string[]) => succeed([...words, '--data', side.data], side.env)
   if (histories.length > 0) await millrace('simulate', ...histories.flatMap((file) => ['--history', file]))
-  await millrace('simulate', '--titles', '80', '--corrupt', '0.1', '--late', '0.1', '--duplicate', '0.1')
-  await millrace('run', '--all', '--available-now', '--max-records', '200')
+  await millrace('simulate', '--titles', '200', '--corrupt', '0.1', '--late', '0.1', '--duplicate', '0.1')
+  await millrace('run', '--all', '--available-now', '--max-records', '100')
   rmSync(join(side.data, 'cache'), { recursive: true, force: true })
   const sent: string[] = []
   for (let time = 0; time < 2; time += 1) sent.push(...(await millrace('dead-letters', 'replay', 'movies', '--json')))
@@ -55,7 +44,7 @@ for (const side of sides) {
   const last = batchLines(await millrace('run', '--all', '--available-now'))
   const status = (await millrace('status', '--json')).map((line) => JSON.parse(line) as { lagRecords?: number })
   await millrace('audit', 'bronze/movies', '--rows')
-  const dump = await dumpOf(side)
+  const dump = await dumpWith(side.data, side.env)
   dumps.push(dump)
   reports.push({
     side: side.name,
