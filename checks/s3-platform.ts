@@ -35,12 +35,14 @@ for (const side of sides) {
   const startedMs = performance.now()
   const millrace = (...words: string[]) => succeed([...words, '--data', side.data], side.env)
   if (histories.length > 0) await millrace('simulate', ...histories.flatMap((file) => ['--history', file]))
-  await millrace('simulate', '--titles', '200', '--corrupt', '0.1', '--late', '0.1', '--duplicate', '0.1')
-  await millrace('run', '--all', '--available-now', '--max-records', '100')
+  const disorder = ['--corrupt', '0.1', '--late', '0.1', '--duplicate', '0.1']
+  await millrace('simulate', '--titles', '80', ...disorder)
+  await millrace('run', '--all', '--available-now', '--max-records', '700')
   rmSync(join(side.data, 'cache'), { recursive: true, force: true })
   const sent: string[] = []
   for (let time = 0; time < 2; time += 1) sent.push(...(await millrace('dead-letters', 'replay', 'movies', '--json')))
-  await millrace('run', '--all', '--available-now')
+  await millrace('simulate', '--titles', '80', '--seed', '2', ...disorder)
+  await millrace('run', '--all', '--available-now', '--max-records', '40') // enough versions for log checkpoints
   const last = batchLines(await millrace('run', '--all', '--available-now'))
   const status = (await millrace('status', '--json')).map((line) => JSON.parse(line) as { lagRecords?: number })
   await millrace('audit', 'bronze/movies', '--rows')

@@ -98,7 +98,7 @@ function finalWords(error: unknown, name: string, code: string, status: number |
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/.test(code))
     return `the certificate is not trusted: ${code} (name its authority in MILLRACE_S3_CA)`
   if (code.startsWith('HPE_')) return 'the endpoint does not speak HTTP (check AWS_ENDPOINT_URL_S3)'
-  if (/^Region is missing/.test(messageOf(error))) return 'no region is set (set AWS_REGION)'
+  if (/^Region (is missing|not accepted)/.test(messageOf(error))) return 'no valid region is set (set AWS_REGION)'
   if (status === 301) return refusals.PermanentRedirect!
   if (status === 403 && !passing.has(name)) return refusals.AccessDenied!
   return null
