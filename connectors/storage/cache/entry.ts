@@ -22,6 +22,11 @@ export function unfinishedName(entry: string, id: string): string {
   return `.${entry}.${process.pid}.${id}.tmp`
 }
 
+/** Name of the file that says who brings an entry. */
+export function lockName(entry: string): string {
+  return `.${entry}.lock`
+}
+
 /** The process that an unfinished file is of; null for a name of another kind. */
 export function processOfUnfinished(name: string): number | null {
   const match = /^\..+\.(\d+)\.[^.]+\.tmp$/.exec(name)

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Clock, Ids } from '../../../engine/contracts.ts'
 import { isSystemError } from '../../../engine/errors.ts'
 import { storageError } from '../storage-error.ts'
-import { type CachedObject, entryName, unfinishedName } from './entry.ts'
+import { type CachedObject, entryName, lockName, unfinishedName } from './entry.ts'
 import { bringOnce } from './entry-lock.ts'
 import { heldFiles } from './held-files.ts'
 import { type Reservation, roomIn } from './room.ts'
@@ -52,7 +52,7 @@ export function openFileCache({ dir, limitBytes, clock, ids }: FileCacheOptions)
     await makeFolders()
     if (await handOut(object, name)) return
     await bringOnce({
-      lock: join(filesDir, `.${name}.lock`),
+      lock: join(filesDir, lockName(name)),
       clock,
       isThere: () => handOut(object, name),
       bring: () => bring(object, name, download),

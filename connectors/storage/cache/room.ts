@@ -1,5 +1,5 @@
 /** Keeps a folder of cached files within its limit: those that were not used for longest go first. */
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSystemError } from '../../../engine/errors.ts'
 import { processOfUnfinished } from './entry.ts'
@@ -75,11 +75,17 @@ async function entriesOf(dir: string): Promise<Entry[]> {
       const entry = await entryAt(path)
       if (entry !== null) entries.push(entry)
     } else {
-      const pid = processOfUnfinished(name)
+      const pid = processOfUnfinished(name) ?? (await holderOf(path))
       if (pid !== null && !isAlive(pid)) await rm(path, { force: true })
     }
   }
   return entries
+}
+
+/** The process that a lock is of; null while it is being written, and for what is none. */
+async function holderOf(path: string): Promise<number | null> {
+  const text = await readFile(path, 'utf8').catch(() => '') // given back just now
+  return /^\d+$/.test(text) ? Number(text) : null
 }
 
 /** Null for a file that another process has just removed. */

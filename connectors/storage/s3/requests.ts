@@ -4,6 +4,7 @@ import type { Clock, Ids } from '../../../engine/contracts.ts'
 import { MillraceError } from '../../../engine/errors.ts'
 import { type RetryPolicy, retryDelayMs } from '../../../engine/retry.ts'
 import { faultOf, ObjectChanged } from './fault.ts'
+import { gate } from './gate.ts'
 import { type S3Settings, s3Url } from './settings.ts'
 
 /** Four tries with less than two seconds between them in all: a run has patience of its own. */
@@ -11,6 +12,9 @@ export const defaultS3Retries: RetryPolicy = { attempts: 4, firstDelayMs: 100, m
 
 /** Silence after which a request is ended, and its outcome unknown. */
 export const defaultRequestTimeoutMs = 30_000
+
+/** Fewer than the connections that the client keeps. */
+const requestsAtOnce = 32
 
 /** What requests are made with. */
 export interface RequestOptions {
@@ -38,7 +42,7 @@ export interface Requests {
   readonly url: string
   /** Bucket and full key of an object of the lake. */
   at(key: string): { readonly Bucket: string; readonly Key: string }
-  /** Runs a request until it succeeds, is refused, or failed too often: `STORAGE_FAILED`, but for a MillraceError. */
+  /** Runs a request, not within another, until it succeeds, is refused, or failed too often: `STORAGE_FAILED`, but for a MillraceError. */
   run<T>(subject: Subject, request: () => Promise<T>): Promise<T>
 }
 
@@ -46,6 +50,7 @@ export interface Requests {
 export function openRequests(options: RequestOptions): Requests {
   const { settings, clock, ids, retries = defaultS3Retries } = options
   const url = s3Url(settings)
+  const through = gate(requestsAtOnce)
   const root = settings.prefix === '' ? '' : `${settings.prefix}/`
   return {
     client: new S3Client(clientConfig(options)),
@@ -55,7 +60,7 @@ export function openRequests(options: RequestOptions): Requests {
     async run(subject, request) {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return await request()
+          return await through(request)
         } catch (error) {
           if (error instanceof MillraceError || error instanceof ObjectChanged) throw error
           const fault = faultOf(error)
