@@ -75,14 +75,14 @@ async function entriesOf(dir: string): Promise<Entry[]> {
       const entry = await entryAt(path)
       if (entry !== null) entries.push(entry)
     } else {
-      const pid = processOfUnfinished(name) ?? (await holderOf(path))
+      const pid = processOfUnfinished(name) ?? (name.endsWith('.lock') ? await holderOf(path) : null)
       if (pid !== null && !isAlive(pid)) await rm(path, { force: true })
     }
   }
   return entries
 }
 
-/** The process that a lock is of; null while it is being written, and for what is none. */
+/** The process that a lock is of; null while it is being written. */
 async function holderOf(path: string): Promise<number | null> {
   const text = await readFile(path, 'utf8').catch(() => '') // given back just now
   return /^\d+$/.test(text) ? Number(text) : null

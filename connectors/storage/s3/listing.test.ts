@@ -45,6 +45,13 @@ describe.skipIf(service.endpoint === '')('listing (needs AWS_ENDPOINT_URL_S3)', 
     }
   })
 
+  test('a start within a folder finds what follows, however much its neighbours hold', async () => {
+    const paged = bucket.open({ prefix }, { pageSize: 7 })
+    for (const under of ['', 'a', 'a/', 'a/0'])
+      for (const after of ['a-b/\u{10ffff}', 'a/', 'a/00003', 'a/00003x', 'a/01000/x/y'])
+        expect(await listed(paged, under, after), `under ${under} after ${after}`).toEqual(expected(under, after))
+  })
+
   test('objects that are no keys of ours are passed over', async () => {
     const [above, below] = ['outer', 'outer/.hidden'].map((name) => bucket.open({ prefix: `${prefix}/${name}` }))
     await below!.put('x', Buffer.from('x'))

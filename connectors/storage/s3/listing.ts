@@ -1,5 +1,5 @@
 /** Listing of a bucket, page by page. */
-import { ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { ListObjectsV2Command, type ListObjectsV2Request } from '@aws-sdk/client-s3'
 import type { ObjectInfo } from '../../../engine/contracts.ts'
 import { compareKeys, isKey } from '../key.ts'
 import type { Requests } from './requests.ts'
@@ -13,28 +13,78 @@ export interface ListOptions {
 }
 
 /** Objects under a prefix after a key, in S3's order, which is that of UTF-8 bytes. What is no key of ours is left out. */
-export async function* listObjects(requests: Requests, options: ListOptions): AsyncGenerator<ObjectInfo> {
-  const { prefix, startAfter, pageSize } = options
+export function listObjects(requests: Requests, options: ListOptions): AsyncGenerator<ObjectInfo> {
+  return listAfter({ ...options, requests }, options.prefix)
+}
+
+interface Listing extends ListOptions {
+  readonly requests: Requests
+}
+
+/**
+ * Down to the folder of `startAfter`, one folder after the other, and the rest flat. MinIO ends a listing early that is
+ * to start after `a/x`, if a folder `a-b`, which comes before `a/`, holds more than a page.
+ */
+async function* listAfter(listing: Listing, prefix: string): AsyncGenerator<ObjectInfo> {
+  const { startAfter } = listing
+  if (!startAfter.startsWith(prefix)) {
+    if (compareKeys(startAfter, prefix) < 0) yield* flat(listing, { Prefix: prefix })
+    return
+  }
+  const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+  if (startAfter.slice(folder.length).includes('/')) yield* byFolder(listing, prefix)
+  else yield* flat(listing, { Prefix: prefix, ...(startAfter === '' ? {} : { StartAfter: startAfter }) })
+}
+
+/** All objects of a listing. */
+async function* flat(listing: Listing, what: Asked): AsyncGenerator<ObjectInfo> {
+  for await (const { objects } of pages(listing, what)) yield* objects
+}
+
+async function* byFolder(listing: Listing, prefix: string): AsyncGenerator<ObjectInfo> {
+  for await (const { objects, folders } of pages(listing, { Prefix: prefix, Delimiter: '/' })) {
+    const entries = [...objects, ...folders.map((key) => ({ key }))].sort((a, b) => compareKeys(a.key, b.key))
+    for (const entry of entries) {
+      if (!('sizeBytes' in entry)) yield* listAfter(listing, entry.key)
+      else if (compareKeys(entry.key, listing.startAfter) > 0) yield entry
+    }
+  }
+}
+
+/** What a request for a listing says, in keys of the lake. */
+type Asked = Pick<ListObjectsV2Request, 'Prefix' | 'Delimiter' | 'StartAfter'> & { readonly Prefix: string }
+
+interface Page {
+  readonly objects: readonly ObjectInfo[]
+  /** Ending in a slash. */
+  readonly folders: readonly string[]
+}
+
+async function* pages({ requests, pageSize }: Listing, what: Asked): AsyncGenerator<Page> {
   const { Bucket, Key: root } = requests.at('')
-  const inside = startAfter.startsWith(prefix)
-  if (!inside && compareKeys(startAfter, prefix) > 0) return
   let next: string | undefined
   do {
-    const page = await requests.run({ verb: 'list', key: prefix }, () =>
+    const page = await requests.run({ verb: 'list', key: what.Prefix }, () =>
       requests.client.send(
         new ListObjectsV2Command({
+          ...what,
           Bucket,
-          Prefix: root + prefix,
-          // MinIO gives nothing at all after a key that lies before the prefix
-          ...(inside && startAfter !== '' ? { StartAfter: root + startAfter } : {}),
+          Prefix: root + what.Prefix,
+          ...(what.StartAfter === undefined ? {} : { StartAfter: root + what.StartAfter }),
           ...(pageSize === undefined ? {} : { MaxKeys: pageSize }),
           ...(next === undefined ? {} : { ContinuationToken: next }),
         }),
       ),
     )
-    for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) {
-      const key = Key.slice(root.length)
-      if (isKey(key)) yield { key, sizeBytes: Size, modifiedMs: LastModified?.getTime() ?? 0 }
+    const objects = (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
+      key: Key.slice(root.length),
+      sizeBytes: Size,
+      modifiedMs: LastModified?.getTime() ?? 0,
+    }))
+    const folders = (page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix.slice(root.length))
+    yield {
+      objects: objects.filter(({ key }) => isKey(key)),
+      folders: folders.filter((folder) => isKey(folder.slice(0, -1))),
     }
     next = page.NextContinuationToken
   } while (next !== undefined && next !== '')
