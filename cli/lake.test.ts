@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { millrace, succeed } from '../checks/command.ts'
-import { openTestBucket, service } from '../connectors/storage/s3/bucket.testing.ts'
+import { openTestBucket, service, type TestBucket } from '../connectors/storage/s3/bucket.testing.ts'
 import { testData } from './data-dir.testing.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-lake-cli-'))
@@ -67,7 +67,10 @@ test('a lake in another folder leaves none in the data directory', async () => {
 })
 
 describe.skipIf(service.endpoint === '')('a lake in a bucket (needs AWS_ENDPOINT_URL_S3)', () => {
-  const bucket = openTestBucket()
+  let bucket: TestBucket
+  beforeAll(() => {
+    bucket = openTestBucket()
+  })
   afterAll(() => bucket.close())
   const environment = (name = service.bucket, secret = service.secretKey) => ({
     MILLRACE_LAKE: `s3://${name}/${bucket.settings().prefix}`,

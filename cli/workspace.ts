@@ -56,7 +56,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     await place.prepareLake()
     for (const dir of [logDir, storesDir, scratchDir]) await makeFolder(dir)
   } catch (error) {
-    await place.close()
+    await place.close().catch(() => {}) // what was refused matters more
     throw error
   }
 
