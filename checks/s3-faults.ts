@@ -28,9 +28,11 @@ const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.se
 const draw = seededDraw(seed)
 const rounds = Number(values.rounds)
 const requestTimeoutMs = 1_500
+const embedded = { KAFKA_BROKERS: '' }
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-s3-faults-'))
 const service = await ownService(services, join(root, 'service'), 20_000 + draw(9_000))
+Object.assign(process.env, service.env) // for what reads the tables in this process
 // The service is no child of ours: it would outlive a check that is ended from outside.
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void service.wipe().finally(() => process.exit(1)))
@@ -66,16 +68,21 @@ async function race() {
 
 async function platform() {
   const [bucket, folder] = [join(root, 'bucket'), join(root, 'folder')]
-  const env = { ...service.env, MILLRACE_LAKE: `s3://${service.env.S3_BUCKET}/lake`, MILLRACE_RETRIES: '30' }
-  await succeed(['simulate', '--titles', '60', '--corrupt', '0.1', '--duplicate', '0.1', '--data', bucket])
+  const env = {
+    ...service.env,
+    MILLRACE_LAKE: `s3://${service.env.S3_BUCKET}/lake`,
+    MILLRACE_RETRIES: '30',
+    ...embedded,
+  }
+  await succeed(['simulate', '--titles', '60', '--corrupt', '0.1', '--duplicate', '0.1', '--data', bucket], embedded)
   cpSync(join(bucket, 'log'), join(folder, 'log'), { recursive: true })
   const words = ['run', '--all', '--available-now', '--max-records', '40']
   const running = millrace([...words, '--data', bucket], env)
   await disturb(2)
   const { status, errors, lines } = await running
   if (status !== 0) throw new Error(`the run ended with ${status}:\n${errors}`)
-  await succeed([...words, '--data', folder], { MILLRACE_LAKE: '' })
-  const dumps = [await dumpWith(bucket, env), await dumpWith(folder, { MILLRACE_LAKE: '' })] as const
+  await succeed([...words, '--data', folder], { MILLRACE_LAKE: '', ...embedded })
+  const dumps = [await dumpWith(bucket, env), await dumpWith(folder, { MILLRACE_LAKE: '', ...embedded })] as const
   const different = differences(...dumps)
   await succeed(['audit', 'bronze/movies', '--rows', '--data', bucket], env)
   const retried = lines.filter((line) => line.includes('"retried"')).length

@@ -24,9 +24,9 @@ const sides = [
   {
     name: 'bucket',
     data: join(root, 'bucket'),
-    env: { MILLRACE_LAKE: `s3://${bucket}/${prefix}/lake`, MILLRACE_CACHE_BYTES: '300000' },
+    env: { MILLRACE_LAKE: `s3://${bucket}/${prefix}/lake`, MILLRACE_CACHE_BYTES: '300000', KAFKA_BROKERS: '' },
   },
-  { name: 'folder', data: join(root, 'folder'), env: { MILLRACE_LAKE: '' } },
+  { name: 'folder', data: join(root, 'folder'), env: { MILLRACE_LAKE: '', KAFKA_BROKERS: '' } },
 ] as const
 
 const reports: Record<string, unknown>[] = []

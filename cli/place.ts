@@ -44,7 +44,7 @@ export interface PlaceOptions {
 
 /** A place that was opened for oneself. */
 export interface OpenedPlace extends Place {
-  /** Makes sure that tables can be written; see {@link Lake.prepare}. */
+  /** Makes sure that tables can be written, or says in one line why not. */
   prepareLake(): Promise<void>
   /** Local files of the lake that are asked for from now on stay until the returned function is called. */
   holdFiles(): () => void
