@@ -1,13 +1,27 @@
 import { defineConfig } from 'vitest/config'
 
-/** Tests run alike wherever a cluster is configured; those that need one ask for it by another name. */
-const cluster = ['BROKERS', 'BROKERS_SASL', 'BROKERS_TLS', 'CA', 'USER', 'PASSWORD']
-const env = Object.fromEntries(
-  cluster.flatMap((name) => [
-    [`KAFKA_${name}`, ''],
-    [`MILLRACE_TEST_KAFKA_${name}`, process.env[`KAFKA_${name}`] ?? ''],
+/** Tests run alike wherever a cluster or a bucket is configured; those that need one ask for it by another name. */
+const services: Readonly<Record<string, string>> = {
+  KAFKA_BROKERS: 'MILLRACE_TEST_KAFKA_BROKERS',
+  KAFKA_BROKERS_SASL: 'MILLRACE_TEST_KAFKA_BROKERS_SASL',
+  KAFKA_BROKERS_TLS: 'MILLRACE_TEST_KAFKA_BROKERS_TLS',
+  KAFKA_CA: 'MILLRACE_TEST_KAFKA_CA',
+  KAFKA_USER: 'MILLRACE_TEST_KAFKA_USER',
+  KAFKA_PASSWORD: 'MILLRACE_TEST_KAFKA_PASSWORD',
+  AWS_ENDPOINT_URL_S3: 'MILLRACE_TEST_S3_ENDPOINT',
+  AWS_ACCESS_KEY_ID: 'MILLRACE_TEST_S3_ACCESS_KEY',
+  AWS_SECRET_ACCESS_KEY: 'MILLRACE_TEST_S3_SECRET_KEY',
+  AWS_REGION: 'MILLRACE_TEST_S3_REGION',
+  S3_BUCKET: 'MILLRACE_TEST_S3_BUCKET',
+}
+const hidden = ['AWS_ENDPOINT_URL', 'MILLRACE_LAKE', 'MILLRACE_S3_PATH_STYLE', 'MILLRACE_S3_CA', 'MILLRACE_CACHE_BYTES']
+const env = Object.fromEntries([
+  ...Object.entries(services).flatMap(([name, testName]) => [
+    [name, ''],
+    [testName, process.env[name] ?? ''],
   ]),
-)
+  ...hidden.filter((name) => process.env[name] !== undefined).map((name) => [name, '']),
+])
 
 export default defineConfig({
   test: {

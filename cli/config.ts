@@ -7,7 +7,8 @@ import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-p
 import { defaultRetryPolicy } from '../engine/retry.ts'
 import { usageError } from './args.ts'
 import { kafkaSettings, readKafka } from './kafka-config.ts'
-import type { Setting } from './setting.ts'
+import { type LakeSettings, lakeSettings, readLake } from './lake-config.ts'
+import { type Setting, whole } from './setting.ts'
 
 /** Settings, each from the first that has it: command line, environment, file, default. Frozen. */
 export interface Config {
@@ -22,6 +23,8 @@ export interface Config {
   readonly retries: number
   /** The cluster that serves `kafka({...})`; null: the embedded log. */
   readonly kafka: KafkaSettings | null
+  /** Where the tables are; null: in the data directory. */
+  readonly lake: LakeSettings | null
   /** For crash tests: `MILLRACE_FAULT=<point>:<passage>:<kill|throw|crash>`. */
   readonly fault: ArmedFault | null
 }
@@ -59,7 +62,7 @@ const settings = {
     read: whole(1, 1000),
   },
   fault: { key: 'fault', variable: 'MILLRACE_FAULT', fallback: null, read: readFault },
-} satisfies { readonly [K in Exclude<keyof Config, 'kafka'>]: Setting<Config[K]> }
+} satisfies { readonly [K in Exclude<keyof Config, 'kafka' | 'lake'>]: Setting<Config[K]> }
 
 /** Where settings come from. */
 export interface ConfigInput {
@@ -77,7 +80,9 @@ export interface ConfigInput {
 export function readConfig(input: ConfigInput): Config {
   const problems: string[] = []
   const file = readFile(input.file, problems)
-  const known = new Set<string>([...Object.values(settings), ...Object.values(kafkaSettings)].map(({ key }) => key))
+  const known = new Set<string>(
+    [...Object.values(settings), ...Object.values(kafkaSettings), ...Object.values(lakeSettings)].map(({ key }) => key),
+  )
   for (const key of Object.keys(file.values))
     if (!known.has(key)) problems.push(`${file.path}: ${key}: unknown setting (known: ${[...known].join(', ')})`)
   const value = <T>(setting: Setting<T>): T => pick(setting, input.env, file, problems)
@@ -88,6 +93,7 @@ export function readConfig(input: ConfigInput): Config {
     memoryLimitBytes: value(settings.memoryLimitBytes as Setting<number>),
     retries: value(settings.retries as Setting<number>),
     kafka: readKafka((setting) => value(setting), problems),
+    lake: readLake((setting) => value(setting), problems),
     fault: value(settings.fault as Setting<ArmedFault | null>),
   }
   if (problems.length > 0) throw usageError(problems)
@@ -111,7 +117,8 @@ function pick<T>(setting: Setting<T>, env: ConfigInput['env'], file: ConfigFile,
   if (text === undefined) return setting.fallback
   const value = setting.read(text)
   if (typeof value === 'object' && value !== null && 'problem' in value) {
-    problems.push(`${where}: ${value.problem}, not ${JSON.stringify(text)}`)
+    const secret = 'secret' in value && value.secret
+    problems.push(`${where}: ${value.problem}${secret ? '' : `, not ${JSON.stringify(text)}`}`)
     return setting.fallback
   }
   return value as T
@@ -129,14 +136,6 @@ function readFile(path: string | undefined, problems: string[]): ConfigFile {
     problems.push(`${chosen}: cannot be read as JSON: ${messageOf(error)}`)
   }
   return { path: chosen, values: {} }
-}
-
-function whole(min: number, max: number) {
-  return (text: string): number | { readonly problem: string } => {
-    const value = Number(text)
-    const ok = text.trim() !== '' && Number.isSafeInteger(value) && value >= min && value <= max
-    return ok ? value : { problem: `must be a whole number from ${min} to ${max}` }
-  }
 }
 
 function readFault(text: string): ArmedFault | null | { readonly problem: string } {

@@ -28,7 +28,7 @@ async function demo(): Promise<void> {
   const startedMs = systemClock.nowMs()
   console.log('Millrace: the Entertainment Data Platform on this machine, with generated data\n')
   await rm(dataDir, { recursive: true, force: true })
-  const config = { ...readConfig({ env: process.env }), dataDir }
+  const config = { ...readConfig({ env: process.env }), dataDir, lake: null }
   const workspace = await openWorkspace(config)
   const stop = stopSignals()
   try {

@@ -3,9 +3,12 @@ import { join, resolve } from 'node:path'
 
 /** The parts of a data directory. */
 export interface Folders {
+  /** Holds the lake, unless another is configured. */
   readonly lakeDir: string
   readonly logDir: string
   readonly storesDir: string
+  /** Holds copies of files of a lake that is not on this machine; it may be deleted. */
+  readonly cacheDir: string
   /** Holds a scratch folder per process that works on it; what is abandoned there may be deleted. */
   readonly scratchRoot: string
 }
@@ -17,6 +20,7 @@ export function foldersOf(dataDir: string): Folders {
     lakeDir: join(root, 'lake'),
     logDir: join(root, 'log'),
     storesDir: join(root, 'stores'),
+    cacheDir: join(root, 'cache'),
     scratchRoot: join(root, 'tmp'),
   }
 }

@@ -1,8 +1,6 @@
 /** The settings that say which Kafka cluster is used, and how it is reached. */
-import { readFileSync } from 'node:fs'
 import { type KafkaSettings, type KafkaTls, type SaslMechanism, saslMechanisms } from '../connectors/kafka/settings.ts'
-import { messageOf } from '../engine/errors.ts'
-import type { Setting } from './setting.ts'
+import { readPem, type Setting } from './setting.ts'
 
 const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
 type Protocol = (typeof protocols)[number]
@@ -69,15 +67,6 @@ function readBrokers(text: string): readonly string[] | { readonly problem: stri
     .filter((address) => address !== '')
   const valid = brokers.every((address) => /^[^\s:/]+(:\d{1,5})?$/.test(address))
   return valid ? brokers : { problem: 'must be host:port, or several of them with commas' }
-}
-
-function readPem(path: string): string | null | { readonly problem: string } {
-  if (path === '') return null
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    return { problem: `must be a file that can be read (${messageOf(error)})` }
-  }
 }
 
 function word(text: string): string | { readonly problem: string } {

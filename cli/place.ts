@@ -5,10 +5,11 @@ import { openDeltaTable } from '../connectors/delta/delta-table.ts'
 import type { DeltaTable } from '../connectors/delta/table.ts'
 import type { KafkaClient } from '../connectors/kafka/client.ts'
 import type { KafkaSettings } from '../connectors/kafka/settings.ts'
-import { localStore } from '../connectors/storage/local.ts'
 import type { Clock, Ids, ObjectStore } from '../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
 import { foldersOf } from './folders.ts'
+import { openLake } from './lake.ts'
+import type { LakeSettings } from './lake-config.ts'
 
 /** An open data directory. Everything heavy is opened when it is first asked for. */
 export interface Place {
@@ -35,15 +36,28 @@ export interface PlaceOptions {
   readonly scratchDir: string
   readonly memoryLimitBytes: number
   readonly kafka?: KafkaSettings | null
+  /** Null: a folder in the data directory. */
+  readonly lake?: LakeSettings | null
   readonly clock: Clock
   readonly ids: Ids
 }
 
-/** Opens a data directory and creates nothing in it. `close` also removes the scratch folder. */
-export function openPlace(options: PlaceOptions): Place & { close(): Promise<void> } {
+/** A place that was opened for oneself. */
+export interface OpenedPlace extends Place {
+  /** Makes sure that tables can be written, or says in one line why not. */
+  prepareLake(): Promise<void>
+  /** Local files of the lake that are asked for from now on stay until the returned function is called. */
+  holdFiles(): () => void
+  /** Closes all that was opened and removes the scratch folder. */
+  close(): Promise<void>
+}
+
+/** Opens a data directory and creates nothing in it, until files of a lake elsewhere are copied there. */
+export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
   const { scratchDir, memoryLimitBytes, clock, ids } = options
-  const { lakeDir, logDir, storesDir } = foldersOf(options.dataDir)
-  const lake = localStore(lakeDir)
+  const { logDir, storesDir, ...folders } = foldersOf(options.dataDir)
+  const opened = await openLake({ ...folders, settings: options.lake ?? null, clock, ids })
+  const lake = opened.store
   const tables = new Map<string, DeltaTable>()
   let database: Promise<Duckdb> | null = null
   const duckdb = () => {
@@ -65,7 +79,10 @@ export function openPlace(options: PlaceOptions): Place & { close(): Promise<voi
     for (const table of tables.values()) await table.settled()
     if (client !== null) await (await client).close()
     if (database !== null) await (await database).close()
+    opened.close()
     await rm(scratchDir, { recursive: true, force: true })
   }
-  return { logDir, storesDir, scratchDir, lake, kafka, clock, ids, duckdb, kafkaClient, table, close }
+  const { prepare: prepareLake, hold: holdFiles } = opened
+  const parts = { logDir, storesDir, scratchDir, lake, kafka, clock, ids, duckdb, kafkaClient, table }
+  return { ...parts, prepareLake, holdFiles, close }
 }

@@ -7,9 +7,9 @@ import { MillraceError } from '../engine/errors.ts'
 import type { Config } from './config.ts'
 import { openPlace, type Place } from './place.ts'
 
-type ReadingConfig = Pick<Config, 'dataDir' | 'memoryLimitBytes' | 'kafka'>
+type ReadingConfig = Pick<Config, 'dataDir' | 'memoryLimitBytes' | 'kafka' | 'lake'>
 
-/** Runs `work` in an existing data directory. `TABLE_NOT_FOUND` where there is none. */
+/** Runs `work` in an existing data directory, or on a lake elsewhere. `TABLE_NOT_FOUND` where there is neither. */
 export async function reading<T>(config: ReadingConfig, work: (place: Place) => Promise<T>): Promise<T> {
   requireDataDir(config)
   return describing(config, work)
@@ -18,7 +18,7 @@ export async function reading<T>(config: ReadingConfig, work: (place: Place) => 
 /** Runs `work` in a data directory that need not exist: for what can be told without data. */
 export async function describing<T>(config: ReadingConfig, work: (place: Place) => Promise<T>): Promise<T> {
   const scratchDir = join(tmpdir(), `millrace-${process.pid}-${systemIds.uuid()}`) // made by DuckDB, if it must spill
-  const place = openPlace({ ...config, scratchDir, clock: systemClock, ids: systemIds })
+  const place = await openPlace({ ...config, scratchDir, clock: systemClock, ids: systemIds })
   try {
     return await work(place)
   } finally {
@@ -26,9 +26,9 @@ export async function describing<T>(config: ReadingConfig, work: (place: Place) 
   }
 }
 
-/** `TABLE_NOT_FOUND` if the data directory does not exist. */
-export function requireDataDir({ dataDir }: Pick<Config, 'dataDir'>): void {
-  if (existsSync(dataDir)) return
+/** `TABLE_NOT_FOUND` if the data directory does not exist, and the lake would be in it. */
+export function requireDataDir({ dataDir, lake }: Pick<Config, 'dataDir' | 'lake'>): void {
+  if (lake !== null || existsSync(dataDir)) return
   throw new MillraceError(
     'TABLE_NOT_FOUND',
     `data directory not found: ${resolve(dataDir)} (run a pipeline first, or name another directory with --data)`,

@@ -6,6 +6,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { planRecovery } from '../checkpoints/recovery.ts'
 import type { KafkaSettings } from '../connectors/kafka/settings.ts'
+import { isAlive } from '../connectors/storage/cache/processes.ts'
 import { storageError } from '../connectors/storage/storage-error.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Clock, Executor, Ids } from '../engine/contracts.ts'
@@ -13,6 +14,7 @@ import { type ArmedFault, armFault } from '../engine/fault-points.ts'
 import { defaultRetryPolicy } from '../engine/retry.ts'
 import type { Runtime } from '../engine/runtime.ts'
 import { foldersOf } from './folders.ts'
+import type { LakeSettings } from './lake-config.ts'
 import { openPlace, type Place } from './place.ts'
 import { openSink, openSource } from './wire.ts'
 
@@ -26,6 +28,8 @@ export interface WorkspaceOptions {
   readonly memoryLimitBytes: number
   /** The cluster that serves topics; without one the embedded log does. */
   readonly kafka?: KafkaSettings | null
+  /** Where the tables are; without it in the data directory. */
+  readonly lake?: LakeSettings | null
   /** Failures in a row after which a pipeline stops. */
   readonly retries?: number
   readonly fault?: ArmedFault | null
@@ -43,13 +47,20 @@ export interface Workspace extends Place {
 export async function openWorkspace(options: WorkspaceOptions): Promise<Workspace> {
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? systemIds
-  const { lakeDir, logDir, storesDir, scratchRoot } = foldersOf(options.dataDir)
+  const { logDir, storesDir, scratchRoot } = foldersOf(options.dataDir)
   const scratchDir = join(scratchRoot, `${process.pid}-${ids.uuid()}`)
   armFault(options.fault ?? null)
   await dropAbandonedScratch(scratchRoot)
-  for (const dir of [lakeDir, logDir, storesDir, scratchDir]) await makeFolder(dir)
+  const place = await openPlace({ ...options, scratchDir, clock, ids })
+  try {
+    await place.prepareLake()
+    for (const dir of [logDir, storesDir, scratchDir]) await makeFolder(dir)
+  } catch (error) {
+    await place.close().catch(() => {}) // what was refused matters more
+    throw error
+  }
 
-  const place = openPlace({ ...options, scratchDir, clock, ids })
+  const holds = new Map<string, () => void>()
   let executors: Promise<Runtime['executors']> | null = null
   const openExecutors = () => {
     executors ??= loadExecutors(place, options)
@@ -68,9 +79,14 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
       async makeStaging() {
         const dir = join(scratchDir, ids.uuid())
         await mkdir(dir, { recursive: true })
+        holds.set(dir, place.holdFiles()) // the lake's files that a batch reads stay as long as the batch
         return dir
       },
-      dropStaging: (dir) => rm(dir, { recursive: true, force: true }),
+      async dropStaging(dir) {
+        holds.get(dir)?.()
+        holds.delete(dir)
+        await rm(dir, { recursive: true, force: true })
+      },
       clock,
       ids,
       retry: { ...defaultRetryPolicy, attempts: options.retries ?? defaultRetryPolicy.attempts },
@@ -125,14 +141,5 @@ async function dropAbandonedScratch(root: string): Promise<void> {
   for (const name of names) {
     const pid = Number(name.split('-')[0])
     if (Number.isSafeInteger(pid) && !isAlive(pid)) await rm(join(root, name), { recursive: true, force: true })
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
   }
 }

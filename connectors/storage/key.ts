@@ -1,13 +1,17 @@
 /** Keys of an object store: what is allowed, and their order. */
 import { MillraceError } from '../../engine/errors.ts'
 
+/** Whether a text is a key: see {@link assertKey}. */
+export function isKey(key: string): boolean {
+  return !key.includes('\0') && key.split('/').every((segment) => segment !== '' && !segment.startsWith('.'))
+}
+
 /**
  * Refuses what is no key: empty or absolute, empty segments, segments that begin with a dot (`.`, `..`, and the names
  * that stores keep for unfinished files), NUL. `STORAGE_FAILED`.
  */
 export function assertKey(key: string): void {
-  const good = !key.includes('\0') && key.split('/').every((segment) => segment !== '' && !segment.startsWith('.'))
-  if (!good)
+  if (!isKey(key))
     throw new MillraceError(
       'STORAGE_FAILED',
       `object key is not valid: ${JSON.stringify(key)} (relative, no dot names)`,

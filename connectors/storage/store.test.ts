@@ -6,14 +6,20 @@ import { afterAll, describe, expect, test } from 'vitest'
 import type { ObjectStore } from '../../engine/contracts.ts'
 import { localStore } from './local.ts'
 import { memoryStore } from './memory.ts'
+import { openTestBucket, service } from './s3/bucket.testing.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-store-'))
-afterAll(() => rmSync(dir, { recursive: true, force: true }))
+const bucket = service.endpoint === '' ? null : openTestBucket()
+afterAll(async () => {
+  rmSync(dir, { recursive: true, force: true })
+  await bucket?.close()
+})
 
 let stores = 0
 const kinds: Record<string, () => ObjectStore> = {
   'local store': () => localStore(join(dir, `lake-${stores++}`, 'new')),
   'memory store': () => memoryStore({ localDir: dir }),
+  ...(bucket === null ? {} : { 's3 store': () => bucket.open() }),
 }
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const text = (body: Uint8Array | null): string | null => body && Buffer.from(body).toString()

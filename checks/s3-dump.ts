@@ -1,0 +1,15 @@
+/** Everything that a data directory and the lake of an environment hold, for comparison. */
+import { readConfig } from '../cli/config.ts'
+import { type Dump, dumpAll } from '../cli/dump.ts'
+import { openWorkspace } from '../cli/workspace.ts'
+
+/** Opens the directory as the command line would with these variables, reads all tables and stores, and closes it. */
+export async function dumpWith(dataDir: string, env: Readonly<Record<string, string>>): Promise<Dump> {
+  const config = readConfig({ env: { ...process.env, ...env }, dataDir })
+  const workspace = await openWorkspace({ ...config, workers: 0 })
+  try {
+    return await dumpAll(workspace)
+  } finally {
+    await workspace.close()
+  }
+}
