@@ -1,8 +1,7 @@
 /** Where the files are that a table's log names: below the table, or anywhere by an absolute path. */
 import { readFile, stat } from 'node:fs/promises'
 import type { ObjectStore } from '../../engine/contracts.ts'
-import { isSystemError, MillraceError } from '../../engine/errors.ts'
-import { storageError } from '../storage/storage-error.ts'
+import { isSystemError, MillraceError, messageOf } from '../../engine/errors.ts'
 
 /** A key of the store, or a file of this machine outside of it. */
 export type DataLocation = { readonly key: string } | { readonly file: string }
@@ -42,7 +41,9 @@ export async function readTableFile(store: ObjectStore, tablePath: string, path:
 }
 
 function unreadable(file: string, error: unknown): MillraceError {
-  return isSystemError(error, 'ENOENT', 'ENOTDIR') ? missing(file) : storageError('read', file, error)
+  if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return missing(file)
+  const message = `${file} could not be read: ${messageOf(error)} (give this user access to it)`
+  return new MillraceError('STORAGE_FAILED', message, { cause: error })
 }
 
 function missing(what: string): MillraceError {
