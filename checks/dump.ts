@@ -1,11 +1,15 @@
-/** Everything that a data directory holds, for comparison. */
-import { defaultMemoryLimitBytes } from '../cli/config.ts'
+/** Everything that a data directory holds, or a lake elsewhere, for comparison. */
+import { readConfig } from '../cli/config.ts'
 import { type Dump, dumpAll } from '../cli/dump.ts'
 import { openWorkspace } from '../cli/workspace.ts'
 
-/** Opens the directory, reads all tables and stores, and closes it. */
-export async function dumpOf(dataDir: string): Promise<Dump> {
-  const workspace = await openWorkspace({ dataDir, workers: 0, memoryLimitBytes: defaultMemoryLimitBytes })
+/** Opens the directory as the command line would with these variables (by default with its own lake), reads all tables and stores, and closes it. */
+export async function dumpOf(
+  dataDir: string,
+  env: Readonly<Record<string, string>> = { MILLRACE_LAKE: '' },
+): Promise<Dump> {
+  const config = readConfig({ env: { ...process.env, ...env }, dataDir })
+  const workspace = await openWorkspace({ ...config, workers: 0 })
   try {
     return await dumpAll(workspace)
   } finally {

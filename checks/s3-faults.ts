@@ -13,8 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { differences } from '../cli/dump.ts'
 import { millrace, succeed } from './command.ts'
+import { dumpOf } from './dump.ts'
 import { seededDraw } from './random.ts'
-import { dumpWith } from './s3-dump.ts'
 import { startRace } from './s3-faults-race.ts'
 import { ownService } from './s3-service.ts'
 
@@ -82,7 +82,7 @@ async function platform() {
   const { status, errors, lines } = await running
   if (status !== 0) throw new Error(`the run ended with ${status}:\n${errors}`)
   await succeed([...words, '--data', folder], { MILLRACE_LAKE: '', ...embedded })
-  const dumps = [await dumpWith(bucket, env), await dumpWith(folder, { MILLRACE_LAKE: '', ...embedded })] as const
+  const dumps = [await dumpOf(bucket, env), await dumpOf(folder, { MILLRACE_LAKE: '', ...embedded })] as const
   const different = differences(...dumps)
   await succeed(['audit', 'bronze/movies', '--rows', '--data', bucket], env)
   const retried = lines.filter((line) => line.includes('"retried"')).length

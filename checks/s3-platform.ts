@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Dump, differences } from '../cli/dump.ts'
 import { batchLines, succeed } from './command.ts'
+import { dumpOf } from './dump.ts'
 import { removeObjects } from './s3-bucket.ts'
-import { dumpWith } from './s3-dump.ts'
 
 const histories = process.argv.slice(2)
 const bucket = process.env.S3_BUCKET ?? ''
@@ -46,7 +46,7 @@ for (const side of sides) {
   const last = batchLines(await millrace('run', '--all', '--available-now'))
   const status = (await millrace('status', '--json')).map((line) => JSON.parse(line) as { lagRecords?: number })
   await millrace('audit', 'bronze/movies', '--rows')
-  const dump = await dumpWith(side.data, side.env)
+  const dump = await dumpOf(side.data, side.env)
   dumps.push(dump)
   reports.push({
     side: side.name,
