@@ -96,6 +96,22 @@ test.each(['store-before-commit', 'store-after-commit'])(
   },
 )
 
+test('records of several files are sent in the order in which they stood in their topic', async () => {
+  for (const run of ['a', 'b', 'c']) {
+    await data.send('ordered', ...Array.from({ length: 6 }, (_, i) => `${run}${i}`))
+    await data.run(bronzeOf('ordered'))
+  }
+  await printed(() => replay(data.context({ arguments: ['ordered'] })))
+  await data.run(bronzeOf('ordered'))
+  const context = data.context({ arguments: ['ordered'], options: { limit: 100 }, json: true })
+  const rows = (await printedJson(() => list(context))).rows.sort((x, y) => Number(x.offset) - Number(y.offset))
+  expect(rows).toHaveLength(36)
+  for (const partition of [0, 1]) {
+    const values = rows.filter((row) => row.partition === partition).map(({ value }) => value)
+    expect(values.slice(values.length / 2)).toEqual(values.slice(0, values.length / 2))
+  }
+})
+
 function bronzeOf(topic: string): Pipeline {
   return definePipeline({
     name: topic.replaceAll('.', '-'),
