@@ -88,7 +88,8 @@ function without(deletionVector: DeletionVector | undefined) {
 /** How much there is to read of a version, without opening a file. */
 export function versionSize(entry: LogEntry, changeFeed: boolean): VersionSize {
   const { cdc, adds, removes } = dataChanges(entry)
-  const added = adds.reduce((sum, add) => sum + recordsOf(add), 0)
+  const before = new Map(removes.map((remove) => [fileKey(remove.path), remove]))
+  const added = adds.reduce((sum, add) => sum + recordsOf(add, before.get(fileKey(add.path))), 0)
   if (!changeFeed || (cdc.length === 0 && removes.length === 0)) return { records: added, sizeBytes: bytesOf(adds) }
   // A removed file's rows are not counted in the log; those that were put in its place are the best guess.
   if (cdc.length === 0) return { records: Math.max(1, added) * 2, sizeBytes: bytesOf(adds) + bytesOf(removes) }
@@ -116,7 +117,12 @@ function countedChanges(entry: LogEntry): number | null {
   return Number.isFinite(count) ? count : null
 }
 
-function recordsOf(add: AddFile): number {
+/** Of a file that only got another deletion vector, the rows that the two do not share. */
+function recordsOf(add: AddFile, before?: RemoveFile): number {
+  if (before !== undefined) {
+    const [then, now] = [before, add].map(({ deletionVector }) => Number(deletionVector?.cardinality ?? 0n))
+    return Math.abs(now! - then!)
+  }
   return Number(rowsOf(add) ?? add.size / assumedRowBytes)
 }
 

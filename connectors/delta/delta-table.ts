@@ -138,6 +138,7 @@ function openCheckpointing(options: DeltaTableOptions, reader: LogReader): Check
     const hint = await attempt(async () => {
       const duckdb = await options.duckdb()
       const earlier = await earlierThan(state.version)
+      last = null // should this fail, the next one is made from the state alone
       const writer = { store, table: path, duckdb, stagingDir, name: ids.uuid(), nowMs: clock.nowMs() }
       return writeCheckpoint(writer, state, earlier)
     })
@@ -146,14 +147,18 @@ function openCheckpointing(options: DeltaTableOptions, reader: LogReader): Check
     faultPoint('log-checkpoint-written')
     await attempt(() => store.put(hintKey(path), hint))
   }
+  /** Null where entries since then are not there any more. */
   async function earlierThan(version: bigint): Promise<EarlierCheckpoint | null> {
     if (last === null || last >= version) return null
     const touched = new Set<string>()
-    for await (const { actions } of readEntries(reader, { start: last + 1n, end: version + 1n }))
-      for (const action of actions) {
+    for (let next = last + 1n; next <= version; next++) {
+      const entry = await readEntry(reader, next)
+      if (entry === null) return null
+      for (const action of entry.actions) {
         if ('add' in action) touched.add(logicalFile(action.add))
         if ('remove' in action) touched.add(logicalFile(action.remove))
       }
+    }
     return { version: last, touched }
   }
   return {

@@ -132,7 +132,7 @@ async function takenOver(
     connection.describe(`SELECT ${empty.join(', ')}`),
   ])
   if (JSON.stringify(theirs?.types) !== JSON.stringify(ours.types)) return null
-  const touched = literals([...earlier.touched])
+  const touched = `${literals([...earlier.touched])}::VARCHAR[]`
   return (oldest) =>
     `${rows} WHERE ("add" IS NOT NULL OR "remove".deletionTimestamp > ${oldest}) AND ${keyOfRow} NOT IN (SELECT unnest(${touched}))`
 }
