@@ -34,8 +34,8 @@ const root = mkdtempSync(join(tmpdir(), 'millrace-sweep-'))
 const prefix = `crash-sweep-${process.pid}-${Date.now()}`
 const lake = values.bucket === undefined ? '' : `s3://${values.bucket}/${prefix}`
 const [killed, whole] = [
-  { data: join(root, 'killed'), env: { MILLRACE_LAKE: lake } },
-  { data: join(root, 'whole'), env: { MILLRACE_LAKE: '' } },
+  { data: join(root, 'killed'), env: { MILLRACE_LAKE: lake, KAFKA_BROKERS: '' } },
+  { data: join(root, 'whole'), env: { MILLRACE_LAKE: '', KAFKA_BROKERS: '' } },
 ]
 
 const draw = seededDraw(seed)
