@@ -61,8 +61,8 @@ function openTurns(draw: Draw): Turns {
   }
 }
 
-/** The store with turns, and with one write in `lossy` done and its answer lost. */
-function taking(store: ObjectStore, turns: Turns, draw: Draw, lossy: number): ObjectStore {
+/** The store with turns. */
+function taking(store: ObjectStore, turns: Turns): ObjectStore {
   return {
     ...store,
     async get(key) {
@@ -71,12 +71,20 @@ function taking(store: ObjectStore, turns: Turns, draw: Draw, lossy: number): Ob
     },
     async putIfAbsent(key, body) {
       await turns.wait()
+      return store.putIfAbsent(key, body)
+    },
+  }
+}
+
+/** The store with one write in five done and its answer lost. */
+function losing(store: ObjectStore, draw: Draw): ObjectStore {
+  return {
+    ...store,
+    async putIfAbsent(key, body) {
       const created = await store.putIfAbsent(key, body)
-      if (lossy > 0 && draw(lossy) === 0) {
-        report.lostAnswers += 1
-        throw new Error('connection reset before the answer')
-      }
-      return created
+      if (draw(5) > 0) return created
+      report.lostAnswers += 1
+      throw new Error('connection reset before the answer')
     },
   }
 }
@@ -86,7 +94,7 @@ async function runSchedule(seed: number): Promise<void> {
   const turns = openTurns(draw)
   const store = memoryStore()
   await create(store)
-  const lossy = draw(2) === 0 ? 0 : 5
+  const lossy = draw(2) > 0
   const committed: { readonly version: bigint; readonly operation: Operation }[] = []
   let nextKey = 0
   const operations = (): Operation[] =>
@@ -107,7 +115,7 @@ async function runSchedule(seed: number): Promise<void> {
       }
     })
   const writers = Array.from({ length: 2 + draw(3) }, async (_, i) => {
-    const table = open(taking(store, turns, draw, lossy), draw, turns)
+    const table = open(taking(lossy ? losing(store, draw) : store, turns), draw, turns)
     const writer: Writer = { table, name: `w${i}`, next: 0 }
     for (const operation of operations()) {
       report.operations += 1
@@ -150,17 +158,9 @@ async function ambiguousCommits(commits: number, seed: number) {
   const draw = seededDraw(seed)
   const store = memoryStore()
   await create(store)
-  const lossy = (): ObjectStore => ({
-    ...store,
-    async putIfAbsent(key, body) {
-      const created = await store.putIfAbsent(key, body)
-      if (draw(5) === 0) throw new Error('connection reset before the answer')
-      return created
-    },
-  })
   const answers: Record<string, number> = {}
   const work = async (name: string) => {
-    const writer: Writer = { table: open(lossy(), draw), name, next: 0 }
+    const writer: Writer = { table: open(losing(store, draw), draw), name, next: 0 }
     for (let i = 0; i < commits / 2; i++) {
       const { kind } = await attempt(writer, { kind: 'append', rows: new Map([[i * 2 + (name === 'a' ? 0 : 1), 0]]) })
       answers[kind] = (answers[kind] ?? 0) + 1

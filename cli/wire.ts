@@ -18,7 +18,8 @@ export async function openSource(description: SourceDescription, place: Place, p
     case 'delta': {
       const { deltaSource } = await import('../connectors/delta/source.ts')
       const { table, changeFeed } = description.options as { table: string; changeFeed?: boolean }
-      return deltaSource({ ...place, table: place.table(table), store: place.lake, changeFeed: changeFeed ?? false })
+      const { duckdb, ids, lake: store } = place
+      return deltaSource({ table: place.table(table), store, changeFeed: changeFeed ?? false, duckdb, ids })
     }
     default:
       throw unknown('source', description.kind)

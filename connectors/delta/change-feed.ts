@@ -60,7 +60,7 @@ export function changedFiles(entry: LogEntry): VersionFile[] {
   if (cdc.length > 0) return cdc.map(({ path, partitionValues }) => ({ path, partitionValues, constants: version }))
   const deleted = { ...version, _change_type: 'delete' }
   const inserted = { ...version, _change_type: 'insert' }
-  const before = new Map(removes.map((remove) => [fileKey(remove.path), remove]))
+  const before = byFile(removes)
   const files: VersionFile[] = []
   for (const add of adds) {
     const remove = before.get(fileKey(add.path))
@@ -77,6 +77,10 @@ export function changedFiles(entry: LogEntry): VersionFile[] {
   return [...[...before.values()].map((remove) => ({ ...named(remove), constants: deleted })), ...files]
 }
 
+function byFile(removes: readonly RemoveFile[]): Map<string, RemoveFile> {
+  return new Map(removes.map((remove) => [fileKey(remove.path), remove]))
+}
+
 function named({ path, partitionValues = {}, deletionVector }: AddFile | RemoveFile) {
   return { path, partitionValues, ...without(deletionVector) }
 }
@@ -88,7 +92,7 @@ function without(deletionVector: DeletionVector | undefined) {
 /** How much there is to read of a version, without opening a file. */
 export function versionSize(entry: LogEntry, changeFeed: boolean): VersionSize {
   const { cdc, adds, removes } = dataChanges(entry)
-  const before = new Map(removes.map((remove) => [fileKey(remove.path), remove]))
+  const before = byFile(removes)
   const added = adds.reduce((sum, add) => sum + recordsOf(add, before.get(fileKey(add.path))), 0)
   if (!changeFeed || (cdc.length === 0 && removes.length === 0)) return { records: added, sizeBytes: bytesOf(adds) }
   // A removed file's rows are not counted in the log; those that were put in its place are the best guess.

@@ -2,10 +2,10 @@
 import type { ObjectStore } from '../../engine/contracts.ts'
 import { type Connection, type Duckdb, type DuckdbType, identifier, literal } from '../../engine/duckdb.ts'
 import type { Action, AddFile, RemoveFile } from './actions.ts'
-import { localPath, readTableFile } from './data-location.ts'
+import { localPath, readKey } from './data-location.ts'
 import { parseJson } from './int64-json.ts'
 import type { ListedCheckpoint } from './log-listing.ts'
-import { MalformedAction, parseAction } from './parse-action.ts'
+import { MalformedAction, parseAction, partitionValues } from './parse-action.ts'
 
 /** What log checkpoints are read with. */
 export interface CheckpointReader {
@@ -19,7 +19,7 @@ export async function readCheckpoint(reader: CheckpointReader, { keys }: ListedC
   const actions: Action[] = []
   const sidecars: string[] = []
   for (const key of keys)
-    if (key.endsWith('.json')) readJson(await bodyOf(reader, key), actions, sidecars)
+    if (key.endsWith('.json')) readJson(await readKey(reader.store, key), actions, sidecars)
     else await readParquet(reader, await reader.store.localFile(key), actions, sidecars)
   for (const path of sidecars)
     await readParquet(reader, await localPath(reader.store, sidecarFolder(reader), path), actions, [])
@@ -30,12 +30,9 @@ function sidecarFolder({ table }: CheckpointReader): string {
   return `${table}/_delta_log/_sidecars`
 }
 
-async function bodyOf({ store, table }: CheckpointReader, key: string): Promise<string> {
-  return Buffer.from(await readTableFile(store, table, encodeURI(key.slice(table.length + 1)))).toString('utf8')
-}
-
-function readJson(text: string, actions: Action[], sidecars: string[]): void {
-  for (const line of text.split('\n')) if (line.trim() !== '') take(parseJson(line), actions, sidecars)
+function readJson(body: Uint8Array, actions: Action[], sidecars: string[]): void {
+  const lines = Buffer.from(body).toString('utf8').split('\n')
+  for (const line of lines) if (line.trim() !== '') take(parseJson(line), actions, sidecars)
 }
 
 function take(row: unknown, actions: Action[], sidecars: string[]): void {
@@ -137,7 +134,7 @@ function removeOf(value: Value): RemoveFile {
   const remove = {
     path: value(0),
     dataChange: value(1),
-    partitionValues: value(2) === null ? undefined : partitionOf(value(2)),
+    partitionValues: objectIn(value(2)),
     size: value(3),
     deletionVector: objectIn(value(4)),
     deletionTimestamp: value(5),
@@ -146,11 +143,8 @@ function removeOf(value: Value): RemoveFile {
   return (parseAction({ remove }) as { remove: RemoveFile }).remove
 }
 
-/** An empty text means null (PROTOCOL.md, "Partition Value Serialization"). */
 function partitionOf(json: unknown): AddFile['partitionValues'] {
-  if (typeof json !== 'string') return noPartition
-  const entries = Object.entries(JSON.parse(json) as Record<string, string | null>)
-  return Object.fromEntries(entries.map(([name, text]) => [name, text === '' ? null : text]))
+  return partitionValues(objectIn(json)) ?? noPartition
 }
 
 function objectIn(json: unknown): unknown {

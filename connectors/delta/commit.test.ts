@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +8,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import { localStore } from '../storage/local.ts'
 import { memoryStore } from '../storage/memory.ts'
+import { contend } from './contending-process.testing.ts'
 import { openDeltaTable } from './delta-table.ts'
 import { commitInfoOf, entryKey, printLogEntry } from './log-entry.ts'
 import type { DeltaTable, LogEntry, Snapshot } from './table.ts'
@@ -73,30 +73,15 @@ test('a commit says what it did, commitInfo first', async () => {
   expect(commitInfoOf((await entries(table))[2]!)?.isBlindAppend).toBe(false)
 })
 
-const writer = `
-import { openDeltaTable } from ${JSON.stringify(new URL('./delta-table.ts', import.meta.url).href)}
+const opening = `
 import { localStore } from ${JSON.stringify(new URL('../storage/local.ts', import.meta.url).href)}
-import { systemClock as clock, systemIds as ids } from ${JSON.stringify(new URL('../../engine/clock.ts', import.meta.url).href)}
-const [root, name, count] = process.argv.slice(1)
-const table = openDeltaTable({ store: localStore(root), path: 't', clock, ids, stagingDir: root,
-  duckdb: () => Promise.reject(new Error('not here')), checkpointInterval: 1e9 })
-for (let i = 0; i < Number(count); i++) {
-  const snapshot = await table.snapshot()
-  const add = { path: name + '-' + i, partitionValues: {}, size: 1n, modificationTime: 0n, dataChange: true }
-  const txn = { appId: name, version: BigInt(i + 1), lastUpdated: 0n }
-  const result = await table.commit({ snapshot, actions: [{ add }, { txn }], reads: { kind: 'blind-append' },
-    operation: 'WRITE', txnId: ids.uuid(), admits: (s) => (s.txns.get(name)?.version ?? 0n) === BigInt(i) })
-  if (result.kind !== 'committed') throw new Error(JSON.stringify(result))
-}
+const [stagingDir] = process.argv.slice(3)
+const store = localStore(stagingDir)
 `
 
-function runWriter(root: string, name: string, count: number): Promise<void> {
-  const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', writer, root, name, String(count)]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`writer ${name} ended with ${code}`))))
-  })
+async function runWriter(root: string, name: string, commits: number): Promise<void> {
+  const status = await contend({ opening, args: [root], name, commits })
+  if (status !== 0) throw new Error(`writer ${name} ended with ${status}`)
 }
 
 test('four processes that contend for a table each get every commit in, once', async () => {

@@ -35,8 +35,13 @@ export async function readTableFile(store: ObjectStore, tablePath: string, path:
   const location = dataLocation(store, tablePath, path)
   if ('file' in location)
     return readFile(location.file).catch((error: unknown) => Promise.reject(unreadable(location.file, error)))
-  const body = await store.get(location.key)
-  if (body === null) throw missing(`${store.url}/${location.key}`)
+  return readKey(store, location.key)
+}
+
+/** The whole of a small object. `TABLE_CORRUPT` if it is missing. */
+export async function readKey(store: ObjectStore, key: string): Promise<Uint8Array> {
+  const body = await store.get(key)
+  if (body === null) throw missing(`${store.url}/${key}`)
   return body
 }
 

@@ -1,6 +1,7 @@
 /** A Delta table over an object store. */
 import type { Clock, Ids, ObjectStore } from '../../engine/contracts.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
+import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import { readCheckpoint } from './checkpoint-reader.ts'
 import { commitTransaction } from './commit.ts'
@@ -137,7 +138,7 @@ function openCheckpointing(options: DeltaTableOptions, reader: LogReader): Check
   async function write(state: TableState): Promise<void> {
     const hint = await attempt(async () => {
       const duckdb = await options.duckdb()
-      const earlier = await earlierThan(state.version)
+      const earlier = await earlierThan(state)
       last = null // should this fail, the next one is made from the state alone
       const writer = { store, table: path, duckdb, stagingDir, name: ids.uuid(), nowMs: clock.nowMs() }
       return writeCheckpoint(writer, state, earlier)
@@ -147,17 +148,19 @@ function openCheckpointing(options: DeltaTableOptions, reader: LogReader): Check
     faultPoint('log-checkpoint-written')
     await attempt(() => store.put(hintKey(path), hint))
   }
-  /** Null where entries since then are not there any more. */
-  async function earlierThan(version: bigint): Promise<EarlierCheckpoint | null> {
-    if (last === null || last >= version) return null
+  /** Null where entries since then are not there any more, and for a table so small that reading them saves nothing. */
+  async function earlierThan(state: TableState): Promise<EarlierCheckpoint | null> {
+    if (last === null || last >= state.version || isSmall(state)) return null
     const touched = new Set<string>()
-    for (let next = last + 1n; next <= version; next++) {
-      const entry = await readEntry(reader, next)
-      if (entry === null) return null
-      for (const action of entry.actions) {
-        if ('add' in action) touched.add(logicalFile(action.add))
-        if ('remove' in action) touched.add(logicalFile(action.remove))
-      }
+    try {
+      for await (const { actions } of readEntries(reader, { start: last + 1n, end: state.version + 1n }))
+        for (const action of actions) {
+          if ('add' in action) touched.add(logicalFile(action.add))
+          if ('remove' in action) touched.add(logicalFile(action.remove))
+        }
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === 'SOURCE_RANGE_LOST') return null
+      throw error
     }
     return { version: last, touched }
   }
@@ -174,9 +177,8 @@ function openCheckpointing(options: DeltaTableOptions, reader: LogReader): Check
         return
       }
       overdue = false
-      const files = state.files.size + state.tombstones.size
-      if (files <= smallFiles) return write(state)
-      if (last !== null && state.version - last < BigInt(Math.floor(files / filesPerCommit))) return
+      if (isSmall(state)) return write(state)
+      if (last !== null && state.version - last < BigInt(Math.floor(filesOf(state) / filesPerCommit))) return
       writing = write(state).finally(() => {
         writing = null
       })
@@ -184,6 +186,15 @@ function openCheckpointing(options: DeltaTableOptions, reader: LogReader): Check
     },
     settled: async () => writing ?? undefined,
   }
+}
+
+function isSmall(state: TableState): boolean {
+  return filesOf(state) <= smallFiles
+}
+
+/** Files that a checkpoint holds. */
+function filesOf({ files, tombstones }: TableState): number {
+  return files.size + tombstones.size
 }
 
 function intervalOf(options: DeltaTableOptions, state: TableState): bigint {

@@ -262,14 +262,21 @@ test('the checkpoint of a large table is written beside commits, from the one be
 test('checkpoints of versions that touched no file, and after entries were cleaned up, hold the same', async () => {
   const store = memoryStore({ localDir: dir })
   const table = open(store, { checkpointInterval: 2 })
-  await commit(table, [...creation(), addAction('a'), addAction('b')])
-  for (const n of [1n, 2n, 3n, 4n]) await commit(table, [txnAction('app', n)])
+  const many = Array.from({ length: 6000 }, (_, i) => addAction(`f${i}`)) // else nothing is taken over
+  await commit(table, [...creation(), addAction('a'), addAction('b'), ...many])
+  for (const n of [1n, 2n, 3n, 4n]) {
+    await commit(table, [txnAction('app', n)])
+    await table.settled()
+  }
   await commit(table, [removeAction('a')])
   await store.delete(entryKey('t', 5n))
   await commit(table, [addAction('c')]) // 6: what 5 touched cannot be asked any more
+  await table.settled()
   for (const version of [0n, 1n, 2n, 3n]) await store.delete(entryKey('t', version))
   expect(await checkpoints(store)).toEqual(['2', '4', '6'])
-  expect([...(await open(store).snapshot())!.files.keys()].sort()).toEqual(['b', 'c'])
+  const files = [...(await open(store).snapshot())!.files.keys()]
+  expect(files).toHaveLength(6002)
+  expect(files.filter((path) => !path.startsWith('f')).sort()).toEqual(['b', 'c'])
 })
 
 test('the table says how often, and how long tombstones are kept', async () => {

@@ -64,11 +64,12 @@ export async function writeCheckpoint(
   const lines = join(stagingDir, `${name}.checkpoint.json`)
   const parquet = join(stagingDir, `${name}.checkpoint.parquet`)
   try {
-    const base = await duckdb.withConnection((connection) => takenOver(connection, writer, earlier))
+    const oldest = BigInt(Math.floor(writer.nowMs)) - retentionMs(state.metaData)
+    const base = await duckdb.withConnection((connection) => takenOver(connection, writer, { earlier, oldest }))
     const actions = base === null ? allActions(state) : newActions(state, earlier!.touched)
-    const written = await writeLines(lines, unexpired(actions, oldestTombstone(writer, state)))
+    const written = await writeLines(lines, unexpired(actions, oldest))
     const source = jsonSource(lines, Math.max(written.longestBytes, leastBufferBytes))
-    const query = `SELECT * FROM ${source}${base === null ? '' : ` UNION ALL (${base(oldestTombstone(writer, state))})`}`
+    const query = `SELECT * FROM ${source}${base === null ? '' : ` UNION ALL (${base})`}`
     const size = await duckdb.withConnection((connection) => copy(connection, query, parquet))
     const body = await readFile(parquet)
     if (!(await store.putIfAbsent(checkpointKey(table, state.version), body))) return null
@@ -103,10 +104,6 @@ function* headActions(state: TableState): Generator<Action> {
   for (const txn of state.txns.values()) yield { txn }
 }
 
-function oldestTombstone({ nowMs }: CheckpointWriter, state: TableState): bigint {
-  return BigInt(Math.floor(nowMs)) - retentionMs(state.metaData)
-}
-
 /** Tombstones whose retention is over are left out. */
 function* unexpired(actions: Iterable<Action>, oldest: bigint): Generator<Action> {
   for (const action of actions)
@@ -120,8 +117,8 @@ const keyOfRow = `regexp_replace(coalesce("add".path, "remove".path), '^file:/*'
 async function takenOver(
   connection: Connection,
   { store, table }: CheckpointWriter,
-  earlier: EarlierCheckpoint | null,
-): Promise<((oldest: bigint) => string) | null> {
+  { earlier, oldest }: { readonly earlier: EarlierCheckpoint | null; readonly oldest: bigint },
+): Promise<string | null> {
   if (earlier === null || earlier.touched.size > mostTouched) return null
   const path = await store.localFile(checkpointKey(table, earlier.version)).catch(() => null)
   if (path === null) return null
@@ -133,8 +130,7 @@ async function takenOver(
   ])
   if (JSON.stringify(theirs?.types) !== JSON.stringify(ours.types)) return null
   const touched = `${literals([...earlier.touched])}::VARCHAR[]`
-  return (oldest) =>
-    `${rows} WHERE ("add" IS NOT NULL OR "remove".deletionTimestamp > ${oldest}) AND ${keyOfRow} NOT IN (SELECT unnest(${touched}))`
+  return `${rows} WHERE ("add" IS NOT NULL OR "remove".deletionTimestamp > ${oldest}) AND ${keyOfRow} NOT IN (SELECT unnest(${touched}))`
 }
 
 function jsonSource(lines: string, maxLineBytes: number): string {

@@ -13,7 +13,15 @@ import { assertWritable } from './protocol.ts'
 import { type LocalFile, localDataFile, selectFiles } from './read.ts'
 import { rowsOf } from './statistics.ts'
 import type { Snapshot } from './table.ts'
-import { dropPublished, onTable, publishDataFile, removalOf, type WriteTarget } from './table-write.ts'
+import {
+  assertUnpartitioned,
+  dropPublished,
+  onTable,
+  publishDataFile,
+  publishing,
+  removalOf,
+  type WriteTarget,
+} from './table-write.ts'
 
 export interface OptimizeOptions {
   readonly target: Omit<WriteTarget, 'published'>
@@ -68,13 +76,10 @@ export async function optimizeTable(options: OptimizeOptions): Promise<Optimized
   return { ...result, bytesRead, bytesWritten }
 }
 
-function refuseUnfit(path: string, { protocol, metaData, columns }: Snapshot, sortBy: readonly string[]): void {
+function refuseUnfit(path: string, snapshot: Snapshot, sortBy: readonly string[]): void {
+  const { protocol, metaData, columns } = snapshot
   assertWritable(path, protocol, metaData)
-  if (metaData.partitionColumns.length > 0)
-    throw new MillraceError(
-      'TABLE_UNSUPPORTED',
-      `table ${path} is partitioned by ${metaData.partitionColumns.join(', ')}, and writing to a partitioned table is not supported (optimize it with the engine that owns it)`,
-    )
+  assertUnpartitioned(path, snapshot, 'optimize it with the engine that owns it')
   const missing = sortBy.filter((name) => !columns.some((column) => column.name === name))
   if (missing.length > 0)
     throw new MillraceError(
@@ -116,12 +121,8 @@ async function rewrite(
 ): Promise<AddFile[] | null> {
   const target: WriteTarget = { ...options.target, published: [] }
   const { table, clock, ids } = target
-  const adds = await writeTogether(options, target, { columns: snapshot.columns, group }).catch(
-    async (error: unknown) => {
-      await dropPublished(target)
-      throw error
-    },
-  )
+  const { columns } = snapshot
+  const adds = await publishing(target, () => writeTogether(options, target, { columns, group }))
   const removes = group.map((add) => ({ remove: { ...removalOf(add, clock.nowMs()), dataChange: false } }))
   // From here on nothing may be deleted when this throws: the log entry may be there.
   const result = await table.commit({

@@ -225,7 +225,8 @@ function texts(value: unknown): Record<string, string> | undefined {
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
 }
 
-function partitionValues(value: unknown): Record<string, string | null> | undefined {
+/** Partition values of an object or a list of entries; an empty text means null. */
+export function partitionValues(value: unknown): Record<string, string | null> | undefined {
   return entriesOf(value) && Object.fromEntries(entriesOf(value)!.map(([name, text]) => [name, partitionValue(text)]))
 }
 

@@ -34,11 +34,8 @@ export function plainFiles(options: PlainFilesOptions) {
   const { metaData, columns, duckdb, nextPath } = options
   const translated = mappingMode(metaData) !== 'none' || metaData.schemaString.includes('"delta.typeChanges"')
   return async ({ constants }: VersionFile, local: LocalFile): Promise<TableInputFile> => {
-    if (!translated && local.deleted === undefined && local.only === undefined) {
-      // an empty partition value is null (PROTOCOL.md, "Partition Value Serialization")
-      const partition = Object.entries(local.constants).map(([name, value]) => [name, value === '' ? null : value])
-      return { path: local.path, constants: { ...Object.fromEntries(partition), ...constants } }
-    }
+    if (!translated && local.deleted === undefined && local.only === undefined)
+      return { path: local.path, constants: { ...local.constants, ...constants } }
     const fed = '_commit_version' in constants && !(changeTypeColumn.name in constants) ? [changeTypeColumn] : []
     const physical = [...physicalColumns(metaData, columns), ...fed]
     const query = selectFiles({ columns: [...columns, ...fed], physical, files: [local] })

@@ -10,7 +10,7 @@ import { prepareAppend } from './append.ts'
 import { lastFingerprint } from './history.ts'
 import { type Marking, prepareMerge } from './merge.ts'
 import type { DeltaTable, Snapshot, Transaction, TransactionResult } from './table.ts'
-import { checkAbandoned, dropPublished, type TableWrite, type WriteTarget } from './table-write.ts'
+import { checkAbandoned, dropPublished, publishing, type TableWrite, type WriteTarget } from './table-write.ts'
 
 export interface TableSinkOptions {
   readonly table: DeltaTable
@@ -116,7 +116,11 @@ async function tryCommit(
 ): Promise<CommitOutcome> {
   const snapshot = await table.snapshot()
   if (!isAdmitted(snapshot, commit)) return fenced(target, snapshot, commit)
-  const write = await prepareOrDrop(target, () => prepare(snapshot), commit.signal)
+  const write = await publishing(target, async () => {
+    const prepared = await prepare(snapshot)
+    checkAbandoned(commit.signal, table.path)
+    return prepared
+  })
   const { written, ...described } = write
   const held = positionOf(snapshot?.txns ?? new Map(), commit.pipeline)
   const moved = commit.ranges.filter(({ sourcePartition, end }) => held.get(sourcePartition) !== end)
@@ -145,21 +149,6 @@ async function fenced(
 ): Promise<CommitOutcome> {
   await dropPublished(target)
   return { kind: 'fenced', position: positionOf(snapshot?.txns ?? new Map(), pipeline) }
-}
-
-async function prepareOrDrop(
-  target: WriteTarget,
-  prepare: () => Promise<TableWrite>,
-  signal: AbortSignal,
-): Promise<TableWrite> {
-  try {
-    const write = await prepare()
-    checkAbandoned(signal, target.table.path)
-    return write
-  } catch (error) {
-    await dropPublished(target)
-    throw error
-  }
 }
 
 async function outcomeOf(

@@ -134,13 +134,13 @@ async function* versionSizes(state: State, range: Range): AsyncGenerator<Version
 }
 
 async function readRange(state: State, range: Range, stagingDir: string): Promise<TableInput> {
-  const { store, table, changeFeed, ids } = state
+  const { store, table, changeFeed, duckdb, ids } = state
   const head = await snapshotFor(state, range)
   const entries = await readEntries(table, range.start, range.end)
   const metaData = await metaDataAfter(state, range, entries, head)
   state.schemaBefore = { version: range.end, metaData }
   const columns = parseSchema(metaData.schemaString)
-  const plain = plainFiles({ ...state, metaData, columns, nextPath: () => join(stagingDir, `${ids.uuid()}.parquet`) })
+  const plain = plainFiles({ metaData, columns, duckdb, nextPath: () => join(stagingDir, `${ids.uuid()}.parquet`) })
   const files: TableInputFile[] = []
   for (const entry of entries) {
     const found = changeFeed ? changedFiles(entry) : addedFiles(entry, table.path)

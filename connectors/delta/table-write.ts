@@ -84,6 +84,16 @@ export async function dropPublished(target: WriteTarget): Promise<void> {
   }
 }
 
+/** Work before a commit: what it published is dropped if it fails. */
+export async function publishing<T>(target: WriteTarget, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await dropPublished(target)
+    throw error
+  }
+}
+
 /** The action that takes a live file out of the table. */
 export function removalOf(add: AddFile, nowMs: number): RemoveFile {
   return {
@@ -153,12 +163,8 @@ function newTable(
 }
 
 function refuseUnfit(path: string, snapshot: Snapshot, { changeFeed, deletionVectors }: TableProperties): void {
-  const { partitionColumns, configuration } = snapshot.metaData
-  if (partitionColumns.length > 0)
-    throw new MillraceError(
-      'TABLE_UNSUPPORTED',
-      `table ${path} is partitioned by ${partitionColumns.join(', ')}, and writing to a partitioned table is not supported (write to a table without partitions)`,
-    )
+  const { configuration } = snapshot.metaData
+  assertUnpartitioned(path, snapshot, 'write to a table without partitions')
   if (changeFeed && configuration['delta.enableChangeDataFeed'] !== 'true')
     throw new MillraceError(
       'CONFIG_INVALID',
@@ -174,6 +180,16 @@ function refuseUnfit(path: string, snapshot: Snapshot, { changeFeed, deletionVec
 function named(path: string, error: unknown): unknown {
   if (!(error instanceof MillraceError)) return error
   return new MillraceError(error.code, `table ${path}: ${error.message}`, { context: error.context, cause: error })
+}
+
+/** `TABLE_UNSUPPORTED`, with what to do instead, if the rows would have to be parted first. */
+export function assertUnpartitioned(path: string, { metaData }: Snapshot, advice: string): void {
+  const { partitionColumns } = metaData
+  if (partitionColumns.length === 0) return
+  throw new MillraceError(
+    'TABLE_UNSUPPORTED',
+    `table ${path} is partitioned by ${partitionColumns.join(', ')}, and writing to a partitioned table is not supported (${advice})`,
+  )
 }
 
 /** Whether commits to the table have to say which rows they changed. */

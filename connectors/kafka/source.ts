@@ -60,11 +60,11 @@ export function kafkaSource(options: KafkaSourceOptions): RecordSource {
       return !beginnings.has(sourcePartition(topic.name, partition))
     })
     if (fresh.length === 0) return
-    const configured = await configuredStart(client, startFrom, fresh, found)
+    const configured = firstLook ? await configuredStart(client, startFrom, fresh, found) : found.earliest
     for (const { topic, partition } of fresh) {
       const name = sourcePartition(topic.name, partition)
-      const added = !firstLook || isAddition(choice, topic.name, readBefore)
-      beginnings.set(name, (added ? found.earliest : configured).get(name)!)
+      const begins = isAddition(choice, topic.name, readBefore) ? found.earliest : configured
+      beginnings.set(name, begins.get(name)!)
     }
   }
 

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ObjectInfo, ObjectStore } from '../../engine/contracts.ts'
 import { isSystemError, MillraceError } from '../../engine/errors.ts'
+import { flush } from './flush.ts'
 import { assertKey, compareKeys } from './key.ts'
 import { storageError } from './storage-error.ts'
 
@@ -146,15 +147,6 @@ async function makeFolder(path: string): Promise<void> {
   for (let folder = path; ; folder = dirname(folder)) {
     await flush(folder)
     if (folder === above || folder === dirname(folder)) return
-  }
-}
-
-async function flush(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 

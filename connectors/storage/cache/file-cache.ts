@@ -2,10 +2,11 @@
  * Copies of a store's objects on the local disk. A copy gets its name in one step when it is whole and flushed; one of
  * another size than its name says is not taken. The folder may be deleted at any time that nothing is read from it.
  */
-import { link, mkdir, open, rename, rm, stat, utimes } from 'node:fs/promises'
+import { link, mkdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, Ids } from '../../../engine/contracts.ts'
 import { isSystemError } from '../../../engine/errors.ts'
+import { flush } from '../flush.ts'
 import { storageError } from '../storage-error.ts'
 import { type CachedObject, entryName, lockName, unfinishedName } from './entry.ts'
 import { bringOnce } from './entry-lock.ts'
@@ -151,13 +152,4 @@ async function isWhole(path: string, { sizeBytes }: CachedObject): Promise<boole
 async function used(path: string, clock: Clock): Promise<void> {
   const seconds = clock.nowMs() / 1000
   await utimes(path, seconds, seconds).catch(() => {}) // evicted, while it is still handed out
-}
-
-async function flush(path: string): Promise<void> {
-  const file = await open(path, 'r')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
-  }
 }
