@@ -99,7 +99,7 @@ async function topicRows(client: KafkaClient, name: string): Promise<TopicRow[]>
 async function tableRows(workspace: Place, path: string): Promise<TopicRow[]> {
   const table = workspace.table(path)
   const snapshot = await table.snapshot()
-  if (snapshot === null || snapshot.files.size === 0) return []
+  if (snapshot === null || (await snapshot.files()).size === 0) return []
   const from = await selectTable({ snapshot, store: workspace.lake, tablePath: path })
   const duckdb = await workspace.duckdb()
   const query = `SELECT partition, "offset", decode(value) AS value FROM (${from})`

@@ -3,7 +3,7 @@
  * takes out. They ask the log for what a real writer asks it, and leave in it what a real writer leaves.
  */
 import type { Action, AddFile, DeletionVector } from '../connectors/delta/actions.ts'
-import type { DeltaTable, Snapshot, TransactionResult } from '../connectors/delta/table.ts'
+import type { DeltaTable, LiveFiles, TransactionResult } from '../connectors/delta/table.ts'
 import { removalOf } from '../connectors/delta/table-write.ts'
 
 export type Rows = ReadonlyMap<number, number>
@@ -24,10 +24,10 @@ export interface Writer {
   next: number
 }
 
-/** The live rows of a snapshot; throws if a key is in two files. */
-export function rowsOf(snapshot: Snapshot): Map<number, number> {
+/** The rows of live files; throws if a key is in two files. */
+export function rowsOf(files: LiveFiles): Map<number, number> {
   const rows = new Map<number, number>()
-  for (const file of snapshot.files.values())
+  for (const file of files.values())
     for (const [key, value] of liveRows(file)) {
       if (rows.has(key)) throw new Error(`key ${key} is in two files`)
       rows.set(key, value)
@@ -46,19 +46,19 @@ export function apply(rows: Map<number, number>, operation: Operation): void {
 /** One try; whatever it is told, a conflict is for the caller to try again on. */
 export async function attempt(writer: Writer, operation: Operation): Promise<TransactionResult> {
   const snapshot = (await writer.table.snapshot())!
-  const plan = planOf(writer, snapshot, operation)
+  const plan = planOf(writer, await snapshot.files(), operation)
   const txnId = `${writer.name}-${writer.next++}`
   return writer.table.commit({ snapshot, ...plan, operation: operation.kind, txnId, admits: () => true })
 }
 
 type Plan = Pick<Parameters<DeltaTable['commit']>[0], 'actions' | 'reads'>
 
-function planOf(writer: Writer, snapshot: Snapshot, operation: Operation): Plan {
+function planOf(writer: Writer, live: LiveFiles, operation: Operation): Plan {
   if (operation.kind === 'append')
     return { actions: [{ add: fileOf(writer, operation.rows, true) }], reads: { kind: 'blind-append' } }
-  if (operation.kind === 'optimize') return planOptimize(writer, snapshot)
+  if (operation.kind === 'optimize') return planOptimize(writer, live)
   const keys = new Set(operation.keys)
-  const touched = [...snapshot.files.values()].filter((file) => [...liveRows(file).keys()].some((key) => keys.has(key)))
+  const touched = [...live.values()].filter((file) => [...liveRows(file).keys()].some((key) => keys.has(key)))
   const actions: Action[] = []
   const written = new Map<number, number>()
   for (const file of touched) {
@@ -82,9 +82,9 @@ function planOf(writer: Writer, snapshot: Snapshot, operation: Operation): Plan 
   }
 }
 
-function planOptimize(writer: Writer, snapshot: Snapshot): Plan {
-  const files = [...snapshot.files.values()]
-  const rows = rowsOf(snapshot)
+function planOptimize(writer: Writer, live: LiveFiles): Plan {
+  const files = [...live.values()]
+  const rows = rowsOf(live)
   const removes = files.map((file): Action => ({ remove: { ...removalOf(file, 0), dataChange: false } }))
   const add: Action[] = rows.size === 0 ? [] : [{ add: fileOf(writer, rows, false) }]
   return {

@@ -147,7 +147,7 @@ async function compare(
     throw new Error(`${committed.length} operations made ${snapshot.version} versions`)
   const expected = new Map<number, number>()
   for (const { operation } of committed.toSorted((a, b) => Number(a.version - b.version))) apply(expected, operation)
-  const [ours, theirs] = [rowsOf(snapshot), expected].map((rows) =>
+  const [ours, theirs] = [rowsOf(await snapshot.files()), expected].map((rows) =>
     JSON.stringify([...rows].sort((a, b) => a[0] - b[0])),
   )
   if (ours !== theirs) throw new Error(`the table holds ${ours}, one operation after another gives ${theirs}`)
@@ -168,7 +168,7 @@ async function ambiguousCommits(commits: number, seed: number) {
   }
   await Promise.all([work('a'), work('b')])
   const snapshot = (await open(store, draw).snapshot())!
-  const rows = rowsOf(snapshot).size // throws if one is there twice
+  const rows = rowsOf(await snapshot.files()).size // throws if one is there twice
   if (rows !== commits || snapshot.version !== BigInt(commits)) throw new Error(`${commits} commits left ${rows} rows`)
   return { commits, answers }
 }

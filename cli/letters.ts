@@ -22,7 +22,7 @@ const shownColumns = [
 
 /** The `limit` newest dead letters of a table by the time of their record, as rows of {@link shownColumns} and `table`. */
 export async function newestLetters(place: Place, { table, snapshot }: FoundTable, limit: number): Promise<Row[]> {
-  if (snapshot.files.size === 0) return []
+  if ((await snapshot.files()).size === 0) return []
   const columns = snapshot.columns.filter(({ name }) => shownColumns.includes(name))
   const from = await selectTable({ snapshot: { ...snapshot, columns }, store: place.lake, tablePath: table.path })
   const shown = shownColumns.map((name) => {

@@ -24,7 +24,7 @@ export interface ShowOptions {
  * hold enough rows, and the order is that within them.
  */
 export async function firstRows(place: Place, { table, snapshot }: FoundTable, options: ShowOptions): Promise<Row[]> {
-  const chosen = filesToRead([...snapshot.files.values()], options.limit)
+  const chosen = filesToRead([...(await snapshot.files()).values()], options.limit)
   const files = await Promise.all(chosen.map((file) => localDataFile(place.lake, table.path, file)))
   const from = selectFiles({
     columns: options.columns,

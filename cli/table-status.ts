@@ -21,7 +21,7 @@ export interface TableStatus {
 
 /** From the log alone, unless a file has no statistics: then from the footers of such files. */
 export async function tableStatus(place: Place, { table, snapshot }: FoundTable): Promise<TableStatus> {
-  const files = [...snapshot.files.values()]
+  const files = [...(await snapshot.files()).values()]
   let newest: Pick<TableStatus, 'lastCommitMs' | 'operation'> = { lastCommitMs: null, operation: null }
   for await (const { timestampMs, operation } of tableHistory(table, 1))
     newest = { lastCommitMs: timestampMs, operation }
@@ -36,7 +36,7 @@ export async function tableStatus(place: Place, { table, snapshot }: FoundTable)
 }
 
 async function countRows(place: Place, path: string, snapshot: Snapshot): Promise<bigint> {
-  const files = [...snapshot.files.values()]
+  const files = [...(await snapshot.files()).values()]
   const known = files.reduce((sum, file) => sum + (rowsOf(file) ?? 0n), 0n)
   const untold = files.filter((file) => rowsOf(file) === null)
   if (untold.length === 0) return known
@@ -60,7 +60,7 @@ export async function deadLetterCounts(
   { table, snapshot }: FoundTable,
 ): Promise<{ readonly code: string | null; readonly records: bigint }[]> {
   const columns = snapshot.columns.filter(({ name }) => name === 'code')
-  if (snapshot.files.size === 0 || columns.length === 0) return []
+  if ((await snapshot.files()).size === 0 || columns.length === 0) return []
   const from = await selectTable({ snapshot: { ...snapshot, columns }, store: place.lake, tablePath: table.path })
   const duckdb = await place.duckdb()
   const rows = await duckdb.withConnection((connection) =>

@@ -62,7 +62,7 @@ function deltaSubject(write: TableSinkOptions['write']): SinkSubject {
       deltaSink({ table: table(), store, write, columns, changeFeed: false, duckdb, clock, ids, stagingDir }),
     outputs: (batch) => rows(`SELECT ${batch}::BIGINT AS id`),
     async countRows() {
-      const files = (await table().snapshot())?.files.values() ?? []
+      const files = (await (await table().snapshot())?.files())?.values() ?? []
       return [...files].reduce((sum, file) => sum + Number(rowsOf(file) ?? 0), 0)
     },
   }

@@ -43,7 +43,7 @@ export async function commitTransaction(
   let base = snapshot
   let lostAnswers = 0
   for (let tries = 1; tries <= maxTries; tries++) {
-    if (base !== null && !transaction.admits(base)) return { kind: 'refused', snapshot: base }
+    if (base !== null && !transaction.admits(base)) return { kind: 'refused', head: base }
     assertAllowed(committer.table, base, transaction.actions)
     const entry = nextEntry(committer, transaction, base)
     const state = replay(committer.table, base, [entry]) // before the put: nothing of ours may fail after it
@@ -94,7 +94,7 @@ async function catchUp(committer: Committer, transaction: Transaction, base: Tab
   committer.seen(state)
   if (base === null) return settled({ kind: 'conflict', reason: 'another writer created the table' })
   // asked before the conflict rules: being fenced is final, a conflict is worth another run
-  if (!transaction.admits(state)) return settled({ kind: 'refused', snapshot: state })
+  if (!transaction.admits(state)) return settled({ kind: 'refused', head: state })
   const reason = findConflict(transaction, winners)
   return reason === null ? { kind: 'open', base: state } : settled({ kind: 'conflict', reason })
 }

@@ -2,7 +2,7 @@
 import { MillraceError } from '../../engine/errors.ts'
 import type { CommitInfo } from './actions.ts'
 import { commitInfoOf } from './log-entry.ts'
-import type { DeltaTable, LogEntry } from './table.ts'
+import type { DeltaTable, LogEntry, TableHead } from './table.ts'
 
 /** One version of a table, as its commit describes it. */
 export interface HistoryEntry {
@@ -38,11 +38,12 @@ export async function* tableHistory(table: DeltaTable, limit = Number.POSITIVE_I
 
 /**
  * Fingerprint of the definition that made `pipeline`'s last commit to the table; null if the log no longer says. A
- * `txn` holds no text, so it is looked for in the `commitInfo`s, from the newest back: one window of entries where the
- * pipeline is the table's usual writer.
+ * `txn` holds no text, so it is looked for in the `commitInfo`s, from the newest back: where the pipeline is the table's
+ * only writer, nothing has to be read for it.
  */
-export async function lastFingerprint(table: DeltaTable, newest: bigint, pipeline: string): Promise<string | null> {
-  for await (const entry of newestFirst(table, newest)) {
+export async function lastFingerprint(table: DeltaTable, newest: TableHead, pipeline: string): Promise<string | null> {
+  if (newest.commitInfo?.millrace?.pipeline === pipeline) return newest.commitInfo.millrace.fingerprint
+  for await (const entry of newestFirst(table, newest.version)) {
     const batch = commitInfoOf(entry)?.millrace
     if (batch?.pipeline === pipeline) return batch.fingerprint
   }

@@ -7,6 +7,7 @@ const smallSize = 256
 
 /** A map in the making. */
 export interface MapDraft<K, V> {
+  get(key: K): V | undefined
   set(key: K, value: V): void
   delete(key: K): void
   /** The map as it is now; the draft may not be used afterwards. */
@@ -21,11 +22,17 @@ export function draftOf<K, V>(source: ReadonlyMap<K, V> | undefined): MapDraft<K
   if (source instanceof LayeredMap) return layer(source.base, new Map<K, V | typeof gone>(source.changes))
   if (source !== undefined && source.size >= smallSize) return layer(source, new Map())
   const copy = new Map(source)
-  return { set: (key, value) => void copy.set(key, value), delete: (key) => void copy.delete(key), finish: () => copy }
+  return {
+    get: (key) => copy.get(key),
+    set: (key, value) => void copy.set(key, value),
+    delete: (key) => void copy.delete(key),
+    finish: () => copy,
+  }
 }
 
 function layer<K, V>(base: ReadonlyMap<K, V>, changes: Map<K, V | typeof gone>): MapDraft<K, V> {
   return {
+    get: (key) => lookUp(base, changes, key),
     set: (key, value) => void changes.set(key, value),
     delete: (key) => void (base.has(key) ? changes.set(key, gone) : changes.delete(key)),
     finish() {
@@ -33,6 +40,12 @@ function layer<K, V>(base: ReadonlyMap<K, V>, changes: Map<K, V | typeof gone>):
       return changes.size > smallSize + 2 * Math.sqrt(base.size) ? new Map(layered) : layered
     },
   }
+}
+
+function lookUp<K, V>(base: ReadonlyMap<K, V>, changes: ReadonlyMap<K, V | typeof gone>, key: K): V | undefined {
+  const change = changes.get(key)
+  if (change === undefined) return base.get(key)
+  return change === gone ? undefined : change
 }
 
 class LayeredMap<K, V> implements ReadonlyMap<K, V> {
@@ -52,9 +65,7 @@ class LayeredMap<K, V> implements ReadonlyMap<K, V> {
     return change === undefined ? this.base.has(key) : change !== gone
   }
   get(key: K): V | undefined {
-    const change = this.changes.get(key)
-    if (change === undefined) return this.base.get(key)
-    return change === gone ? undefined : change
+    return lookUp(this.base, this.changes, key)
   }
   *entries(): Generator<[K, V], undefined, unknown> {
     for (const entry of this.base) if (!this.changes.has(entry[0])) yield entry

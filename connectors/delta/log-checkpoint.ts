@@ -7,7 +7,7 @@ import type { Action } from './actions.ts'
 import { printJson } from './int64-json.ts'
 import { writeLines } from './json-lines.ts'
 import { checkpointKey } from './log-listing.ts'
-import type { TableState } from './replay.ts'
+import type { TableContents, TableState } from './replay.ts'
 import { retentionMs } from './retention.ts'
 
 const map = 'MAP(VARCHAR, VARCHAR)'
@@ -40,10 +40,18 @@ export interface CheckpointWriter {
   readonly nowMs: number
 }
 
-/** A checkpoint that the next one may be made from, and the logical files that were added or removed since. */
+/** A checkpoint that the next one may be made from. */
 export interface EarlierCheckpoint {
   readonly version: bigint
-  readonly touched: ReadonlySet<string>
+  /** Files that were added or removed since, as they are now. */
+  readonly since: TableContents
+}
+
+/** Where the next checkpoint's files come from. */
+export interface CheckpointContents {
+  readonly earlier: EarlierCheckpoint | null
+  /** Asked for where the earlier one is of no use. */
+  readonly all: () => Promise<TableContents>
 }
 
 /** More than this is not looked up file by file. */
@@ -58,7 +66,7 @@ const mostTouched = 50_000
 export async function writeCheckpoint(
   writer: CheckpointWriter,
   state: TableState,
-  earlier: EarlierCheckpoint | null,
+  { earlier, all }: CheckpointContents,
 ): Promise<Uint8Array | null> {
   const { store, table, stagingDir, name, duckdb } = writer
   const lines = join(stagingDir, `${name}.checkpoint.json`)
@@ -66,42 +74,28 @@ export async function writeCheckpoint(
   try {
     const oldest = BigInt(Math.floor(writer.nowMs)) - retentionMs(state.metaData)
     const base = await duckdb.withConnection((connection) => takenOver(connection, writer, { earlier, oldest }))
-    const actions = base === null ? allActions(state) : newActions(state, earlier!.touched)
+    const actions = actionsOf(state, base === null ? await all() : earlier!.since)
     const written = await writeLines(lines, unexpired(actions, oldest))
     const source = jsonSource(lines, Math.max(written.longestBytes, leastBufferBytes))
     const query = `SELECT * FROM ${source}${base === null ? '' : ` UNION ALL (${base})`}`
     const size = await duckdb.withConnection((connection) => copy(connection, query, parquet))
     const body = await readFile(parquet)
     if (!(await store.putIfAbsent(checkpointKey(table, state.version), body))) return null
-    const hint = { version: state.version, size, sizeInBytes: body.length, numOfAddFiles: state.files.size }
-    return Buffer.from(printJson(hint))
+    const count = state.totals === null ? {} : { numOfAddFiles: state.totals.files }
+    return Buffer.from(printJson({ version: state.version, size, sizeInBytes: body.length, ...count }))
   } finally {
     await rm(lines, { force: true })
     await rm(parquet, { force: true })
   }
 }
 
-/** Everything that a reader needs of the versions so far. */
-function* allActions(state: TableState): Generator<Action> {
-  yield* headActions(state)
-  for (const remove of state.tombstones.values()) yield { remove: { ...remove, dataChange: false } }
-  for (const add of state.files.values()) yield { add: { ...add, dataChange: false } }
-}
-
-/** The same without the files that nobody touched. */
-function* newActions(state: TableState, touched: ReadonlySet<string>): Generator<Action> {
-  yield* headActions(state)
-  for (const key of touched) {
-    const [add, remove] = [state.files.get(key), state.tombstones.get(key)]
-    if (add !== undefined) yield { add: { ...add, dataChange: false } }
-    if (remove !== undefined) yield { remove: { ...remove, dataChange: false } }
-  }
-}
-
-function* headActions(state: TableState): Generator<Action> {
-  yield { protocol: state.protocol }
-  yield { metaData: state.metaData }
-  for (const txn of state.txns.values()) yield { txn }
+/** What a checkpoint tells of a table and of some or all of its files. */
+function* actionsOf({ protocol, metaData, txns }: TableState, { files, tombstones }: TableContents): Generator<Action> {
+  yield { protocol }
+  yield { metaData }
+  for (const txn of txns.values()) yield { txn }
+  for (const remove of tombstones.values()) yield { remove: { ...remove, dataChange: false } }
+  for (const add of files.values()) yield { add: { ...add, dataChange: false } }
 }
 
 /** Tombstones whose retention is over are left out. */
@@ -119,7 +113,9 @@ async function takenOver(
   { store, table }: CheckpointWriter,
   { earlier, oldest }: { readonly earlier: EarlierCheckpoint | null; readonly oldest: bigint },
 ): Promise<string | null> {
-  if (earlier === null || earlier.touched.size > mostTouched) return null
+  if (earlier === null) return null
+  const touched = [...earlier.since.files.keys(), ...earlier.since.tombstones.keys()]
+  if (touched.length > mostTouched) return null
   const path = await store.localFile(checkpointKey(table, earlier.version)).catch(() => null)
   if (path === null) return null
   const rows = `SELECT ${Object.keys(columns).map(identifier).join(', ')} FROM read_parquet(${literal(path)})`
@@ -129,8 +125,8 @@ async function takenOver(
     connection.describe(`SELECT ${empty.join(', ')}`),
   ])
   if (JSON.stringify(theirs?.types) !== JSON.stringify(ours.types)) return null
-  const touched = `${literals([...earlier.touched])}::VARCHAR[]`
-  return `${rows} WHERE ("add" IS NOT NULL OR "remove".deletionTimestamp > ${oldest}) AND ${keyOfRow} NOT IN (SELECT unnest(${touched}))`
+  const kept = `"add" IS NOT NULL OR "remove".deletionTimestamp > ${oldest}`
+  return `${rows} WHERE (${kept}) AND ${keyOfRow} NOT IN (SELECT unnest(${literals(touched)}::VARCHAR[]))`
 }
 
 function jsonSource(lines: string, maxLineBytes: number): string {

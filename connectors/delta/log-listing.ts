@@ -9,6 +9,8 @@ export interface LogListing {
   readonly entries: readonly bigint[]
   /** Ascending by version, of one version the easiest to read last. */
   readonly checkpoints: readonly ListedCheckpoint[]
+  /** Versions with a checksum, ascending. */
+  readonly checksums: readonly bigint[]
 }
 
 /** A whole checkpoint of whichever kind: classic, in several parts, or V2 (PROTOCOL.md, "Checkpoints"). */
@@ -38,7 +40,7 @@ export interface ListOptions {
 /** Entries and checkpoints from a version on, as the store lists them now. */
 export async function listLog({ store, table, from }: ListOptions): Promise<LogListing> {
   const prefix = `${table}/_delta_log/`
-  const entries: bigint[] = []
+  const [entries, checksums]: [bigint[], bigint[]] = [[], []]
   const found: FoundFile[] = []
   // '-' is the greatest character before the '.' that follows the digits
   for await (const { key } of store.list(prefix, `${prefix}${versionName(from)}-`)) {
@@ -46,9 +48,10 @@ export async function listLog({ store, table, from }: ListOptions): Promise<LogL
     if (match === null) continue
     const [version, rest] = [BigInt(match[1]!), match[2]!]
     if (rest === 'json') entries.push(version)
+    else if (rest === 'crc') checksums.push(version)
     else found.push({ key, version, rest })
   }
-  return { entries, checkpoints: wholeCheckpoints(found) }
+  return { entries, checkpoints: wholeCheckpoints(found), checksums }
 }
 
 interface FoundFile {

@@ -235,7 +235,8 @@ function keyRange(shape: MergeShape, facts: Row, name: string, i: number): Colum
 async function findCandidates(merge: Merge, snapshot: Snapshot | null, source: Source): Promise<Candidate[]> {
   const { store, table } = merge.target
   const candidates: Candidate[] = []
-  for (const add of snapshot?.files.values() ?? [])
+  const files = (await snapshot?.files()) ?? new Map<string, AddFile>()
+  for (const add of files.values())
     if (mayMatchRanges(add, source.ranges)) candidates.push({ add, file: await localDataFile(store, table.path, add) })
   return candidates
 }

@@ -4,6 +4,7 @@ import { localStore } from '../storage/local.ts'
 import { batch, openTestLake, type TestLake } from './lake.testing.ts'
 import { type OptimizeOptions, optimizeTable } from './optimize.ts'
 import type { MergeMode } from './sink.ts'
+import { liveFiles } from './tables.testing.ts'
 
 let lake: TestLake
 beforeAll(async () => {
@@ -40,7 +41,7 @@ test('small files become one; rows, positions and readers see no difference', as
   expect(await optimize('small')).toMatchObject({ filesBefore: 8, filesAfter: 1, conflicts: 0 })
   expect(await lake.rows('small', all)).toEqual(before)
   const snapshot = (await lake.table('small').snapshot())!
-  expect(snapshot.files.size).toBe(1)
+  expect((await snapshot.files()).size).toBe(1)
   expect(snapshot.txns.get('p/s/0')?.version).toBe(8n)
   const [[sourcePartition, end]] = [...(await source.latest())] as [[string, bigint]]
   const { files } = await source.files({ sourcePartition, start: 8n, end }, lake.dir)
@@ -52,7 +53,7 @@ test('small files become one; rows, positions and readers see no difference', as
 
 test('files grow to the size that is asked for, and those of that size are left alone', async () => {
   await append('sized', 9)
-  const sizeBytes = [...(await lake.table('sized').snapshot())!.files.values()][0]!.size
+  const sizeBytes = [...(await liveFiles(lake.table('sized'))).values()][0]!.size
   expect(await optimize('sized', { targetBytes: sizeBytes * 3n })).toMatchObject({ filesBefore: 9, filesAfter: 3 })
   expect(await optimize('sized', { targetBytes: sizeBytes })).toMatchObject({ filesAfter: 3, bytesRead: 0n })
   expect(await lake.rows('sized', 'count(DISTINCT id) AS n')).toEqual([{ n: 90n }])
@@ -64,7 +65,7 @@ test('rows that were deleted in place are gone from the file, and the deletion v
   await sink.commit(batch(0n, 1n, await lake.stage('SELECT range AS id, 0 AS v, false AS gone FROM range(100)')))
   await sink.commit(batch(1n, 2n, await lake.stage('SELECT range AS id, 1 AS v, true AS gone FROM range(30)')))
   expect(await optimize('holes')).toMatchObject({ filesBefore: 1, filesAfter: 1, conflicts: 0 })
-  const [file] = (await lake.table('holes').snapshot())!.files.values()
+  const [file] = (await liveFiles(lake.table('holes'))).values()
   expect(file!.deletionVector).toBeUndefined()
   expect(file!.stats).toContain('"numRecords":70')
   expect(await lake.rows('holes', all)).toEqual([{ n: 70n, ids: 70n, sum: BigInt((30 + 99) * 35) }])
@@ -78,7 +79,7 @@ test('sorted by a column, files hold ranges of it that do not overlap within a g
       batch(BigInt(i), BigInt(i + 1), await lake.stage(`SELECT (range * 7919 + ${i}) % 1000 AS id FROM range(100)`)),
     )
   await optimize('sorted', { sortBy: ['id'] })
-  const [file] = (await lake.table('sorted').snapshot())!.files.values()
+  const [file] = (await liveFiles(lake.table('sorted'))).values()
   const path = await lake.store.localFile(`sorted/${file!.path}`)
   const rows = await lake.query(
     `SELECT id FROM read_parquet('${path}', file_row_number = true) ORDER BY file_row_number`,

@@ -59,8 +59,9 @@ export async function optimizeTable(options: OptimizeOptions): Promise<Optimized
   const snapshot = await table.snapshot()
   if (snapshot === null) throw new MillraceError('TABLE_NOT_FOUND', `table ${table.path} does not exist`)
   refuseUnfit(table.path, snapshot, options.sortBy)
-  const groups = groupsOf([...snapshot.files.values()], options)
-  const result = { filesBefore: snapshot.files.size, filesAfter: snapshot.files.size, conflicts: 0 }
+  const files = [...(await snapshot.files()).values()]
+  const groups = groupsOf(files, options)
+  const result = { filesBefore: files.length, filesAfter: files.length, conflicts: 0 }
   let [bytesRead, bytesWritten] = [0n, 0n]
   for (const group of groups) {
     if (options.signal.aborted) break

@@ -72,7 +72,7 @@ export interface SelectTableOptions {
 /** SQL text of a query for all rows of a table: its columns in order, in no order of rows. */
 export async function selectTable({ snapshot, store, tablePath, ...more }: SelectTableOptions): Promise<string> {
   const files: LocalFile[] = []
-  for (const add of snapshot.files.values()) files.push(await localDataFile(store, tablePath, add))
+  for (const add of (await snapshot.files()).values()) files.push(await localDataFile(store, tablePath, add))
   const { columns, metaData } = snapshot
   return selectFiles({ columns, physical: physicalColumns(metaData, columns), files, ...more })
 }

@@ -9,7 +9,7 @@ import type { Column } from '../../engine/schema.ts'
 import { prepareAppend } from './append.ts'
 import { lastFingerprint } from './history.ts'
 import { type Marking, prepareMerge } from './merge.ts'
-import type { DeltaTable, Snapshot, Transaction, TransactionResult } from './table.ts'
+import type { DeltaTable, Snapshot, TableHead, Transaction, TransactionResult } from './table.ts'
 import { checkAbandoned, dropPublished, publishing, type TableWrite, type WriteTarget } from './table-write.ts'
 
 export interface TableSinkOptions {
@@ -75,7 +75,7 @@ async function readPosition(table: DeltaTable, pipeline: string): Promise<SinkPo
   const snapshot = await table.snapshot()
   const position = positionOf(snapshot?.txns ?? new Map(), pipeline)
   if (snapshot === null || position.size === 0) return { position, fingerprint: null }
-  return { position, fingerprint: await lastFingerprint(table, snapshot.version, pipeline) }
+  return { position, fingerprint: await lastFingerprint(table, snapshot, pipeline) }
 }
 
 async function commitBatch(options: TableSinkOptions, commit: SinkCommit): Promise<CommitOutcome> {
@@ -138,17 +138,13 @@ async function tryCommit(
 }
 
 /** The commit rule on a table; one that does not exist holds no position. */
-function isAdmitted(snapshot: Snapshot | null, { pipeline, ranges, initial }: SinkCommit): boolean {
-  return admits(positionOf(snapshot?.txns ?? new Map(), pipeline), ranges, initial)
+function isAdmitted(head: TableHead | null, { pipeline, ranges, initial }: SinkCommit): boolean {
+  return admits(positionOf(head?.txns ?? new Map(), pipeline), ranges, initial)
 }
 
-async function fenced(
-  target: WriteTarget,
-  snapshot: Snapshot | null,
-  { pipeline }: SinkCommit,
-): Promise<CommitOutcome> {
+async function fenced(target: WriteTarget, head: TableHead | null, { pipeline }: SinkCommit): Promise<CommitOutcome> {
   await dropPublished(target)
-  return { kind: 'fenced', position: positionOf(snapshot?.txns ?? new Map(), pipeline) }
+  return { kind: 'fenced', position: positionOf(head?.txns ?? new Map(), pipeline) }
 }
 
 async function outcomeOf(
@@ -162,7 +158,7 @@ async function outcomeOf(
     case 'already-committed':
       return { kind: result.kind, version: result.version, written }
     case 'refused':
-      return fenced(target, result.snapshot, commit)
+      return fenced(target, result.head, commit)
     case 'conflict':
       return { kind: 'conflict', message: result.reason }
   }

@@ -1,11 +1,13 @@
-/** The state of a table out of its log: newest readable checkpoint, then the entries after it. */
+/** The state of a table out of its log: newest readable checkpoint or checksum, then the entries after it. */
 import type { ObjectStore } from '../../engine/contracts.ts'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 import type { Action } from './actions.ts'
 import { entryKey, parseLogEntry } from './log-entry.ts'
 import { type ListedCheckpoint, type LogListing, listLog, readHint } from './log-listing.ts'
+import { assertReadable } from './protocol.ts'
 import { openFold, replay, type TableState } from './replay.ts'
 import type { LogEntry } from './table.ts'
+import { checksumKey, parseChecksum } from './version-checksum.ts'
 
 /** What a log is read with. */
 export interface LogReader {
@@ -25,24 +27,33 @@ export interface LoadedState {
 /** How many entries are fetched at once. */
 const parallelReads = 16
 
+/** What is wanted of a table. */
+export interface Wanted {
+  /** Null: the newest. */
+  readonly version: bigint | null
+  /** Whether with its contents: without, a version checksum is as good as a checkpoint, and much faster read. */
+  readonly contents: boolean
+}
+
 /**
- * The state at `version`, or the newest; null if there is no table. The listing is the authority: a stale, corrupt or
+ * The state at a version; null if there is no table. The listing is the authority: a stale, corrupt or
  * lying hint costs time only, and an unreadable checkpoint is passed over while the entries reach back far enough.
  * `TABLE_CORRUPT` naming a missing version, `TABLE_NOT_FOUND` for a version that does not exist or is gone.
  */
-export async function loadState(reader: LogReader, version: bigint | null): Promise<LoadedState | null> {
+export async function loadState(reader: LogReader, wanted: Wanted): Promise<LoadedState | null> {
   const { store, table } = reader
+  const { version } = wanted
   const hint = await readHint(store, table)
   if (hint !== null && (version === null || hint <= version)) {
     const recent = await listLog({ store, table, from: hint })
     if (recent.checkpoints.some((checkpoint) => checkpoint.version === hint)) {
-      const loaded = await loadFrom(reader, { listing: recent, version, partial: true })
+      const loaded = await loadFrom(reader, { ...wanted, listing: recent, partial: true })
       if (loaded !== null) return loaded
     }
   }
   const listing = await listLog({ store, table, from: 0n })
   if (listing.entries.length + listing.checkpoints.length === 0) return null
-  return loadFrom(reader, { listing, version, partial: false })
+  return loadFrom(reader, { ...wanted, listing, partial: false })
 }
 
 /** The state after the entries that follow it without a gap: the same object if there are none. */
@@ -71,9 +82,8 @@ export async function readEntry(
   return body === null ? null : parseLogEntry(key, version, body)
 }
 
-interface LoadOptions {
+interface LoadOptions extends Wanted {
   readonly listing: LogListing
-  readonly version: bigint | null
   /** Whether the listing begins at a hint: then null is returned if its checkpoints cannot be read. */
   readonly partial: boolean
 }
@@ -86,6 +96,10 @@ async function loadFrom(reader: LogReader, options: LoadOptions): Promise<Loaded
   const target = version ?? head
   const unreadable: unknown[] = []
   const candidates = listing.checkpoints.filter((candidate) => candidate.version <= target)
+  if (!options.contents) {
+    const state = await loadFromChecksum(reader, listing, target)
+    if (state !== null) return { state, checkpoint: candidates.at(-1)?.version ?? -1n }
+  }
   for (const checkpoint of candidates.toReversed()) {
     const actions = await reader.readCheckpoint(checkpoint).catch((cause: unknown) => {
       if (cause instanceof MillraceError && cause.code === 'STORAGE_FAILED') throw cause // says nothing of the file
@@ -102,6 +116,26 @@ async function loadFrom(reader: LogReader, options: LoadOptions): Promise<Loaded
   assertReachesBack(reader.table, listing, { target, head, unreadable })
   assertContiguous(reader.table, listing, { from: 0n, target })
   return { state: await readTail(reader, null, target), checkpoint: -1n }
+}
+
+/** More entries than this behind a checksum are not read for it. */
+const longestTail = 16n
+
+async function loadFromChecksum(reader: LogReader, listing: LogListing, target: bigint): Promise<TableState | null> {
+  const version = listing.checksums.findLast((candidate) => candidate <= target)
+  if (version === undefined || target - version > longestTail) return null
+  const [body, entry] = await Promise.all([
+    reader.store.get(checksumKey(reader.table, version)),
+    readEntry(reader, version),
+  ])
+  const base = body === null || entry === null ? null : parseChecksum(entry, body)
+  if (base === null) return null
+  assertReadable(reader.table, base.protocol)
+  // an entry that is missing further back is damage, too: it would be found out when the files are asked for
+  const checkpoint = listing.checkpoints.findLast((candidate) => candidate.version <= target)?.version ?? -1n
+  if (checkpoint < 0n && listing.entries[0] !== 0n) return null
+  assertContiguous(reader.table, listing, { from: checkpoint + 1n, target })
+  return readTail(reader, base, target)
 }
 
 function newest({ entries, checkpoints }: LogListing): bigint {

@@ -1,18 +1,27 @@
 /** What the rest of the connector works with: a table's snapshots, its log entries and its commit. */
 import type { Column } from '../../engine/schema.ts'
-import type { Action, AddFile, MetaData, Protocol, Txn } from './actions.ts'
+import type { Action, AddFile, CommitInfo, MetaData, Protocol, Txn } from './actions.ts'
 
-/** The table at one version: schema and live files. */
-export interface Snapshot {
+/** The table at one version, but for its files. */
+export interface TableHead {
   readonly version: bigint
   readonly protocol: Protocol
   readonly metaData: MetaData
   /** `metaData.schemaString`, parsed. */
   readonly columns: readonly Column[]
-  /** Live files: by path, and by deletion vector if they have one. */
-  readonly files: ReadonlyMap<string, AddFile>
   /** Latest `txn` per appId. */
   readonly txns: ReadonlyMap<string, Txn>
+  /** What the version's writer said of it; null if nothing, or if its entry is gone. */
+  readonly commitInfo: CommitInfo | null
+}
+
+/** Live files: by path, and by deletion vector if they have one. */
+export type LiveFiles = ReadonlyMap<string, AddFile>
+
+/** The table at one version. */
+export interface Snapshot extends TableHead {
+  /** Read from the log when they are first asked for: who only adds rows never needs them. */
+  files(): Promise<LiveFiles>
 }
 
 /** One entry of the log. */
@@ -47,17 +56,17 @@ export interface Transaction {
   readonly txnId: string
   readonly millrace?: NonNullable<Extract<Action, { commitInfo: unknown }>['commitInfo']['millrace']>
   /**
-   * Asked on every try, of the snapshot that the commit would stand on: false refuses it for good. The commit rule
+   * Asked on every try, of the version that the commit would stand on: false refuses it for good. The commit rule
    * lives here.
    */
-  readonly admits: (snapshot: Snapshot) => boolean
+  readonly admits: (head: TableHead) => boolean
 }
 
-/** `refused`: `admits` said no of `snapshot`. `conflict`: see conflict.ts; the work must be redone on a new snapshot. */
+/** `refused`: `admits` said no of `head`. `conflict`: see conflict.ts; the work must be redone on a new snapshot. */
 export type TransactionResult =
   | { readonly kind: 'committed'; readonly version: bigint }
   | { readonly kind: 'already-committed'; readonly version: bigint }
-  | { readonly kind: 'refused'; readonly snapshot: Snapshot }
+  | { readonly kind: 'refused'; readonly head: TableHead }
   | { readonly kind: 'conflict'; readonly reason: string }
 
 /** One table: its snapshots, and commits to it. Opened without looking whether it exists. */

@@ -4,7 +4,7 @@ import type { Duckdb } from '../../engine/duckdb.ts'
 import type { Action, AddFile } from './actions.ts'
 import { createActions } from './create.ts'
 import type { DeltaTableOptions } from './delta-table.ts'
-import type { Snapshot, Transaction } from './table.ts'
+import type { DeltaTable, LiveFiles, Snapshot, Transaction } from './table.ts'
 
 /** An `add` of a file that need not exist. */
 export function addAction(path: string, more: Partial<AddFile> = {}): Action {
@@ -23,6 +23,11 @@ export function txnAction(appId: string, version: bigint): Action {
 /** The first actions of a table with one column. */
 export function creation(id = 'test'): Action[] {
   return createActions({ columns: [{ name: 'id', type: 'long' }], changeFeed: false, id, nowMs: 0 })
+}
+
+/** The live files of a table that exists, now or at a version. */
+export async function liveFiles(table: DeltaTable, version?: bigint): Promise<LiveFiles> {
+  return (await table.snapshot(version))!.files()
 }
 
 let transactions = 0

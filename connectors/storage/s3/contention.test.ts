@@ -36,7 +36,7 @@ describe.skipIf(service.endpoint === '')('a table in a bucket (needs AWS_ENDPOIN
     expect(ends).toEqual([0, 0, 0, 0])
     const snapshot = (await table.snapshot())!
     expect(snapshot.version).toBe(160n)
-    expect([...snapshot.files.keys()].sort()).toEqual(
+    expect([...(await snapshot.files()).keys()].sort()).toEqual(
       names.flatMap((name) => Array.from({ length: 40 }, (_, i) => `${name}-${i}`)).sort(),
     )
   })

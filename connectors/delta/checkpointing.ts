@@ -1,0 +1,142 @@
+/** When log checkpoints and version checksums are written, and what from. */
+import type { Clock, Ids, ObjectStore } from '../../engine/contracts.ts'
+import type { Duckdb } from '../../engine/duckdb.ts'
+import { MillraceError } from '../../engine/errors.ts'
+import { faultPoint } from '../../engine/fault-points.ts'
+import { type EarlierCheckpoint, writeCheckpoint } from './log-checkpoint.ts'
+import { hintKey } from './log-listing.ts'
+import { noContents, replayContents, type TableContents, type TableState } from './replay.ts'
+import { type LoadedState, type LogReader, readEntries } from './snapshot.ts'
+import type { LogEntry } from './table.ts'
+import { checksumKey, printChecksum } from './version-checksum.ts'
+
+/** What a table's log is kept short with, beside its commits. */
+export interface Checkpointing {
+  /** Told what was found when the log was read from the beginning. */
+  found(loaded: LoadedState): void
+  /**
+   * Writes the checksum of a version that was just committed, which is not waited for, and a log checkpoint if one is
+   * due. That of a large table is not waited for either: commits go on beside it.
+   */
+  committed(state: TableState): Promise<void>
+  /** Resolves when nothing is being written any more. */
+  settled(): Promise<void>
+}
+
+/** What a table was opened with, and how its log is read. */
+export interface CheckpointingOptions {
+  readonly store: ObjectStore
+  readonly path: string
+  readonly duckdb: () => Promise<Duckdb>
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly checkpointInterval?: number
+  readonly stagingDir: string
+  readonly onCheckpointFailed?: (error: unknown) => void
+  readonly reader: LogReader
+  readonly contentsOf: (state: TableState) => Promise<TableContents>
+}
+
+/** Up to so many files a checkpoint takes no longer than a commit may. */
+const smallFiles = 5000
+/** Above, a checkpoint is due after as many commits as there are times this many files. */
+const filesPerCommit = 10_000
+
+/** Whoever commits a multiple of the interval writes its checkpoint; one that was missed is made up for. */
+export function openCheckpointing(options: CheckpointingOptions): Checkpointing {
+  const { store, path, clock, ids, stagingDir, reader } = options
+  let overdue = false
+  /** The newest that is known of. */
+  let last: bigint | null = null
+  let writing: Promise<void> | null = null
+  let summing: Promise<void> | null = null
+
+  /** Best effort: the table is whole without a checkpoint, and the commit before it must be reported as done. */
+  async function attempt<T>(work: () => Promise<T>): Promise<T | null> {
+    try {
+      return await work()
+    } catch (error) {
+      overdue = true
+      options.onCheckpointFailed?.(error)
+      return null
+    }
+  }
+  async function write(state: TableState): Promise<void> {
+    const hint = await attempt(async () => {
+      const duckdb = await options.duckdb()
+      const earlier = await earlierThan(state)
+      last = null // should this fail, the next one is made from the contents alone
+      const writer = { store, table: path, duckdb, stagingDir, name: ids.uuid(), nowMs: clock.nowMs() }
+      return writeCheckpoint(writer, state, { earlier, all: () => options.contentsOf(state) })
+    })
+    if (hint === null) return
+    last = state.version
+    faultPoint('log-checkpoint-written')
+    await attempt(() => store.put(hintKey(path), hint))
+  }
+  /** Null where entries since then are not there any more, and where the contents are at hand and few. */
+  async function earlierThan(state: TableState): Promise<EarlierCheckpoint | null> {
+    if (last === null || last >= state.version || (state.contents !== null && isSmall(state))) return null
+    const entries: LogEntry[] = []
+    try {
+      for await (const entry of readEntries(reader, { start: last + 1n, end: state.version + 1n })) entries.push(entry)
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === 'SOURCE_RANGE_LOST') return null
+      throw error
+    }
+    return { version: last, since: replayContents(noContents, entries) }
+  }
+  async function checkpointIfDue(state: TableState): Promise<void> {
+    const interval = intervalOf(options, state)
+    if (!(state.version > 0n && state.version % interval === 0n) && !overdue) return
+    if (writing !== null) {
+      overdue = true
+      return
+    }
+    overdue = false
+    if (isSmall(state)) return write(state)
+    if (last !== null && state.version - last < BigInt(Math.floor(filesOf(state) / filesPerCommit))) return
+    writing = write(state).finally(() => {
+      writing = null
+    })
+    writing.catch(() => {}) // told by `settled`
+  }
+  /** One at a time: a version without a checksum costs its readers one more entry. */
+  function sum(state: TableState): void {
+    const body = summing === null ? printChecksum(state) : null
+    if (body === null) return
+    const done = (): void => {
+      summing = null // failed or not: it only saves time, and a fault of the store shows in the next commit
+    }
+    summing = store.putIfAbsent(checksumKey(path, state.version), body).then(done, done)
+  }
+  return {
+    found({ state, checkpoint }) {
+      last = checkpoint < 0n ? null : checkpoint
+      overdue = state.version - checkpoint >= 2n * intervalOf(options, state)
+    },
+    committed(state) {
+      sum(state)
+      return checkpointIfDue(state)
+    },
+    async settled() {
+      await summing
+      await writing
+    },
+  }
+}
+
+function isSmall(state: TableState): boolean {
+  return filesOf(state) <= smallFiles
+}
+
+/** Files that a checkpoint holds, as far as they are known. */
+function filesOf({ contents, totals }: TableState): number {
+  return contents === null ? (totals?.files ?? 0) : contents.files.size + contents.tombstones.size
+}
+
+function intervalOf(options: CheckpointingOptions, state: TableState): bigint {
+  const own = state.metaData.configuration['delta.checkpointInterval'] ?? ''
+  const interval = /^[1-9]\d*$/.test(own) ? BigInt(own) : BigInt(options.checkpointInterval ?? 10)
+  return interval < 1n ? 1n : interval
+}
