@@ -35,6 +35,10 @@ async function main(words: readonly string[]): Promise<number> {
       return (await import('./commands/tables.ts')).show(context)
     case 'tables optimize':
       return (await import('./commands/optimize.ts')).optimize(context)
+    case 'tables vacuum':
+      return (await import('./commands/vacuum.ts')).vacuum(context)
+    case 'tables restore':
+      return (await import('./commands/restore.ts')).restore(context)
     case 'audit':
       return (await import('./commands/audit.ts')).audit(context)
     case 'dead-letters list':

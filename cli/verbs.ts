@@ -125,6 +125,44 @@ export const verbs: readonly VerbSpec[] = [
     },
   },
   {
+    verb: 'tables vacuum',
+    arguments: '<table>',
+    minArguments: 1,
+    maxArguments: 1,
+    help: 'Shows which files no version within the retention of a table needs, nor any pipeline that has still to read them; deletes them if asked to.',
+    options: {
+      delete: { type: 'boolean', help: 'delete them: older versions can no longer be shown or restored' },
+      'retention-hours': {
+        type: 'number',
+        min: 0,
+        placeholder: 'N',
+        help: "what was deleted longer ago goes (default: the table's own retention, a week where it says none)",
+      },
+      force: { type: 'boolean', help: "allow a retention shorter than the table's own: no batch may be under way" },
+      'forget-reader': {
+        type: 'string',
+        multiple: true,
+        placeholder: 'PIPELINE',
+        help: 'keep nothing for a pipeline that will not read on; more may follow',
+      },
+      json,
+    },
+  },
+  {
+    verb: 'tables restore',
+    arguments: '<table> <version>',
+    minArguments: 2,
+    maxArguments: 2,
+    help: 'Gives a table the rows and the schema of an earlier version again, as a new version.',
+    options: {
+      rewind: {
+        type: 'boolean',
+        help: 'also takes the positions of pipelines back: they read again what came after that version',
+      },
+      json,
+    },
+  },
+  {
     verb: 'audit',
     arguments: '<table>',
     minArguments: 1,

@@ -18,8 +18,9 @@ export async function openSource(description: SourceDescription, place: Place, p
     case 'delta': {
       const { deltaSource } = await import('../connectors/delta/source.ts')
       const { table, changeFeed } = description.options as { table: string; changeFeed?: boolean }
-      const { duckdb, ids, lake: store } = place
-      return deltaSource({ table: place.table(table), store, changeFeed: changeFeed ?? false, duckdb, ids })
+      const { duckdb, clock, ids, lake: store } = place
+      const read = { table: place.table(table), store, changeFeed: changeFeed ?? false }
+      return deltaSource({ ...read, duckdb, clock, ids, pipeline })
     }
     default:
       throw unknown('source', description.kind)

@@ -60,6 +60,14 @@ export function extendChain(chain: Chain, { range, version, rows, commitRows }: 
   }
 }
 
+/** The chain after its position was taken back to an earlier one, together with the rows. */
+export function rewindChain(chain: Chain, position: bigint, version: bigint): Chain {
+  const covered = chain.covered.flatMap(({ start, end }) =>
+    start < position ? [{ start, end: end < position ? end : position }] : [],
+  )
+  return { ...chain, to: position, position, covered, version }
+}
+
 /** What is wrong with a range as the next one of the chain: nothing if it begins where the chain has come to. */
 export function rangeFindings(chain: Chain, { start, end }: Range, version: bigint): Finding[] {
   const { pipeline, sourcePartition, from, to, covered } = chain

@@ -5,7 +5,7 @@
 import { appId } from '../../checkpoints/position.ts'
 import type { Range } from '../../engine/contracts.ts'
 import type { CommitInfo, Txn } from './actions.ts'
-import { type Chain, extendChain, newChain, rangeFindings, sumRows } from './audit-chain.ts'
+import { type Chain, extendChain, newChain, rangeFindings, rewindChain, sumRows } from './audit-chain.ts'
 import type { Finding } from './audit-finding.ts'
 import { commitInfoOf } from './log-entry.ts'
 import { type Span, spanBetween } from './spans.ts'
@@ -114,19 +114,28 @@ function isInteger(text: string): boolean {
 
 // ---------------------------------------------------------------------------------------------- positions
 
-function checkTxns(state: State, { version, actions }: LogEntry, ranges: ReadonlyMap<string, Range>): void {
+function checkTxns(state: State, entry: LogEntry, ranges: ReadonlyMap<string, Range>): void {
+  const { version, actions } = entry
+  const isRestore = commitInfoOf(entry)?.operation === 'RESTORE'
   const moved = new Set<string>()
   for (const action of actions) {
     if (!('txn' in action)) continue
     const { txn } = action
     const range = ranges.get(txn.appId)
     moved.add(txn.appId)
-    if (range === undefined) addStray(state, { version, txn })
+    if (isRestore) rewind(state, { version, txn })
+    else if (range === undefined) addStray(state, { version, txn })
     else if (txn.version !== range.end) state.findings.push(otherEnd(version, txn, range.end))
   }
   for (const [id, { start, end }] of ranges)
     if (start !== end && !moved.has(id))
       state.findings.push(txnMismatch(id, { version, span: spanBetween(start, end), message: 'the range has no txn' }))
+}
+
+/** Rows that came after the position went with it. */
+function rewind({ chains }: State, { version, txn }: Stray): void {
+  const chain = chains.get(txn.appId)
+  if (chain !== undefined) chains.set(txn.appId, rewindChain(chain, txn.version, version))
 }
 
 function addStray(state: State, stray: Stray): void {

@@ -47,7 +47,7 @@ export function addedFiles(entry: LogEntry, tablePath: string): VersionFile[] {
       'SOURCE_READ_FAILED',
       `table ${tablePath}: version ${entry.version} changed or removed rows, ${removes.length} files were replaced (read its change feed: changeFeed: true)`,
     )
-  return adds.map((add) => ({ ...named(add), constants: {} }))
+  return adds.map((add) => versionFile(add, {}))
 }
 
 /**
@@ -79,6 +79,11 @@ export function changedFiles(entry: LogEntry): VersionFile[] {
 
 function byFile(removes: readonly RemoveFile[]): Map<string, RemoveFile> {
   return new Map(removes.map((remove) => [fileKey(remove.path), remove]))
+}
+
+/** All rows of a live file. */
+export function versionFile(add: AddFile, constants: VersionFile['constants']): VersionFile {
+  return { ...named(add), constants }
 }
 
 function named({ path, partitionValues = {}, deletionVector }: AddFile | RemoveFile) {
@@ -127,6 +132,11 @@ function recordsOf(add: AddFile, before?: RemoveFile): number {
     const [then, now] = [before, add].map(({ deletionVector }) => Number(deletionVector?.cardinality ?? 0n))
     return Math.abs(now! - then!)
   }
+  return recordsIn(add)
+}
+
+/** Rows of a file that count: exact where its writer left a count, else a guess. */
+export function recordsIn(add: AddFile): number {
   return Number(rowsOf(add) ?? add.size / assumedRowBytes)
 }
 

@@ -4,6 +4,7 @@ import type { Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import { type EarlierCheckpoint, writeCheckpoint } from './log-checkpoint.ts'
+import { cleanLog } from './log-cleanup.ts'
 import { hintKey } from './log-listing.ts'
 import { noContents, replayContents, type TableContents, type TableState } from './replay.ts'
 import { type LoadedState, type LogReader, readEntries } from './snapshot.ts'
@@ -37,6 +38,8 @@ export interface CheckpointingOptions {
   readonly contentsOf: (state: TableState) => Promise<TableContents>
 }
 
+const dayMs = 86_400_000
+
 /** Up to so many files a checkpoint takes no longer than a commit may. */
 const smallFiles = 5000
 /** Above, a checkpoint is due after as many commits as there are times this many files. */
@@ -50,16 +53,27 @@ export function openCheckpointing(options: CheckpointingOptions): Checkpointing 
   let last: bigint | null = null
   let writing: Promise<void> | null = null
   let summing: Promise<void> | null = null
+  let cleaning: Promise<void> | null = null
+  let cleanedOnDay = -1
 
   /** Best effort: the table is whole without a checkpoint, and the commit before it must be reported as done. */
-  async function attempt<T>(work: () => Promise<T>): Promise<T | null> {
+  async function attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
       return await work()
     } catch (error) {
-      overdue = true
       options.onCheckpointFailed?.(error)
-      return null
+      return undefined
     }
+  }
+  /** What is past its time goes after the first checkpoint of a day; what that leaves, after the next ones. */
+  function clean({ metaData }: TableState): void {
+    const day = Math.floor(clock.nowMs() / dayMs)
+    if (cleaning !== null || day === cleanedOnDay) return
+    const work = attempt(() => cleanLog({ store, table: path, metaData, nowMs: clock.nowMs() }))
+    cleaning = work.then((done) => {
+      if (done === true) cleanedOnDay = day
+      cleaning = null
+    })
   }
   async function write(state: TableState): Promise<void> {
     const hint = await attempt(async () => {
@@ -69,10 +83,12 @@ export function openCheckpointing(options: CheckpointingOptions): Checkpointing 
       const writer = { store, table: path, duckdb, stagingDir, name: ids.uuid(), nowMs: clock.nowMs() }
       return writeCheckpoint(writer, state, { earlier, all: () => options.contentsOf(state) })
     })
-    if (hint === null) return
+    overdue ||= hint === undefined
+    if (hint === undefined || hint === null) return // another writer was faster
     last = state.version
     faultPoint('log-checkpoint-written')
     await attempt(() => store.put(hintKey(path), hint))
+    clean(state)
   }
   /** Null where entries since then are not there any more, and where the contents are at hand and few. */
   async function earlierThan(state: TableState): Promise<EarlierCheckpoint | null> {
@@ -122,6 +138,7 @@ export function openCheckpointing(options: CheckpointingOptions): Checkpointing 
     async settled() {
       await summing
       await writing
+      await cleaning
     },
   }
 }

@@ -7,7 +7,7 @@ import { commitTransaction } from './commit.ts'
 import { commitInfoOf } from './log-entry.ts'
 import type { TableContents, TableState } from './replay.ts'
 import { extendState, type LogReader, loadState, readEntries, readEntry } from './snapshot.ts'
-import type { DeltaTable, LiveFiles, Snapshot } from './table.ts'
+import type { DeltaTable, Snapshot } from './table.ts'
 
 export interface DeltaTableOptions {
   readonly store: ObjectStore
@@ -83,24 +83,26 @@ export function openDeltaTable(options: DeltaTableOptions): DeltaTable {
   }
   function snapshotOf(state: TableState | null): Snapshot | null {
     if (state === null) return null
-    let files: Promise<LiveFiles> | null = null
-    const read = async (): Promise<LiveFiles> => {
+    let reading: Promise<TableContents> | null = null
+    const read = async (): Promise<TableContents> => {
       try {
         const contents = await contentsOf(state)
         states.set(snapshot, { ...state, contents })
-        return contents.files
+        return contents
       } catch (error) {
-        files = null // may be there when it is asked for again
+        reading = null // may be there when it is asked for again
         throw error
       }
+    }
+    const contentsOnce = (): Promise<TableContents> => {
+      reading ??= read()
+      return reading
     }
     const { contents, totals, ...head } = state
     const snapshot: Snapshot = {
       ...head,
-      files() {
-        files ??= read()
-        return files
-      },
+      files: async () => (await contentsOnce()).files,
+      tombstones: async () => (await contentsOnce()).tombstones,
     }
     states.set(snapshot, state)
     return snapshot

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { systemIds } from '../../engine/clock.ts'
+import { systemClock, systemIds } from '../../engine/clock.ts'
 import { type Duckdb, identifier, openDuckdb } from '../../engine/duckdb.ts'
 import { localStore } from '../storage/local.ts'
 import { changeTypeColumn } from './change-feed.ts'
@@ -61,7 +61,7 @@ test
   const path = extra ? name.slice('extra-'.length) : 'delta'
   const open = async () => duckdb
   const table = openDeltaTable(tableOptions(store, { path, duckdb: open }))
-  const source = deltaSource({ table, store, changeFeed: true, duckdb: open, ids: systemIds })
+  const source = deltaSource({ table, store, changeFeed: true, duckdb: open, clock: systemClock, ids: systemIds })
   const [[sourcePartition, end]] = [...(await source.latest())] as [[string, bigint]]
   const columns = (await table.snapshot())!.columns
   const all = columns.map((column) => identifier(column.name)).join(', ')

@@ -48,7 +48,7 @@ export async function openTestLake(openStore: (rootDir: string) => ObjectStore):
     table,
     sink: (path, options = {}) =>
       deltaSink({ ...parts, table: table(path), write: { mode: 'append' }, changeFeed: false, ...options }),
-    source: (path, { changeFeed }) => deltaSource({ ...parts, table: table(path), changeFeed }),
+    source: (path, { changeFeed }) => deltaSource({ ...parts, table: table(path), changeFeed, pipeline: 'reader' }),
     async stage(sql) {
       const path = join(stagingDir, `${systemIds.uuid()}.parquet`)
       const file = await duckdb.withConnection((connection) => copyToParquet(connection, sql, path))

@@ -41,28 +41,34 @@ export interface ListOptions {
 export async function listLog({ store, table, from }: ListOptions): Promise<LogListing> {
   const prefix = `${table}/_delta_log/`
   const [entries, checksums]: [bigint[], bigint[]] = [[], []]
-  const found: FoundFile[] = []
+  const found: LogFile[] = []
   // '-' is the greatest character before the '.' that follows the digits
   for await (const { key } of store.list(prefix, `${prefix}${versionName(from)}-`)) {
-    const match = /^(\d{20})\.(.+)$/.exec(key.slice(prefix.length))
-    if (match === null) continue
-    const [version, rest] = [BigInt(match[1]!), match[2]!]
-    if (rest === 'json') entries.push(version)
-    else if (rest === 'crc') checksums.push(version)
-    else found.push({ key, version, rest })
+    const file = logFile(prefix, key)
+    if (file === null) continue
+    if (file.rest === 'json') entries.push(file.version)
+    else if (file.rest === 'crc') checksums.push(file.version)
+    else found.push(file)
   }
   return { entries, checkpoints: wholeCheckpoints(found), checksums }
 }
 
-interface FoundFile {
+/** A file of the log that is named after a version. */
+export interface LogFile {
   readonly key: string
   readonly version: bigint
   /** Behind the version. */
   readonly rest: string
 }
 
+/** A key of the log's folder by its version; null for what has none. */
+export function logFile(prefix: string, key: string): LogFile | null {
+  const match = /^(\d{20})\.(.+)$/.exec(key.slice(prefix.length))
+  return match === null ? null : { key, version: BigInt(match[1]!), rest: match[2]! }
+}
+
 /** Checkpoints whose files are all there: one in parts is written part by part. */
-function wholeCheckpoints(files: readonly FoundFile[]): ListedCheckpoint[] {
+export function wholeCheckpoints(files: readonly LogFile[]): ListedCheckpoint[] {
   const ranked: (ListedCheckpoint & { readonly rank: number })[] = []
   const parts = new Map<string, { version: bigint; total: number; keys: string[] }>()
   for (const { key, version, rest } of files) {

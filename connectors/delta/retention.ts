@@ -1,4 +1,4 @@
-/** How long deleted files are remembered (`delta.deletedFileRetentionDuration`). */
+/** How long a table's past is kept. */
 import type { MetaData } from './actions.ts'
 
 const unitMs: Readonly<Record<string, bigint>> = {
@@ -10,10 +10,24 @@ const unitMs: Readonly<Record<string, bigint>> = {
   week: 604_800_000n,
 }
 
-/** Milliseconds for which tombstones are kept; one week if the table does not say, or says it in words unknown to us. */
+/** Milliseconds for which tombstones and their files are kept (`delta.deletedFileRetentionDuration`); default one week. */
 export function retentionMs(metaData: MetaData): bigint {
-  const text = metaData.configuration['delta.deletedFileRetentionDuration'] ?? ''
-  const match = /^(?:interval\s+)?(\d+)\s+([a-z]+?)s?$/i.exec(text.trim())
+  return durationOf(metaData, 'delta.deletedFileRetentionDuration') ?? unitMs.week!
+}
+
+/** Milliseconds for which log entries are kept (`delta.logRetentionDuration`); default 30 days. */
+export function logRetentionMs(metaData: MetaData): bigint {
+  return durationOf(metaData, 'delta.logRetentionDuration') ?? 30n * unitMs.day!
+}
+
+/** Milliseconds after which transaction identifiers may be dropped by others (`delta.setTransactionRetentionDuration`). */
+export function txnRetentionMs(metaData: MetaData): bigint | null {
+  return durationOf(metaData, 'delta.setTransactionRetentionDuration')
+}
+
+/** Null if the table does not say, or says it in words unknown to us. */
+function durationOf({ configuration }: MetaData, property: string): bigint | null {
+  const match = /^(?:interval\s+)?(\d+)\s+([a-z]+?)s?$/i.exec((configuration[property] ?? '').trim())
   const unit = match === null ? undefined : unitMs[match[2]!.toLowerCase()]
-  return unit === undefined ? unitMs.week! : BigInt(match![1]!) * unit
+  return unit === undefined ? null : BigInt(match![1]!) * unit
 }

@@ -1,6 +1,7 @@
 /** A Delta table as a source: its versions are the offsets, its id the source partition. */
 import { join } from 'node:path'
 import type {
+  Clock,
   Ids,
   Limits,
   ObjectStore,
@@ -13,9 +14,20 @@ import type {
 import type { Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { MetaData } from './actions.ts'
-import { addedFiles, changeColumns, changedFiles, type VersionSize, versionSize } from './change-feed.ts'
+import { isWhole } from './beginning.ts'
+import {
+  addedFiles,
+  changeColumns,
+  changedFiles,
+  recordsIn,
+  type VersionFile,
+  type VersionSize,
+  versionFile,
+  versionSize,
+} from './change-feed.ts'
 import { readEntries } from './history.ts'
 import { localVersionFile, plainFiles } from './plain-files.ts'
+import { registerReader } from './readers.ts'
 import { parseSchema } from './schema.ts'
 import type { DeltaTable, LogEntry, Snapshot } from './table.ts'
 
@@ -26,7 +38,10 @@ export interface TableSourceOptions {
   readonly changeFeed: boolean
   /** Asked for only when files have to be written anew to be read. */
   readonly duckdb: () => Promise<Duckdb>
+  readonly clock: Clock
   readonly ids: Ids
+  /** Who reads: what it has not read yet is kept for it when the table is cleaned up. Nothing is for the nameless. */
+  readonly pipeline?: string
 }
 
 interface State extends TableSourceOptions {
@@ -34,16 +49,19 @@ interface State extends TableSourceOptions {
   id: string | null
   /** What versions hold, as far as it was looked at and is still to be read. */
   readonly sizes: Map<bigint, VersionSize>
+  /** What this reader last said that it has read up to. */
+  registered: bigint | null
   /** Schema just before a version: that of the range that was read last. */
   schemaBefore: { readonly version: bigint; readonly metaData: MetaData } | null
 }
 
 /**
- * Reads a table version by version, from its first. A table that does not exist yet has nothing to read. One that was
+ * Reads a table version by version, from its first; where that is not to be had any more, the rows that the table has now
+ * come first, as inserts, and what happens to them after. A table that does not exist yet has nothing to read. One that was
  * dropped and made anew is refused by name, since its versions are not the ones that positions speak of.
  */
 export function deltaSource(options: TableSourceOptions): TableSource {
-  const state: State = { ...options, id: null, sizes: new Map(), schemaBefore: null }
+  const state: State = { ...options, id: null, sizes: new Map(), registered: null, schemaBefore: null }
   return {
     shape: 'table',
     start: () => position(state, () => 0n),
@@ -51,7 +69,10 @@ export function deltaSource(options: TableSourceOptions): TableSource {
     cut: (range, limits) => cutVersions(state, range, limits),
     count: (range) => countRecords(state, range),
     files: (range, stagingDir) => readRange(state, range, stagingDir),
-    async commitOffsets() {},
+    async commitOffsets(end) {
+      const version = state.id === null ? undefined : end.get(state.id)
+      if (version !== undefined) await register(state, version)
+    },
     async close() {},
   }
 }
@@ -99,7 +120,8 @@ async function cutVersions(
   range: Range,
   limits: Pick<Limits, 'maxRecords' | 'maxBytes'>,
 ): Promise<Range> {
-  await snapshotFor(state, range)
+  const head = await snapshotFor(state, range)
+  if (await startsWithRows(state, range, head)) return range
   for (const version of state.sizes.keys()) if (version < range.start) state.sizes.delete(version)
   let [end, records, sizeBytes] = [range.start, 0, 0]
   for await (const size of versionSizes(state, range)) {
@@ -112,7 +134,8 @@ async function cutVersions(
 }
 
 async function countRecords(state: State, range: Range): Promise<number> {
-  await snapshotFor(state, range)
+  const head = await snapshotFor(state, range)
+  if (await startsWithRows(state, range, head)) return countRows(head)
   let records = 0
   for await (const size of versionSizes(state, range)) records += size.records
   return records
@@ -133,19 +156,62 @@ async function* versionSizes(state: State, range: Range): AsyncGenerator<Version
   }
 }
 
+/** Whether a range begins where nothing has been read yet and cannot be read version by version. */
+async function startsWithRows(state: State, { start, end }: Range, head: Snapshot): Promise<boolean> {
+  return start === 0n && end > 0n && !(await isWhole(state.table, head))
+}
+
+async function countRows(snapshot: Snapshot): Promise<number> {
+  let rows = 0
+  for (const add of (await snapshot.files()).values()) rows += recordsIn(add)
+  return rows
+}
+
+/** Before anything is read, so that it stays there; and when it has been written, to let it go. */
+async function register(state: State, version: bigint): Promise<void> {
+  const { store, table, pipeline, clock } = state
+  if (pipeline === undefined || state.registered === version) return
+  await registerReader(store, table.path, { pipeline, version, seenMs: clock.nowMs() })
+  state.registered = version
+}
+
 async function readRange(state: State, range: Range, stagingDir: string): Promise<TableInput> {
-  const { store, table, changeFeed, duckdb, ids } = state
   const head = await snapshotFor(state, range)
+  if (state.registered === null) await register(state, range.start)
+  if (await startsWithRows(state, range, head)) return readRows(state, range, stagingDir)
+  return readVersions(state, range, head, stagingDir)
+}
+
+/** The table as it is before `range.end`. */
+async function readRows(state: State, range: Range, stagingDir: string): Promise<TableInput> {
+  const { table, changeFeed } = state
+  const version = range.end - 1n
+  const snapshot = (await table.snapshot(version))!
+  const constants: VersionFile['constants'] = changeFeed ? { _change_type: 'insert', _commit_version: version } : {}
+  const files = [...(await snapshot.files()).values()].map((add) => versionFile(add, constants))
+  state.schemaBefore = { version: range.end, metaData: snapshot.metaData }
+  return inputOf(state, snapshot.metaData, files, stagingDir)
+}
+
+async function readVersions(state: State, range: Range, head: Snapshot, stagingDir: string): Promise<TableInput> {
+  const { table, changeFeed } = state
   const entries = await readEntries(table, range.start, range.end)
   const metaData = await metaDataAfter(state, range, entries, head)
   state.schemaBefore = { version: range.end, metaData }
+  const files = entries.flatMap((entry) => (changeFeed ? changedFiles(entry) : addedFiles(entry, table.path)))
+  return inputOf(state, metaData, files, stagingDir)
+}
+
+async function inputOf(
+  { store, table, changeFeed, duckdb, ids }: State,
+  metaData: MetaData,
+  found: readonly VersionFile[],
+  stagingDir: string,
+): Promise<TableInput> {
   const columns = parseSchema(metaData.schemaString)
   const plain = plainFiles({ metaData, columns, duckdb, nextPath: () => join(stagingDir, `${ids.uuid()}.parquet`) })
   const files: TableInputFile[] = []
-  for (const entry of entries) {
-    const found = changeFeed ? changedFiles(entry) : addedFiles(entry, table.path)
-    for (const file of found) files.push(await plain(file, await localVersionFile(store, table.path, file)))
-  }
+  for (const file of found) files.push(await plain(file, await localVersionFile(store, table.path, file)))
   return { columns: changeFeed ? [...columns, ...changeColumns] : columns, files }
 }
 

@@ -1,6 +1,6 @@
 /** What the rest of the connector works with: a table's snapshots, its log entries and its commit. */
 import type { Column } from '../../engine/schema.ts'
-import type { Action, AddFile, CommitInfo, MetaData, Protocol, Txn } from './actions.ts'
+import type { Action, AddFile, CommitInfo, MetaData, Protocol, RemoveFile, Txn } from './actions.ts'
 
 /** The table at one version, but for its files. */
 export interface TableHead {
@@ -22,6 +22,8 @@ export type LiveFiles = ReadonlyMap<string, AddFile>
 export interface Snapshot extends TableHead {
   /** Read from the log when they are first asked for: who only adds rows never needs them. */
   files(): Promise<LiveFiles>
+  /** Files that were live and are not any more, as long as the log remembers them; read as {@link Snapshot.files} is. */
+  tombstones(): Promise<ReadonlyMap<string, RemoveFile>>
 }
 
 /** One entry of the log. */
