@@ -2,22 +2,30 @@
  * The whole platform through a real cluster and through the embedded log, by configuration alone: every table, the graph and the vectors
  * end alike, and so do dead letters that are sent again.
  *
- *   KAFKA_BROKERS=... node checks/kafka-platform.ts --delete-topics [HISTORY...]
+ *   KAFKA_BROKERS=... node checks/kafka-platform.ts --delete-topics [--bucket NAME] [HISTORY...]
  *
- * The definitions name their topics, so that those of the cluster are deleted before and after: only for a cluster made for tests.
+ * With a bucket, the lake of the cluster's side is in it, under a prefix that is removed at the end: the whole way from a cluster over
+ * S3 to the stores. The definitions name their topics, so that those of the cluster are deleted before and after: only for a cluster made for tests.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { Admin } from '@platformatic/kafka'
 import { differences } from '../cli/dump.ts'
 import { topics } from '../connectors/tmdb/event.ts'
 import { batchLines, succeed } from './command.ts'
 import { dumpOf } from './dump.ts'
+import { removeObjects } from './s3-bucket.ts'
 
-const [consent, ...files] = process.argv.slice(2)
+const { values, positionals: files } = parseArgs({
+  allowPositionals: true,
+  options: { 'delete-topics': { type: 'boolean' }, bucket: { type: 'string' } },
+})
 const brokers = process.env.KAFKA_BROKERS ?? ''
-if (brokers === '' || consent !== '--delete-topics') throw new Error('give KAFKA_BROKERS and --delete-topics')
+if (brokers === '' || values['delete-topics'] !== true) throw new Error('give KAFKA_BROKERS and --delete-topics')
+const prefix = `kafka-platform-${process.pid}-${Date.now()}`
+const lake = values.bucket === undefined ? '' : `s3://${values.bucket}/${prefix}/lake`
 
 async function deleteTopics(): Promise<void> {
   const admin = new Admin({ clientId: 'check', bootstrapBrokers: brokers.split(',') })
@@ -29,8 +37,8 @@ async function deleteTopics(): Promise<void> {
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-kafka-platform-'))
 const sides = [
-  { data: join(root, 'cluster'), env: { KAFKA_BROKERS: brokers, KAFKA_GROUP_PREFIX: 'check-' } },
-  { data: join(root, 'embedded'), env: { KAFKA_BROKERS: '' } },
+  { data: join(root, 'cluster'), env: { KAFKA_BROKERS: brokers, KAFKA_GROUP_PREFIX: 'check-', MILLRACE_LAKE: lake } },
+  { data: join(root, 'embedded'), env: { KAFKA_BROKERS: '', MILLRACE_LAKE: '' } },
 ] as const
 
 await deleteTopics()
@@ -53,12 +61,13 @@ for (const { data, env } of sides) {
     lag: status.reduce((sum, { lagRecords }) => sum + (lagRecords ?? 0), 0),
   })
 }
-const [cluster, embedded] = [await dumpOf(sides[0].data), await dumpOf(sides[1].data)]
+const [cluster, embedded] = [await dumpOf(sides[0].data, sides[0].env), await dumpOf(sides[1].data, sides[1].env)]
 const different = differences(cluster, embedded)
 const rows = [...cluster.values()].reduce((sum, each) => sum + each.length, 0)
 console.log(
   JSON.stringify({
     check: 'kafka-platform',
+    lake: lake === '' ? 'folder' : 'bucket',
     tables: cluster.size,
     rows,
     different,
@@ -67,6 +76,7 @@ console.log(
   }),
 )
 await deleteTopics()
+if (values.bucket !== undefined) await removeObjects(values.bucket, `${prefix}/`)
 const good = different.length === 0 && reports.every(({ batchesOfLastRun, lag }) => batchesOfLastRun === 0 && lag === 0)
 if (good) rmSync(root, { recursive: true, force: true })
 process.exit(good ? 0 : 1)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { MillraceError } from '../engine/errors.ts'
 import type { PipelineEvent } from '../engine/events.ts'
-import { logLines } from './log-lines.ts'
+import { logLines, upkeepLine } from './log-lines.ts'
 
 function linesFor(event: PipelineEvent): Record<string, unknown>[] {
   const lines: string[] = []
@@ -73,4 +73,16 @@ test('a plan is not worth a line, a stop is', () => {
     linesFor({ type: 'planned', pipeline: 'p', ranges: [], sinks: [], replay: false, lagRecords: 0, missing: [] }),
   ).toEqual([])
   expect(linesFor({ type: 'stopped', pipeline: 'p', reason: 'end-of-input' })[0]).toMatchObject({ outcome: 'stopped' })
+})
+
+test('what went wrong beside the commits of a table is a warning that names it', () => {
+  const error = new MillraceError('STORAGE_FAILED', 'disk full')
+  expect(JSON.parse(upkeepLine('bronze/movies', error, 0))).toEqual({
+    time: '1970-01-01T00:00:00.000Z',
+    level: 'warn',
+    table: 'bronze/movies',
+    outcome: 'upkeep-failed',
+    code: 'STORAGE_FAILED',
+    message: 'disk full',
+  })
 })

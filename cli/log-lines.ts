@@ -6,6 +6,13 @@ import type { PipelineEvent } from '../engine/events.ts'
 
 type Level = 'info' | 'warn' | 'error'
 
+/** The line about something that went wrong beside the commits of a table. */
+export function upkeepLine(table: string, error: unknown, nowMs: number): string {
+  const code = error instanceof MillraceError ? { code: error.code } : {}
+  const fields = { table, outcome: 'upkeep-failed', ...code, message: messageOf(error) }
+  return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', ...fields })
+}
+
 /** Writes lines through `write`, which adds the newline. Failures arrive as events; the stream's own error is theirs. */
 export function logLines(write: (line: string) => void, nowMs: () => number): Partial<Observer<PipelineEvent>> {
   const log = (level: Level, fields: Record<string, unknown>) =>

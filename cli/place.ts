@@ -40,6 +40,8 @@ export interface PlaceOptions {
   readonly lake?: LakeSettings | null
   readonly clock: Clock
   readonly ids: Ids
+  /** Told what went wrong beside a table's commits, such as a log checkpoint that could not be written. */
+  readonly onUpkeepFailed?: (table: string, error: unknown) => void
 }
 
 /** A place that was opened for oneself. */
@@ -65,9 +67,13 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
     return database
   }
   const table = (path: string): DeltaTable => {
-    const found = tables.get(path) ?? openDeltaTable({ store: lake, path, duckdb, clock, ids, stagingDir: scratchDir })
-    tables.set(path, found)
-    return found
+    const known = tables.get(path)
+    if (known !== undefined) return known
+    const onCheckpointFailed = (error: unknown) => options.onUpkeepFailed?.(path, error)
+    const parts = { store: lake, duckdb, clock, ids, stagingDir: scratchDir, onCheckpointFailed }
+    const table = openDeltaTable({ ...parts, path })
+    tables.set(path, table)
+    return table
   }
   const kafka = options.kafka ?? null
   let client: Promise<KafkaClient> | null = null

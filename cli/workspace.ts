@@ -33,6 +33,8 @@ export interface WorkspaceOptions {
   /** Failures in a row after which a pipeline stops. */
   readonly retries?: number
   readonly fault?: ArmedFault | null
+  /** Told what went wrong beside the commits of a table; they stand all the same. */
+  readonly onUpkeepFailed?: (table: string, error: unknown) => void
   readonly clock?: Clock
   readonly ids?: Ids
 }

@@ -9,7 +9,7 @@ import { inOrderOfTables } from '../../engine/schedule.ts'
 import { availableNow, every, once, type Trigger } from '../../engine/trigger.ts'
 import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
-import { logLines } from '../log-lines.ts'
+import { logLines, upkeepLine } from '../log-lines.ts'
 import { findPipelines, platformPipelines } from '../pipelines.ts'
 import { progressBars } from '../progress.ts'
 import { stopSignals } from '../stop-signals.ts'
@@ -22,6 +22,7 @@ export async function run(context: CommandContext): Promise<number> {
   const workspace = await openWorkspace({
     ...config,
     workers: typeof options.workers === 'number' ? options.workers : config.workers,
+    onUpkeepFailed: (table, error) => console.error(upkeepLine(table, error, systemClock.nowMs())),
   })
   const stop = stopSignals()
   const progress = process.stderr.isTTY === true ? progressBars(process.stderr) : null
