@@ -105,12 +105,18 @@ export function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-/** A SQL literal for a scalar, whatever characters it holds. Strings keep NUL-free text only, as DuckDB does. */
+/** A SQL expression for a scalar, whatever characters it holds: a literal, or several where a text holds NUL. */
 export function literal(value: string | number | bigint | boolean | null): string {
   if (value === null) return 'NULL'
-  if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`
+  if (typeof value === 'string') return textLiteral(value)
   if (typeof value === 'number' && !Number.isFinite(value)) return `'${value}'::DOUBLE`
   return String(value)
+}
+
+/** SQL text ends at a NUL. */
+function textLiteral(value: string): string {
+  const parts = value.split('\0').map((part) => `'${part.replaceAll("'", "''")}'`)
+  return parts.length === 1 ? parts[0]! : `(${parts.join(' || chr(0) || ')})`
 }
 
 /** A SQL list of string literals, for `read_parquet` and the like. */

@@ -1,14 +1,39 @@
-/** Adding rows to a table: staged files as they are, and a position. */
+/** Adding rows to a table: staged files as they are, or parted by the table's partition columns, and a position. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Duckdb } from '../../engine/duckdb.ts'
+import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { AddFile } from './actions.ts'
+import { openParts, type PartedFile } from './partitions/parts.ts'
+import { selectFiles } from './read.ts'
 import type { Snapshot } from './table.ts'
-import { fitSchema, publishDataFile, type TableProperties, type TableWrite, type WriteTarget } from './table-write.ts'
+import {
+  dropPublished,
+  fitSchema,
+  onTable,
+  publishDataFile,
+  type SchemaChange,
+  type TableProperties,
+  type TableWrite,
+  type WriteTarget,
+} from './table-write.ts'
 
 export interface AppendOptions extends TableProperties {
   readonly target: WriteTarget
   readonly files: readonly ParquetFile[]
   /** Columns of the table, should it have to be created before there are rows. */
   readonly columns: readonly Column[]
+  /** Asked for only when rows have to be parted. */
+  readonly duckdb: () => Promise<Duckdb>
+  /** Existing local folder, on the lake's own filesystem when that is local. */
+  readonly stagingDir: string
+}
+
+/** What was published, and for which partition columns. */
+interface Published {
+  readonly partitionColumns: string
+  readonly adds: readonly AddFile[]
 }
 
 /**
@@ -17,7 +42,8 @@ export interface AppendOptions extends TableProperties {
  */
 export function prepareAppend(options: AppendOptions): (snapshot: Snapshot | null) => Promise<TableWrite> {
   const files = options.files.filter((file) => file.rows > 0)
-  let adds: readonly AddFile[] | null = null
+  const rows = files.reduce((sum, file) => sum + file.rows, 0)
+  let published: Published | null = null
   return async (snapshot) => {
     const schema = fitSchema(
       options.target,
@@ -25,16 +51,16 @@ export function prepareAppend(options: AppendOptions): (snapshot: Snapshot | nul
       options.files.map((file) => file.columns),
       { ...options, declared: options.columns },
     )
-    adds ??= await publishAll(options.target, files)
-    const rows = files.reduce((sum, file) => sum + file.rows, 0)
-    const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0)
+    published = await publishOnce(published, { ...options, files }, schema)
+    const { adds } = published
+    const sizeBytes = adds.reduce((sum, add) => sum + add.size, 0n)
     return {
       actions: [...schema.actions, ...adds.map((add) => ({ add }))],
       reads: { kind: 'blind-append' },
       operation: 'WRITE',
       operationParameters: { mode: 'Append' },
       operationMetrics: {
-        numFiles: String(files.length),
+        numFiles: String(adds.length),
         numOutputRows: String(rows),
         numOutputBytes: String(sizeBytes),
       },
@@ -43,8 +69,59 @@ export function prepareAppend(options: AppendOptions): (snapshot: Snapshot | nul
   }
 }
 
-async function publishAll(target: WriteTarget, files: readonly ParquetFile[]): Promise<AddFile[]> {
+/** Another table may be there by the next try: what was parted for the one before is of no use to it. */
+async function publishOnce(
+  published: Published | null,
+  options: AppendOptions,
+  schema: SchemaChange,
+): Promise<Published> {
+  const partitionColumns = JSON.stringify(schema.partitionColumns)
+  if (published?.partitionColumns === partitionColumns) return published
+  if (published?.partitionColumns === '[]')
+    throw new MillraceError(
+      'SINK_FAILED',
+      `table ${options.target.table.path} was made by another writer, with partitions, while rows were on their way to it`,
+      { retryable: true },
+    )
+  await dropPublished(options.target)
+  const adds =
+    schema.partitionColumns.length === 0
+      ? await publishAll(options.target, options.files.map(whole))
+      : await publishParted(options, schema)
+  return { partitionColumns, adds }
+}
+
+function whole(file: ParquetFile): PartedFile {
+  return { file, partitionValues: {} }
+}
+
+async function publishAll(target: WriteTarget, files: readonly PartedFile[]): Promise<AddFile[]> {
   const adds: AddFile[] = []
   for (const file of files) adds.push(await publishDataFile(target, file))
   return adds
+}
+
+async function publishParted(
+  { target, files, duckdb, stagingDir }: AppendOptions,
+  { columns, partitionColumns }: SchemaChange,
+): Promise<AddFile[]> {
+  if (files.length === 0) return []
+  const local = files.map(({ path }) => ({ path, constants: {} }))
+  const dir = await mkdtemp(join(stagingDir, 'append-'))
+  try {
+    const parted = await (await duckdb()).withConnection(async (bare) => {
+      const connection = onTable(bare, target.table.path)
+      const values = selectFiles({
+        columns: columns.filter(({ name }) => partitionColumns.includes(name)),
+        files: local,
+      })
+      const name = `table ${target.table.path}`
+      const nextName = () => target.ids.uuid()
+      const parts = await openParts({ connection, dir, nextName, columns, partitionColumns, values, name })
+      return parts.write(selectFiles({ columns, files: local }), columns)
+    })
+    return await publishAll(target, parted)
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
 }

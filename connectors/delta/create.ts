@@ -11,6 +11,8 @@ export interface CreateOptions {
   readonly changeFeed: boolean
   /** Whether rows may be marked as deleted in their files (`delta.enableDeletionVectors`). */
   readonly deletionVectors?: boolean
+  /** Columns that its files are parted by; see {@link assertPartitionBy}. Default: none. */
+  readonly partitionBy?: readonly string[]
   /** Table id, a UUID. */
   readonly id: string
   readonly nowMs: number
@@ -19,8 +21,8 @@ export interface CreateOptions {
 }
 
 /**
- * `protocol` and `metaData` of a new table without partition columns: the least protocol that its columns and its
- * properties need. `SCHEMA_MISMATCH` for columns that other readers could not tell apart or not name.
+ * `protocol` and `metaData` of a new table: the least protocol that its columns and its properties need.
+ * `SCHEMA_MISMATCH` for columns that other readers could not tell apart or not name.
  */
 export function createActions(options: CreateOptions): Action[] {
   assertNames(options.columns, '')
@@ -28,7 +30,7 @@ export function createActions(options: CreateOptions): Action[] {
     id: options.id,
     format: { provider: 'parquet', options: {} },
     schemaString: printSchema(options.columns),
-    partitionColumns: [],
+    partitionColumns: options.partitionBy ?? [],
     configuration: {
       ...options.configuration,
       ...(options.changeFeed ? { 'delta.enableChangeDataFeed': 'true' } : {}),

@@ -23,6 +23,12 @@ interface DeltaSinkBase {
    * vectors; Spark, delta-rs, DuckDB and ClickHouse do.
    */
   readonly deletionVectors?: boolean
+  /**
+   * Part the files of a table that is to be made by the values of these columns, so that who looks for some of them opens
+   * no other file. For columns with few values: every batch writes at least one file for each value in it. A table that is
+   * there keeps its partition columns.
+   */
+  readonly partitionBy?: readonly string[]
 }
 
 /** Rows are added; none is ever changed. */

@@ -7,12 +7,14 @@
  */
 import { identifier, literals } from '../../engine/duckdb.ts'
 import type { Column, DataType } from '../../engine/schema.ts'
+import { normalizedValue, serializedValue } from './partitions/partition-values.ts'
 import { type LocalFile, selectFiles } from './read.ts'
 
 /** All that the statements of a merge depend on, but for its files. */
 export interface MergeShape {
   /** The table's columns, in order, after any evolution. */
   readonly columns: readonly Column[]
+  readonly partitionColumns: readonly string[]
   /** Columns that identify a row; never null. */
   readonly key: readonly string[]
   /** Columns compared in order, null below everything: a source row counts only if it is greater. */
@@ -41,12 +43,17 @@ const rowColumn = '__millrace_row'
 const deleteColumn = '__millrace_delete'
 const homeColumn = '__millrace_home'
 
-/** Statement: takes the source rows in, as they came. */
+/** Statement: takes the source rows in, as they came but for what a partition column cannot tell apart. */
 export function loadSource(shape: MergeShape, files: readonly LocalFile[]): string {
   const extra: Column[] = shape.deleteWhen === undefined ? [] : [{ name: shape.deleteWhen, type: 'boolean' }]
   const deletes = shape.deleteWhen === undefined ? 'false' : `coalesce(${identifier(shape.deleteWhen)}, false)`
   const rows = selectFiles({ columns: [...shape.columns, ...extra], files })
-  return `CREATE TEMP TABLE ${source} AS SELECT ${names(shape)}, ${deletes} AS ${deleteColumn} FROM (${rows})`
+  const values = shape.columns.map((column) =>
+    shape.partitionColumns.includes(column.name)
+      ? `${normalizedValue(column)} AS ${identifier(column.name)}`
+      : identifier(column.name),
+  )
+  return `CREATE TEMP TABLE ${source} AS SELECT ${values.join(', ')}, ${deletes} AS ${deleteColumn} FROM (${rows})`
 }
 
 /**
@@ -65,6 +72,19 @@ export function describeSource(shape: MergeShape): string {
   const isNull = shape.key.map((name) => `${identifier(name)} IS NULL`).join(' OR ')
   const keys = `count(DISTINCT row(${shape.key.map(identifier).join(', ')}))`
   return `SELECT ${[`count(*) AS "rows"`, `${keys} AS "keys"`, `count(*) FILTER (${isNull}) AS "nullKeys"`, ...bounds].join(', ')} FROM ${source}`
+}
+
+/** Query: up to `most` values of a key column as `value`, in the words of the log; of the rows that are left. */
+export function keyValues(shape: MergeShape, name: string, most: number): string {
+  const column = shape.columns.find((each) => each.name === name)!
+  return `SELECT DISTINCT ${serializedValue(column)} AS value FROM ${source} LIMIT ${most}`
+}
+
+/** Query: the partition columns of all rows that can be written; rows may be in it more than once. */
+export function partitionsOf(shape: MergeShape, touched: readonly LocalFile[]): string {
+  const columns = shape.columns.filter(({ name }) => shape.partitionColumns.includes(name))
+  const bare = columns.map(({ name }) => identifier(name)).join(', ')
+  return `(SELECT ${bare} FROM ${source}) UNION ALL (${selectFiles({ columns, files: touched })})`
 }
 
 /**

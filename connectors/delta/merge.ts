@@ -4,11 +4,11 @@
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import type { Connection, Duckdb, Row } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { Action, AddFile } from './actions.ts'
+import { changeTypeColumn } from './change-feed.ts'
 import { vectorFile } from './deletion-vectors/vector-file.ts'
 import {
   changedRows,
@@ -19,11 +19,16 @@ import {
   findHits,
   hitFiles,
   inserts,
+  keyValues,
   loadSource,
   type MergeShape,
+  partitionsOf,
   rewritten,
   updatesIn,
 } from './merge-sql.ts'
+import { canonicalTypes } from './partitions/partition-values.ts'
+import { openParts, type Parts } from './partitions/parts.ts'
+import { mayBeIn, partitionKey, type SoughtPartitions } from './partitions/pruning.ts'
 import { writesDeletionVectors } from './protocol.ts'
 import { type LocalFile, localDataFile } from './read.ts'
 import { type ColumnRange, looseStatistics, mayMatchRanges, rowsOf } from './statistics.ts'
@@ -37,6 +42,7 @@ import {
   publishDataFile,
   publishVectorFile,
   removalOf,
+  type SchemaChange,
   type TableProperties,
   type TableWrite,
   type WriteTarget,
@@ -68,10 +74,15 @@ interface Merge extends MergeOptions {
   readonly shape: MergeShape
 }
 
+/** A try that knows what it changes, and how its rows are parted. */
+interface Writing extends Merge {
+  readonly parts: Parts
+}
+
 interface Source {
   readonly rows: number
-  /** Where its keys lie, for the key columns whose type has bounds. */
-  readonly ranges: readonly ColumnRange[]
+  /** Whether a file may hold a row of one of its keys. */
+  readonly mayMatch: (file: AddFile) => boolean
 }
 
 /** A live file that may hold a key of the source, and where it is on this machine. */
@@ -95,6 +106,9 @@ export interface Marking {
   readonly leastBytes: bigint
 }
 
+/** Partitions that are looked for one by one; of more, only the first and last count. */
+const mostSought = 1000
+
 const defaultMarking: Marking = { mostShare: 0.2, leastBytes: 2n ** 20n }
 
 interface Counts {
@@ -117,7 +131,7 @@ export async function prepareMerge(options: MergeOptions, snapshot: Snapshot | n
     { ...options, declared: options.columns },
   )
   if (files.length === 0) return nothingChanged(schema.actions)
-  const shape = shapeOf(options, schema.columns)
+  const shape = shapeOf(options, schema)
   const duckdb = await options.duckdb()
   const stagingDir = await mkdtemp(join(options.stagingDir, 'merge-'))
   try {
@@ -130,14 +144,17 @@ export async function prepareMerge(options: MergeOptions, snapshot: Snapshot | n
   }
 }
 
-function shapeOf({ key, newer, deleteWhen, target }: MergeOptions, columns: readonly Column[]): MergeShape {
+function shapeOf(
+  { key, newer, deleteWhen, target }: MergeOptions,
+  { columns, partitionColumns }: SchemaChange,
+): MergeShape {
   const missing = [...key, ...newer].filter((name) => !columns.some((column) => column.name === name))
   if (missing.length > 0)
     throw new MillraceError(
       'SCHEMA_MISMATCH',
       `table ${target.table.path}: rows to merge lack ${missing.join(', ')} (its columns are ${columns.map((c) => c.name).join(', ')})`,
     )
-  return { columns, key, newer, ...(deleteWhen === undefined ? {} : { deleteWhen }) }
+  return { columns, partitionColumns, key, newer, ...(deleteWhen === undefined ? {} : { deleteWhen }) }
 }
 
 async function runMerge(
@@ -157,14 +174,15 @@ async function runMerge(
   checkAbandoned(merge.signal, merge.target.table.path)
 
   const { clock } = merge.target
-  const written = await writeDataFiles(merge, touched, counts)
+  const writing: Writing = { ...merge, parts: await partsOf(merge, all) }
+  const written = await writeDataFiles(writing, touched, counts)
   const marked = touched.marked.length > 0 ? await markRows(merge, touched.marked) : []
-  const cdc = keepsChangeFeed(snapshot, merge.changeFeed) && all.length > 0 ? await writeChanges(merge, all) : []
+  const cdc = keepsChangeFeed(snapshot, merge.changeFeed) && all.length > 0 ? await writeChanges(writing, all) : []
   const removes = all.map(({ add }) => ({ remove: removalOf(add, clock.nowMs()) }))
   const read = candidates.filter(({ file }) => hits.has(file.path)).map(({ add }) => add.path)
   return {
     actions: [...schemaActions, ...removes, ...[...written, ...marked].map((add) => ({ add })), ...cdc],
-    reads: { kind: 'files', files: new Set(read), mayMatch: (added) => mayMatchRanges(added, source.ranges) },
+    reads: { kind: 'files', files: new Set(read), mayMatch: source.mayMatch },
     ...described(merge, source, counts, { touched, added: written.length }),
   }
 }
@@ -221,7 +239,22 @@ async function readSource({ connection, shape, files, target }: Merge): Promise<
       `table ${target.table.path}: ${facts.nullKeys} rows to merge have no key (${shape.key.join(', ')}; reject them in a step before)`,
     )
   if (facts.keys !== facts.rows) for (const statement of dedupeSource(shape)) await connection.run(statement)
-  return { rows: Number(facts.rows), ranges: shape.key.flatMap((name, i) => keyRange(shape, facts, name, i)) }
+  const ranges = shape.key.flatMap((name, i) => keyRange(shape, facts, name, i))
+  const partitions = await keyPartitions(connection, shape)
+  const mayMatch = (file: AddFile) => mayBeIn(file, partitions) && mayMatchRanges(file, ranges)
+  return { rows: Number(facts.rows), mayMatch }
+}
+
+/** The values that keys have in partition columns, where they are few and comparable with those of the log. */
+async function keyPartitions(connection: Connection, shape: MergeShape): Promise<readonly SoughtPartitions[]> {
+  const found: SoughtPartitions[] = []
+  for (const { name, type } of shape.columns) {
+    if (!shape.key.includes(name) || !shape.partitionColumns.includes(name) || !canonicalTypes.has(type)) continue
+    const rows = await connection.rows(keyValues(shape, name, mostSought + 1))
+    if (rows.length <= mostSought)
+      found.push({ column: name, type, values: new Set(rows.map(({ value }) => String(value))) })
+  }
+  return found
 }
 
 function keyRange(shape: MergeShape, facts: Row, name: string, i: number): ColumnRange[] {
@@ -237,7 +270,7 @@ async function findCandidates(merge: Merge, snapshot: Snapshot | null, source: S
   const candidates: Candidate[] = []
   const files = (await snapshot?.files()) ?? new Map<string, AddFile>()
   for (const add of files.values())
-    if (mayMatchRanges(add, source.ranges)) candidates.push({ add, file: await localDataFile(store, table.path, add) })
+    if (source.mayMatch(add)) candidates.push({ add, file: await localDataFile(store, table.path, add) })
   return candidates
 }
 
@@ -245,12 +278,25 @@ function countsOf(row: Row = {}): Counts {
   return { inserted: Number(row.inserted), updated: Number(row.updated), deleted: Number(row.deleted) }
 }
 
+/** The rows to be written lie in partitions of the source's rows, and in those of the files that are written anew. */
+function partsOf({ connection, shape, stagingDir, target }: Merge, touched: readonly Candidate[]): Promise<Parts> {
+  return openParts({
+    connection,
+    dir: stagingDir,
+    nextName: () => target.ids.uuid(),
+    columns: shape.columns,
+    partitionColumns: shape.partitionColumns,
+    values: partitionsOf(shape, touched.map(({ file }) => file)), // biome-ignore format: one line
+    name: `table ${target.table.path}`,
+  })
+}
+
 /**
  * Rewritten files become new ones; what is inserted, and what becomes of marked rows, goes to the last of them while that is
- * small, else to one of its own.
+ * small, else to one of its own. Where there are partitions, each query gives one file for each.
  */
 async function writeDataFiles(
-  merge: Merge,
+  merge: Writing,
   { rewritten: touched, marked }: Touched,
   counts: Counts,
 ): Promise<AddFile[]> {
@@ -274,8 +320,8 @@ async function writeDataFiles(
   const adds: AddFile[] = []
   for (const query of queries) {
     checkAbandoned(merge.signal, merge.target.table.path)
-    const file = await stage(merge, query, merge.shape.columns)
-    if (file.rows > 0) adds.push(await publishDataFile(merge.target, file))
+    for (const file of await merge.parts.write(query, merge.shape.columns))
+      adds.push(await publishDataFile(merge.target, file))
   }
   return adds
 }
@@ -285,9 +331,10 @@ interface Group {
   readonly sizeBytes: bigint
 }
 
+/** Files of one partition lie next to each other: only those can become one. */
 function groupBySize(touched: readonly Candidate[]): Group[] {
   const groups: Group[] = []
-  for (const candidate of touched) {
+  for (const candidate of byPartition(touched)) {
     const last = groups.at(-1)
     const sizeBytes = (last?.sizeBytes ?? 0n) + candidate.add.size
     if (last === undefined || sizeBytes > rewriteBytes)
@@ -297,6 +344,11 @@ function groupBySize(touched: readonly Candidate[]): Group[] {
   return groups
 }
 
+function byPartition(touched: readonly Candidate[]): readonly Candidate[] {
+  const groups = Map.groupBy(touched, ({ add }) => partitionKey(add.partitionValues))
+  return [...groups.values()].flat()
+}
+
 /** About what rows that no rewritten file is home to take at most, by their share in the staged files. */
 function homelessBytes({ files }: Merge, { inserted, updated }: Counts): bigint {
   const rows = files.reduce((sum, file) => sum + file.rows, 0)
@@ -304,25 +356,13 @@ function homelessBytes({ files }: Merge, { inserted, updated }: Counts): bigint 
   return BigInt(Math.ceil((sizeBytes * (inserted + updated)) / rows))
 }
 
-async function writeChanges(merge: Merge, touched: readonly Candidate[]): Promise<Action[]> {
-  const columns: Column[] = [...merge.shape.columns, { name: '_change_type', type: 'string' }]
-  const file = await stage(
-    merge,
-    changes(
-      merge.shape,
-      touched.map(({ file }) => file),
-    ),
-    columns,
-  )
-  return [{ cdc: await publishChangeFile(merge.target, file) }]
-}
-
-function stage(
-  { connection, stagingDir, target }: Merge,
-  query: string,
-  columns: readonly Column[],
-): Promise<ParquetFile> {
-  return copyToParquet(connection, query, join(stagingDir, `${target.ids.uuid()}.parquet`), { columns })
+async function writeChanges(merge: Writing, touched: readonly Candidate[]): Promise<Action[]> {
+  const columns: Column[] = [...merge.shape.columns, changeTypeColumn]
+  const query = changes(merge.shape, touched.map(({ file }) => file)) // biome-ignore format: one line
+  const actions: Action[] = []
+  for (const file of await merge.parts.write(query, columns))
+    actions.push({ cdc: await publishChangeFile(merge.target, file) })
+  return actions
 }
 
 function described(merge: Merge, source: Source, counts: Counts, files: { touched: Touched; added: number }) {

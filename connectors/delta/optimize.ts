@@ -7,21 +7,13 @@ import { join } from 'node:path'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { type Duckdb, identifier } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
-import type { Column } from '../../engine/schema.ts'
 import type { AddFile } from './actions.ts'
+import { partitionKey } from './partitions/pruning.ts'
 import { assertWritable } from './protocol.ts'
 import { type LocalFile, localDataFile, selectFiles } from './read.ts'
 import { rowsOf } from './statistics.ts'
 import type { Snapshot } from './table.ts'
-import {
-  assertUnpartitioned,
-  dropPublished,
-  onTable,
-  publishDataFile,
-  publishing,
-  removalOf,
-  type WriteTarget,
-} from './table-write.ts'
+import { dropPublished, onTable, publishDataFile, publishing, removalOf, type WriteTarget } from './table-write.ts'
 
 export interface OptimizeOptions {
   readonly target: Omit<WriteTarget, 'published'>
@@ -80,7 +72,6 @@ export async function optimizeTable(options: OptimizeOptions): Promise<Optimized
 function refuseUnfit(path: string, snapshot: Snapshot, sortBy: readonly string[]): void {
   const { protocol, metaData, columns } = snapshot
   assertWritable(path, protocol, metaData)
-  assertUnpartitioned(path, snapshot, 'optimize it with the engine that owns it')
   const missing = sortBy.filter((name) => !columns.some((column) => column.name === name))
   if (missing.length > 0)
     throw new MillraceError(
@@ -89,8 +80,13 @@ function refuseUnfit(path: string, snapshot: Snapshot, sortBy: readonly string[]
     )
 }
 
-/** Files that are worth writing together. With an order to be made, all are. */
-function groupsOf(files: readonly AddFile[], { targetBytes, sortBy }: OptimizeOptions): AddFile[][] {
+/** Files that are worth writing together, of one partition each. With an order to be made, all are. */
+function groupsOf(files: readonly AddFile[], options: OptimizeOptions): AddFile[][] {
+  const partitions = Map.groupBy(files, (file) => partitionKey(file.partitionValues))
+  return [...partitions.values()].flatMap((each) => groupsIn(each, options))
+}
+
+function groupsIn(files: readonly AddFile[], { targetBytes, sortBy }: OptimizeOptions): AddFile[][] {
   const chosen = sortBy.length > 0 ? files : files.filter((file) => isSmall(file, targetBytes) || isFullOfHoles(file))
   const groups: AddFile[][] = []
   let sizeBytes = 0n
@@ -122,8 +118,7 @@ async function rewrite(
 ): Promise<AddFile[] | null> {
   const target: WriteTarget = { ...options.target, published: [] }
   const { table, clock, ids } = target
-  const { columns } = snapshot
-  const adds = await publishing(target, () => writeTogether(options, target, { columns, group }))
+  const adds = await publishing(target, () => writeTogether(options, target, { snapshot, group }))
   const removes = group.map((add) => ({ remove: { ...removalOf(add, clock.nowMs()), dataChange: false } }))
   // From here on nothing may be deleted when this throws: the log entry may be there.
   const result = await table.commit({
@@ -149,18 +144,23 @@ async function rewrite(
 async function writeTogether(
   { duckdb, stagingDir, sortBy }: OptimizeOptions,
   target: WriteTarget,
-  { columns, group }: { readonly columns: readonly Column[]; readonly group: readonly AddFile[] },
+  { snapshot, group }: { readonly snapshot: Snapshot; readonly group: readonly AddFile[] },
 ): Promise<AddFile[]> {
+  const { columns, metaData } = snapshot
+  const stored = columns.filter(({ name }) => !metaData.partitionColumns.includes(name))
   const files: LocalFile[] = []
   for (const add of group) files.push(await localDataFile(target.store, target.table.path, add))
   const order = sortBy.length === 0 ? '' : ` ORDER BY ${sortBy.map(identifier).join(', ')}`
   const dir = await mkdtemp(join(stagingDir, 'optimize-'))
   try {
-    const query = `${selectFiles({ columns, files })}${order}`
+    const names = stored.map(({ name }) => identifier(name)).join(', ')
+    const query = `SELECT ${names} FROM (${selectFiles({ columns, files })})${order}`
     const staged = await (await duckdb()).withConnection((connection) =>
-      copyToParquet(onTable(connection, target.table.path), query, join(dir, 'together.parquet'), { columns }),
+      copyToParquet(onTable(connection, target.table.path), query, join(dir, 'together.parquet'), { columns: stored }),
     )
-    return staged.rows === 0 ? [] : [{ ...(await publishDataFile(target, staged)), dataChange: false }]
+    if (staged.rows === 0) return []
+    const { partitionValues } = group[0]!
+    return [{ ...(await publishDataFile(target, { file: staged, partitionValues })), dataChange: false }]
   } finally {
     await rm(dir, { recursive: true, force: true })
   }

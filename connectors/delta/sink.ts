@@ -9,6 +9,7 @@ import type { Column } from '../../engine/schema.ts'
 import { prepareAppend } from './append.ts'
 import { lastFingerprint } from './history.ts'
 import { type Marking, prepareMerge } from './merge.ts'
+import { assertPartitionBy } from './partitions/partition-by.ts'
 import type { DeltaTable, Snapshot, TableHead, Transaction, TransactionResult } from './table.ts'
 import { checkAbandoned, dropPublished, publishing, type TableWrite, type WriteTarget } from './table-write.ts'
 
@@ -22,9 +23,14 @@ export interface TableSinkOptions {
   readonly changeFeed: boolean
   /** Make the table with deletion vectors; refuses one that was made without. */
   readonly deletionVectors?: boolean
+  /**
+   * Make the table with its files parted by these columns (PROTOCOL.md, "Partition Values"). A table that is there keeps its
+   * own, whether this is given or not; other ones are refused.
+   */
+  readonly partitionBy?: readonly string[]
   /** Which files of such a table get one. */
   readonly marking?: Marking
-  /** Asked only when a merge has rows. */
+  /** Asked only when a merge has rows, or rows have to be parted. */
   readonly duckdb: () => Promise<Duckdb>
   readonly clock: Clock
   readonly ids: Ids
@@ -62,6 +68,7 @@ export function deltaSink(options: TableSinkOptions): Sink {
       'DEFINITION_INVALID',
       `table ${table.path}: a merge needs columns that identify a row and columns that say which is newer (name both: key, newer)`,
     )
+  if (options.partitionBy !== undefined) assertPartitionBy(table.path, options.partitionBy, options.columns ?? null)
   return {
     name: `table ${options.table.path}`,
     delivery: 'exactly-once',
@@ -95,16 +102,18 @@ async function commitBatch(options: TableSinkOptions, commit: SinkCommit): Promi
 }
 
 function preparation(
-  { write, columns: declared, changeFeed, deletionVectors = false, marking, duckdb, stagingDir }: TableSinkOptions,
+  { write, columns: declared, changeFeed, deletionVectors = false, partitionBy, ...more }: TableSinkOptions,
   target: WriteTarget,
   commit: SinkCommit,
 ): (snapshot: Snapshot | null) => Promise<TableWrite> {
   const files = commit.outputs.get('rows') ?? []
   const columns = declared ?? commit.columns.get('rows') ?? []
-  if (write.mode === 'append') return prepareAppend({ target, files, columns, changeFeed, deletionVectors })
+  const { marking, duckdb, stagingDir } = more
+  const properties = { changeFeed, deletionVectors, ...(partitionBy === undefined ? {} : { partitionBy }) }
+  const common = { ...properties, target, files, columns, duckdb, stagingDir }
+  if (write.mode === 'append') return prepareAppend(common)
   const { signal } = commit
-  const properties = { changeFeed, deletionVectors, ...(marking === undefined ? {} : { marking }) }
-  const options = { ...write, ...properties, target, files, columns, duckdb, stagingDir, signal }
+  const options = { ...write, ...common, ...(marking === undefined ? {} : { marking }), signal }
   return (snapshot) => prepareMerge(options, snapshot)
 }
 

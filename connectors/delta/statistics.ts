@@ -2,6 +2,7 @@
 import type { DataType, ParquetFile } from '../../engine/schema.ts'
 import type { AddFile } from './actions.ts'
 import { int64, parseJson, printJson } from './int64-json.ts'
+import { partitionBound } from './partitions/partition-values.ts'
 import { parseTimestamp, printTimestamp } from './timestamp.ts'
 
 /** Other readers and writers look no further either. */
@@ -59,10 +60,17 @@ export function mayMatchRange(add: AddFile, range: ColumnRange): boolean {
   return mayMatchRanges(add, [range])
 }
 
-/** Whether the file may hold a row that lies in every one of the ranges. */
+/** Whether the file may hold a row that lies in every one of the ranges: by its partition or its statistics. */
 export function mayMatchRanges(add: AddFile, ranges: readonly ColumnRange[]): boolean {
+  const [parted, stored] = [ranges.filter(isParted), ranges.filter((range) => !isParted(range))]
+  if (!parted.every((range) => isPartitionIn(add, range))) return false
+  if (stored.length === 0) return true
   const stats = parseStats(add)
-  return stats === null || ranges.every((range) => overlaps(stats, range))
+  return stats === null || stored.every((range) => overlaps(stats, range))
+
+  function isParted({ path }: ColumnRange): boolean {
+    return Object.hasOwn(add.partitionValues, path[0]!)
+  }
 }
 
 // ---------------------------------------------------------------------------------------------- printing
@@ -158,6 +166,14 @@ function overlaps(stats: Stats, range: ColumnRange): boolean {
   if (max === null || !comparable(max, range.min)) return true
   const upper = isTimestamp(range.type) && typeof max === 'bigint' ? max + 999n : max
   return compare(range.min, upper) <= 0
+}
+
+/** Whether all rows of the file may lie in the range of a partition column. */
+function isPartitionIn(add: AddFile, { path, type, min, max }: ColumnRange): boolean {
+  const text = add.partitionValues[path[0]!] ?? null
+  if (text === null) return false
+  const value = partitionBound(text, type)
+  return value === null || (compare(min, value) <= 0 && compare(value, max) <= 0)
 }
 
 function valueAt(values: unknown, path: readonly string[]): unknown {

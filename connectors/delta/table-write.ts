@@ -9,6 +9,9 @@ import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { Action, AddCdcFile, AddFile, RemoveFile } from './actions.ts'
 import { createActions } from './create.ts'
 import type { VectorFile } from './deletion-vectors/vector-file.ts'
+import { assertPartitionBy } from './partitions/partition-by.ts'
+import { encodedPath, partitionFolder } from './partitions/partition-path.ts'
+import type { PartedFile } from './partitions/parts.ts'
 import { assertWritable, writesDeletionVectors } from './protocol.ts'
 import { evolveSchema, printEvolvedSchema } from './schema.ts'
 import { printStatistics } from './statistics.ts'
@@ -35,12 +38,12 @@ export interface WriteTarget {
 }
 
 /** Moves a staged file into the table's folder. It is part of the table once its action is committed. */
-export async function publishDataFile(target: WriteTarget, file: ParquetFile): Promise<AddFile> {
-  const path = `part-${target.ids.uuid()}.snappy.parquet`
+export async function publishDataFile(target: WriteTarget, { file, partitionValues }: PartedFile): Promise<AddFile> {
+  const path = `${partitionFolder(partitionValues)}part-${target.ids.uuid()}.snappy.parquet`
   await publish(target, path, file)
   return {
-    path,
-    partitionValues: {},
+    path: encodedPath(path),
+    partitionValues,
     size: BigInt(file.sizeBytes),
     modificationTime: BigInt(Math.floor(target.clock.nowMs())),
     dataChange: true,
@@ -49,10 +52,13 @@ export async function publishDataFile(target: WriteTarget, file: ParquetFile): P
 }
 
 /** Moves a staged file into the table's change feed. */
-export async function publishChangeFile(target: WriteTarget, file: ParquetFile): Promise<AddCdcFile> {
-  const path = `_change_data/cdc-${target.ids.uuid()}.snappy.parquet`
+export async function publishChangeFile(
+  target: WriteTarget,
+  { file, partitionValues }: PartedFile,
+): Promise<AddCdcFile> {
+  const path = `_change_data/${partitionFolder(partitionValues)}cdc-${target.ids.uuid()}.snappy.parquet`
   await publish(target, path, file)
-  return { path, partitionValues: {}, size: BigInt(file.sizeBytes), dataChange: false }
+  return { path: encodedPath(path), partitionValues, size: BigInt(file.sizeBytes), dataChange: false }
 }
 
 /** Puts the file of a commit's deletion vectors into the table's folder. */
@@ -111,18 +117,21 @@ export function removalOf(add: AddFile, nowMs: number): RemoveFile {
 export interface TableProperties {
   readonly changeFeed: boolean
   readonly deletionVectors: boolean
+  /** Columns that its files are parted by. A table that is there keeps its own; other ones are refused. */
+  readonly partitionBy?: readonly string[]
 }
 
 /** A table's columns for a write, and how the log is told of them. */
 export interface SchemaChange {
   readonly columns: readonly Column[]
+  readonly partitionColumns: readonly string[]
   /** None, the actions that create the table, or a `metaData` with the columns that it grew by. */
   readonly actions: readonly Action[]
 }
 
 /**
- * Fits the columns of staged files into the table, or creates it. A table with partition columns is refused: the rows
- * would have to be parted first.
+ * Fits the columns of staged files into the table, or creates it. `SCHEMA_MISMATCH`, `TABLE_UNSUPPORTED`, and `CONFIG_INVALID`
+ * for a table that is there and not as the sink wants it.
  */
 export function fitSchema(
   target: Pick<WriteTarget, 'table' | 'clock' | 'ids'>,
@@ -136,12 +145,14 @@ export function fitSchema(
   } catch (error) {
     throw named(target.table.path, error)
   }
-  if (snapshot === null) return { columns, actions: newTable(target, columns, options) }
+  if (snapshot === null)
+    return { columns, partitionColumns: options.partitionBy ?? [], actions: newTable(target, columns, options) }
   assertWritable(target.table.path, snapshot.protocol, snapshot.metaData) // before a file is published in vain
   refuseUnfit(target.table.path, snapshot, options)
-  if (columns === snapshot.columns) return { columns, actions: [] }
+  const { partitionColumns } = snapshot.metaData
+  if (columns === snapshot.columns) return { columns, partitionColumns, actions: [] }
   const schemaString = printEvolvedSchema(snapshot.metaData.schemaString, columns)
-  return { columns, actions: [{ metaData: { ...snapshot.metaData, schemaString } }] }
+  return { columns, partitionColumns, actions: [{ metaData: { ...snapshot.metaData, schemaString } }] }
 }
 
 function grow(columns: readonly Column[], arriving: readonly Column[]): readonly Column[] {
@@ -152,19 +163,28 @@ function grow(columns: readonly Column[], arriving: readonly Column[]): readonly
 function newTable(
   { table, clock, ids }: Pick<WriteTarget, 'table' | 'clock' | 'ids'>,
   columns: readonly Column[],
-  { changeFeed, deletionVectors }: TableProperties,
+  { changeFeed, deletionVectors, partitionBy = [] }: TableProperties,
 ): readonly Action[] {
+  assertPartitionBy(table.path, partitionBy, columns.length === 0 ? null : columns)
   if (columns.length > 0)
-    return createActions({ columns, changeFeed, deletionVectors, id: ids.uuid(), nowMs: clock.nowMs() })
+    return createActions({ columns, changeFeed, deletionVectors, partitionBy, id: ids.uuid(), nowMs: clock.nowMs() })
   throw new MillraceError(
     'SINK_FAILED',
     `table ${table.path} does not exist, and the first batch has no rows to take its columns from (name its columns in the sink: columns)`,
   )
 }
 
-function refuseUnfit(path: string, snapshot: Snapshot, { changeFeed, deletionVectors }: TableProperties): void {
-  const { configuration } = snapshot.metaData
-  assertUnpartitioned(path, snapshot, 'write to a table without partitions')
+function refuseUnfit(
+  path: string,
+  snapshot: Snapshot,
+  { changeFeed, deletionVectors, partitionBy }: TableProperties,
+): void {
+  const { configuration, partitionColumns } = snapshot.metaData
+  if (partitionBy !== undefined && JSON.stringify(partitionBy) !== JSON.stringify(partitionColumns))
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      `table ${path} is partitioned by ${listed(partitionColumns)}, and its sink asks for ${listed(partitionBy)} (leave partitionBy out, or write to a new table)`,
+    )
   if (changeFeed && configuration['delta.enableChangeDataFeed'] !== 'true')
     throw new MillraceError(
       'CONFIG_INVALID',
@@ -182,14 +202,8 @@ function named(path: string, error: unknown): unknown {
   return new MillraceError(error.code, `table ${path}: ${error.message}`, { context: error.context, cause: error })
 }
 
-/** `TABLE_UNSUPPORTED`, with what to do instead, if the rows would have to be parted first. */
-export function assertUnpartitioned(path: string, { metaData }: Snapshot, advice: string): void {
-  const { partitionColumns } = metaData
-  if (partitionColumns.length === 0) return
-  throw new MillraceError(
-    'TABLE_UNSUPPORTED',
-    `table ${path} is partitioned by ${partitionColumns.join(', ')}, and writing to a partitioned table is not supported (${advice})`,
-  )
+function listed(names: readonly string[]): string {
+  return names.length === 0 ? 'nothing' : names.join(', ')
 }
 
 /** Whether commits to the table have to say which rows they changed. */

@@ -1,5 +1,5 @@
-/** From a DuckDB query to a Parquet file with statistics, in one statement. */
-import { type Connection, literal } from '../duckdb.ts'
+/** From a DuckDB query to Parquet files with statistics, in one statement. */
+import { type Connection, identifier, literal, type Row } from '../duckdb.ts'
 import type { Column, ColumnStatistics, DataType, ParquetFile } from '../schema.ts'
 import { describeColumns } from './duckdb-types.ts'
 
@@ -20,17 +20,56 @@ export async function copyToParquet(
   options: CopyOptions = {},
 ): Promise<ParquetFile> {
   const columns = options.columns ?? (await describeColumns(connection, query))
-  const [written] = await connection.rows(
+  const [written = {}] = await connection.rows(
     `COPY (${query}) TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy, RETURN_STATS)`,
   )
-  const rows = Number(written?.count ?? 0)
+  return writtenFile(path, columns, written)
+}
+
+export interface CopyPartsOptions {
+  /** Columns of the query, but for the one that its rows are parted by. */
+  readonly columns: readonly Column[]
+  /** Integer column that says which part a row belongs to. It is not stored. */
+  readonly by: string
+}
+
+/** The file of one part. */
+export interface ParquetPart {
+  /** Null: rows that belong to none. */
+  readonly part: number | null
+  readonly file: ParquetFile
+}
+
+/**
+ * Writes the rows of `query` to new Parquet files below `dir` (which is empty or not there yet), in one pass: none holds rows
+ * of two parts, and a part has more than one file where so many are written that not all can be kept open. Statistics as in
+ * {@link copyToParquet}. No rows: no files.
+ */
+export async function copyToParquetParts(
+  connection: Connection,
+  query: string,
+  dir: string,
+  { columns, by }: CopyPartsOptions,
+): Promise<ParquetPart[]> {
+  const written = await connection.rows(
+    `COPY (${query}) TO ${literal(dir)} (FORMAT parquet, COMPRESSION snappy, PARTITION_BY (${identifier(by)}), FILENAME_PATTERN 'part-{uuid}', RETURN_STATS)`,
+  )
+  return written.map((row) => {
+    const key = ((row.partition_keys ?? []) as Entry<string | null>[])[0]?.value ?? ''
+    const part = /^\d+$/.test(key) ? Number(key) : null
+    return { part, file: writtenFile(String(row.filename), columns, row) }
+  })
+}
+
+function writtenFile(path: string, columns: readonly Column[], written: Row): ParquetFile {
+  const rows = Number(written.count ?? 0)
   return {
     path,
     rows,
-    sizeBytes: Number(written?.file_size_bytes ?? 0),
+    sizeBytes: Number(written.file_size_bytes ?? 0),
     columns,
     statistics:
-      rows === 0 ? [] : leafStatistics(columns, (written?.column_statistics ?? []) as Entry<Entry<string>[]>[]),
+      rows === 0 ? [] : leafStatistics(columns, (written.column_statistics ?? []) as Entry<Entry<string>[]>[]),
   }
 }
 
