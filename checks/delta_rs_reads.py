@@ -13,6 +13,10 @@ import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
+# The change feed of delta-rs takes a path for a file's name without decoding it, so that it finds none of those that hold
+# escaped values, its own included.
+without_feed = {"kinds/parted"}
+
 
 def differing(connection, theirs, ours_path):
     """Rows that only one side has, as multisets; columns by name."""
@@ -47,7 +51,7 @@ def main():
         different = differing(connection, rows, file)
         line = f"{name}: version {table.version()}, {rows.num_rows} rows, {different} differ"
         changes = file.replace(".rows.", ".changes.")
-        if os.path.exists(changes):
+        if os.path.exists(changes) and name not in without_feed:
             feed = pa.table(as_table(table.load_cdf(starting_version=0))).drop_columns(["_commit_timestamp"])
             in_feed = differing(connection, feed, changes)
             line += f"; change feed {feed.num_rows} rows, {in_feed} differ"

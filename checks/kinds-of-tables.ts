@@ -1,6 +1,7 @@
 /**
  * Fills a lake with a table of every kind that we write, for other engines to read: all types, schemas that grew, rows that were
- * merged and deleted by writing files anew and by deletion vectors, with a change feed and without, and log checkpoints.
+ * merged and deleted by writing files anew and by deletion vectors, with a change feed and without, partitioned by columns of
+ * every type, and log checkpoints.
  *
  *   node checks/kinds-of-tables.ts DATA_DIR
  */
@@ -72,6 +73,34 @@ const rounds = Array.from({ length: 12 }, (_, round) =>
     ? `SELECT range AS k, 0 AS v, 'row ' || range AS text, false AS gone FROM range(1000)`
     : `SELECT (range * 37 + ${round * 11}) % 1200 AS k, ${round} AS v, 'round ${round}' AS text, range % 5 = 0 AS gone FROM range(40)`,
 )
+/** The same with rows that move between partitions, as they change. */
+const moving = rounds.map(
+  (query) => `SELECT *, nullif((k + v) % 4, 3) AS bucket, text LIKE '%1%' AS one FROM (${query})`,
+)
+const names = [
+  'a/b',
+  '/%20%f',
+  "it''s",
+  'ж🎬 日本',
+  'x=y&z#?',
+  ' ',
+  '.',
+  'C:\\{[^]}',
+  '__HIVE_DEFAULT_PARTITION__x',
+  '',
+]
+const parted = `SELECT i AS id, 'row ' || i AS text,
+  [${names.map((name) => `'${name}'`).join(', ')}, NULL][1 + i % ${names.length + 1}] AS name,
+  TIMESTAMPTZ '1969-12-31 23:59:59.999999+00' + to_hours(i % 3 * 1000) AS a_timestamp, i % 2 = 0 AS a_boolean
+  FROM range(FROM_ID, TO_ID) t(i)`
+const partedRows = (from: number, to: number) => parted.replace('FROM_ID', String(from)).replace('TO_ID', String(to))
+const partedTypes = `SELECT i AS id, CAST((i % 3 - 1) * 9007199254740993 AS BIGINT) AS a_long, CAST(i % 2 AS TINYINT) AS a_byte,
+  CASE i % 3 WHEN 0 THEN 1e16::DOUBLE WHEN 1 THEN -0.1 ELSE NULL END AS a_double, CAST(i % 2 / 3.0 AS FLOAT) AS a_float,
+  CAST((i % 3) * 1234567.891 AS DECIMAL(38, 10)) AS a_decimal
+  FROM range(60) t(i)`
+/** Days that not every engine has. */
+const partedDays = `SELECT i AS id, DATE '1899-12-30' + CAST(i % 4 AS INTEGER) AS a_date,
+  TIMESTAMP '1582-10-15 12:00:00.000001' + to_days(CAST(i % 2 * 200000 AS INTEGER)) AS a_time FROM range(40) t(i)`
 const everywhere = { mostShare: 0.5, leastBytes: 0n }
 
 await make('types', [types(0, 200), types(200, 300)])
@@ -93,4 +122,13 @@ await make('marked_feed', rounds, { write: byVersion, deletionVectors: true, mar
 await make('emptied', [rounds[0]!, 'SELECT range AS k, 9 AS v, NULL::VARCHAR AS text, true AS gone FROM range(1000)'], {
   write: byVersion,
 })
+await make('parted', [partedRows(0, 60), partedRows(60, 120)], {
+  partitionBy: ['name', 'a_timestamp', 'a_boolean'],
+  changeFeed: true,
+})
+await make('parted_types', [partedTypes], { partitionBy: ['a_long', 'a_byte', 'a_double', 'a_float', 'a_decimal'] })
+await make('parted_days', [partedDays], { partitionBy: ['a_date', 'a_time'] })
+const parts = { write: byVersion, changeFeed: true, partitionBy: ['bucket', 'one'] }
+await make('parted_merged', moving, parts)
+await make('parted_marked', moving, { ...parts, deletionVectors: true, marking: everywhere })
 await workspace.close()
