@@ -6,8 +6,7 @@
  * FOLDER holds an archive `<name>.tar.gz` for each case: tables (folders with a log), and beside some of them a folder
  * `expected` with the rows as Parquet. Prints a line for each table; exit 1 if any of them is not as it must be.
  */
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { openDeltaTable } from '../connectors/delta/delta-table.ts'
@@ -17,6 +16,7 @@ import { duckdbType } from '../engine/batch/duckdb-types.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import { type Duckdb, identifier, literal, openDuckdb } from '../engine/duckdb.ts'
 import { MillraceError } from '../engine/errors.ts'
+import { goldenTables } from './golden-archives.ts'
 
 /** Cases that no reader can read, and what they must be refused for. Everything else must be read. */
 const refused: Readonly<Record<string, RegExp>> = {
@@ -43,18 +43,10 @@ const root = mkdtempSync(join(tmpdir(), 'millrace-golden-'))
 const duckdb = await openDuckdb({ memoryLimitBytes: 2 ** 29, threads: 2, tempDir: join(root, 'spill') })
 let wrong = 0
 try {
-  for (const archive of readdirSync(folder).filter((name) => name.endsWith('.tar.gz'))) {
-    const name = basename(archive, '.tar.gz')
-    const at = join(root, name)
-    mkdirSync(at)
-    execFileSync('tar', ['xzf', join(folder, archive), '-C', at])
-    for (const path of tablesIn(at)) {
-      const { fine, line } = await judge(name, path)
-      if (!fine) wrong += 1
-      console.log(
-        `${fine ? 'ok   ' : 'WRONG'} ${name} ${path.slice(at.length + 1)}: ${line.replaceAll(`${root}/`, '')}`,
-      )
-    }
+  for (const { name, path, inside } of goldenTables(folder, root)) {
+    const { fine, line } = await judge(name, path)
+    if (!fine) wrong += 1
+    console.log(`${fine ? 'ok   ' : 'WRONG'} ${name} ${inside}: ${line.replaceAll(`${root}/`, '')}`)
   }
 } finally {
   await duckdb.close()
@@ -62,11 +54,6 @@ try {
 }
 console.log(JSON.stringify({ check: 'golden-tables', wrong }))
 process.exit(wrong === 0 ? 0 : 1)
-
-function tablesIn(at: string): string[] {
-  const found = String(execFileSync('find', [at, '-type', 'd', '-name', '_delta_log']))
-  return found.split('\n').filter(Boolean).map(dirname).sort()
-}
 
 interface Judgement {
   readonly fine: boolean

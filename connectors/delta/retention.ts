@@ -1,6 +1,8 @@
 /** How long a table's past is kept. */
 import type { MetaData } from './actions.ts'
 
+type Configured = Pick<MetaData, 'configuration'>
+
 const unitMs: Readonly<Record<string, bigint>> = {
   millisecond: 1n,
   second: 1000n,
@@ -11,22 +13,22 @@ const unitMs: Readonly<Record<string, bigint>> = {
 }
 
 /** Milliseconds for which tombstones and their files are kept (`delta.deletedFileRetentionDuration`); default one week. */
-export function retentionMs(metaData: MetaData): bigint {
+export function retentionMs(metaData: Configured): bigint {
   return durationOf(metaData, 'delta.deletedFileRetentionDuration') ?? unitMs.week!
 }
 
 /** Milliseconds for which log entries are kept (`delta.logRetentionDuration`); default 30 days. */
-export function logRetentionMs(metaData: MetaData): bigint {
+export function logRetentionMs(metaData: Configured): bigint {
   return durationOf(metaData, 'delta.logRetentionDuration') ?? 30n * unitMs.day!
 }
 
 /** Milliseconds after which transaction identifiers may be dropped by others (`delta.setTransactionRetentionDuration`). */
-export function txnRetentionMs(metaData: MetaData): bigint | null {
+export function txnRetentionMs(metaData: Configured): bigint | null {
   return durationOf(metaData, 'delta.setTransactionRetentionDuration')
 }
 
 /** Null if the table does not say, or says it in words unknown to us. */
-function durationOf({ configuration }: MetaData, property: string): bigint | null {
+function durationOf({ configuration }: Configured, property: string): bigint | null {
   const match = /^(?:interval\s+)?(\d+)\s+([a-z]+?)s?$/i.exec((configuration[property] ?? '').trim())
   const unit = match === null ? undefined : unitMs[match[2]!.toLowerCase()]
   return unit === undefined ? null : BigInt(match![1]!) * unit
