@@ -27,7 +27,6 @@ export const rules = {
     'Metadata Cleanup',
     'the log begins with version 0, or with a checkpoint that can be read',
   ),
-  'log-file-unreadable': error('Delta Log Entries', 'the files of the log can be read'),
 
   // lines of entries
   'entry-empty': error('Delta Log Entries', 'an entry has at least one action'),
