@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { assertLakeKeepsRules } from '../connectors/delta/lint/lint-lake.ts'
 import { openProducer, producerBatch } from '../connectors/file-log/producer.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Pipeline } from '../engine/pipeline.ts'
@@ -16,7 +17,10 @@ export interface TestData {
   readonly config: Config
   /** Sends texts to a topic of two partitions, keyed by their place in the list. */
   send(topic: string, ...values: readonly (string | Uint8Array)[]): Promise<void>
-  /** Runs pipelines, or those of the platform with the given names, to the end of what is there. */
+  /**
+   * Runs pipelines, or those of the platform with the given names, to the end of what is there. Fails if the log of a table breaks
+   * a rule of the protocol.
+   */
   run(...pipelines: readonly (Pipeline | string)[]): Promise<void>
   /** What a command starts from. */
   context(parts?: Partial<CommandContext>): CommandContext
@@ -51,6 +55,7 @@ export function testData(): TestData {
         )
         const bounded = chosen.map((pipeline) => ({ ...pipeline, trigger: availableNow() }))
         await runPipelines(bounded, workspace, { stop: signal, abandon: signal }, () => {})
+        await assertLakeKeepsRules({ store: workspace.lake, duckdb: workspace.duckdb })
       } finally {
         await workspace.close()
       }

@@ -1,13 +1,13 @@
 /** Everything that a data directory holds, as comparable text: for checks that two runs end alike. */
 
 import { existsSync } from 'node:fs'
+import { listTables } from '../connectors/delta/list-tables.ts'
 import { selectTable } from '../connectors/delta/read.ts'
 import { positionLabel, readCatalog } from '../connectors/ladybug/catalog.ts'
 import { openGraphDatabase } from '../connectors/ladybug/database.ts'
 import { name } from '../connectors/ladybug/types.ts'
 import { type Connection, identifier } from '../engine/duckdb.ts'
 import type { DuckdbStore } from '../engine/duckdb-store.ts'
-import { listTables } from './lake-tables.ts'
 import type { Place } from './place.ts'
 import { graphFile, olapFile, vectorsFile } from './wire.ts'
 

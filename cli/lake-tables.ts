@@ -1,31 +1,8 @@
-/** The tables of a lake, and one of them by name. */
+/** A table of a lake by its name. */
+import { listTables } from '../connectors/delta/list-tables.ts'
 import type { DeltaTable, Snapshot } from '../connectors/delta/table.ts'
-import type { ObjectStore } from '../engine/contracts.ts'
 import { MillraceError } from '../engine/errors.ts'
 import type { Place } from './place.ts'
-
-const logFolder = '/_delta_log/'
-
-/** Paths of all tables, in the order of their names. A table's own files are not walked through. */
-export async function listTables(lake: ObjectStore): Promise<string[]> {
-  const tables: string[] = []
-  for (let found = await nextTable(lake, ''); found !== null; found = await nextTable(lake, afterAll(found)))
-    tables.push(found)
-  return tables.sort() // by key, `a-b/...` comes before `a/...`
-}
-
-async function nextTable(lake: ObjectStore, startAfter: string): Promise<string | null> {
-  for await (const { key } of lake.list('', startAfter)) {
-    const end = key.indexOf(logFolder)
-    if (end > 0) return key.slice(0, end)
-  }
-  return null
-}
-
-/** Greater than every key of the table, smaller than those of the tables behind it. */
-function afterAll(table: string): string {
-  return `${table}/\u{10ffff}`
-}
 
 /** A table that is there, and its newest snapshot. */
 export interface FoundTable {

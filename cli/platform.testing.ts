@@ -3,6 +3,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Observer } from 'rxjs'
+import { assertLakeKeepsRules } from '../connectors/delta/lint/lint-lake.ts'
 import { generateHistory } from '../connectors/tmdb/generator.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { PipelineEvent } from '../engine/events.ts'
@@ -45,7 +46,7 @@ export async function sameLog(dataDir: string): Promise<string> {
   return other
 }
 
-/** Opens a workspace without threads for the length of `work`. */
+/** Opens a workspace without threads for the length of `work`, whose tables must keep the rules of the protocol after it. */
 export async function withWorkspace<T>(
   dataDir: string,
   work: (workspace: Workspace) => Promise<T>,
@@ -53,7 +54,9 @@ export async function withWorkspace<T>(
 ): Promise<T> {
   const workspace = await openWorkspace({ dataDir, workers: 0, memoryLimitBytes: 256 * 2 ** 20, fault })
   try {
-    return await work(workspace)
+    const result = await work(workspace)
+    await assertLakeKeepsRules({ store: workspace.lake, duckdb: workspace.duckdb })
+    return result
   } finally {
     await workspace.close()
   }

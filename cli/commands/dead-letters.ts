@@ -1,8 +1,10 @@
 /** `millrace dead-letters list` and `dead-letters replay`. */
+
+import { listTables } from '../../connectors/delta/list-tables.ts'
 import type { Row } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { CommandContext } from '../context.ts'
-import { listTables, openTable, requireTable } from '../lake-tables.ts'
+import { openTable, requireTable } from '../lake-tables.ts'
 import { byTime, newestLetters } from '../letters.ts'
 import { type OutputRow, printRows, toJson } from '../output.ts'
 import type { Place } from '../place.ts'

@@ -1,7 +1,9 @@
 /** `millrace status`: positions and lag of the platform's pipelines, and what tables and stores hold. */
+
+import { listTables } from '../../connectors/delta/list-tables.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { CommandContext } from '../context.ts'
-import { listTables, openTable } from '../lake-tables.ts'
+import { openTable } from '../lake-tables.ts'
 import { type OutputRow, printRows, toJson } from '../output.ts'
 import { type PipelineStatus, pipelineStatus } from '../pipeline-status.ts'
 import { platformPipelines } from '../pipelines.ts'

@@ -8,6 +8,7 @@ import type { ObjectStore, Range, Sink, SinkCommit, TableInput, TableSource } fr
 import { type Duckdb, openDuckdb, type Row } from '../../engine/duckdb.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
 import { openDeltaTable } from './delta-table.ts'
+import { assertLakeKeepsRules } from './lint/lint-lake.ts'
 import { type LocalFile, selectFiles, selectTable } from './read.ts'
 import { deltaSink, type TableSinkOptions } from './sink.ts'
 import { deltaSource } from './source.ts'
@@ -28,6 +29,7 @@ export interface TestLake {
   rows(path: string, select: string, version?: bigint): Promise<Row[]>
   /** Rows of `SELECT <select> FROM <what a source gave>`. */
   inputRows(input: TableInput, select: string): Promise<Row[]>
+  /** Removes everything. Fails if a log breaks a rule of the protocol: every test file holds what it wrote against them. */
   close(): Promise<void>
 }
 
@@ -63,8 +65,12 @@ export async function openTestLake(openStore: (rootDir: string) => ObjectStore):
     inputRows: (input, select) =>
       query(`SELECT ${select} FROM (${selectFiles({ columns: input.columns, files: input.files.map(asLocal) })}) AS t`),
     async close() {
-      await duckdb.close()
-      rmSync(dir, { recursive: true })
+      try {
+        await assertLakeKeepsRules({ store, duckdb: async () => duckdb })
+      } finally {
+        await duckdb.close()
+        rmSync(dir, { recursive: true })
+      }
     },
   }
 }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemIds } from '../../../engine/clock.ts'
 import { literal } from '../../../engine/duckdb.ts'
 import { localStore } from '../../storage/local.ts'
+import { memoryStore } from '../../storage/memory.ts'
 import { parseJson, printJson } from '../int64-json.ts'
 import { openTestLake, type TestLake } from '../lake.testing.ts'
 import { versionName } from '../log-entry.ts'
@@ -12,7 +13,7 @@ import type { Finding } from './finding.ts'
 import { lintTable } from './lint.ts'
 import { type Logs, validLogs } from './logs.testing.ts'
 import { type MutationTools, mutations } from './mutations.testing.ts'
-import { type Change, entryName, type RawLog, rawLog, storeOf } from './raw-log.testing.ts'
+import { type Change, entryName, putLog, type RawLog, rawLog } from './raw-log.testing.ts'
 import { rules } from './rules.ts'
 
 let lake: TestLake
@@ -24,13 +25,17 @@ beforeAll(async () => {
 afterAll(() => lake.close())
 
 async function lint(log: RawLog): Promise<Finding[]> {
-  return lintTable({ store: await storeOf(log, lake.dir), table: 't', duckdb: async () => lake.duckdb })
+  return lintTable({
+    store: await putLog(memoryStore({ localDir: lake.dir }), log),
+    table: 't',
+    duckdb: async () => lake.duckdb,
+  })
 }
 
 const tools: MutationTools = {
   async rewrite(log, version, query) {
     const name = `${versionName(BigInt(version))}.checkpoint.parquet`
-    const store = await storeOf(log, lake.dir)
+    const store = await putLog(memoryStore({ localDir: lake.dir }), log)
     const rows = `read_parquet(${literal(await store.localFile(`t/_delta_log/${name}`))})`
     const path = join(lake.dir, `${systemIds.uuid()}.parquet`)
     await lake.query(`COPY (${query(rows)}) TO ${literal(path)} (FORMAT parquet)`)

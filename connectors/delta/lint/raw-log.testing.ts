@@ -1,6 +1,5 @@
 /** A log as files in memory, to be broken in one place at a time. */
 import type { ObjectStore } from '../../../engine/contracts.ts'
-import { memoryStore } from '../../storage/memory.ts'
 import { parseJson, printJson } from '../int64-json.ts'
 import { versionName } from '../log-entry.ts'
 
@@ -70,9 +69,8 @@ export async function readLog(store: ObjectStore, table: string): Promise<RawLog
   return rawLog(files)
 }
 
-/** A store with a table `t` that has the log. */
-export async function storeOf({ files }: RawLog, localDir: string): Promise<ObjectStore> {
-  const store = memoryStore({ localDir })
+/** Puts the log into a store, as that of a table `t`. */
+export async function putLog(store: ObjectStore, { files }: RawLog): Promise<ObjectStore> {
   for (const [name, body] of files) await store.put(`t/_delta_log/${name}`, body)
   return store
 }

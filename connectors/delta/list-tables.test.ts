@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { memoryStore } from '../connectors/storage/memory.ts'
-import { listTables } from './lake-tables.ts'
+import { memoryStore } from '../storage/memory.ts'
+import { listTables } from './list-tables.ts'
 
 test('all tables are found, in order, however their names begin and whatever lies beside them', async () => {
   const lake = memoryStore()
