@@ -39,6 +39,8 @@ async function main(words: readonly string[]): Promise<number> {
       return (await import('./commands/vacuum.ts')).vacuum(context)
     case 'tables restore':
       return (await import('./commands/restore.ts')).restore(context)
+    case 'tables lint':
+      return (await import('./commands/lint.ts')).lint(context)
     case 'audit':
       return (await import('./commands/audit.ts')).audit(context)
     case 'dead-letters list':

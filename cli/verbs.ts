@@ -163,6 +163,14 @@ export const verbs: readonly VerbSpec[] = [
     },
   },
   {
+    verb: 'tables lint',
+    arguments: '<table>',
+    minArguments: 1,
+    maxArguments: 1,
+    help: 'Holds the log of a table, whoever wrote it, against the rules of the Delta protocol. Exit code 1 if it breaks one.',
+    options: { json },
+  },
+  {
     verb: 'audit',
     arguments: '<table>',
     minArguments: 1,
