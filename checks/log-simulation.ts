@@ -1,7 +1,8 @@
 /**
  * Writers of one table in every order: appends, merges and deletes by both ways, and optimizes meet on a store whose every
  * request waits for its turn, and which now and then does what it was asked and then fails. What the table holds in the end must be
- * what the operations give one after another, in the order of their commits: each once, whatever its writer was told.
+ * what the operations give one after another, in the order of their commits: each once, whatever its writer was told. And what is in
+ * the log keeps the rules of the protocol.
  *
  *   node checks/log-simulation.ts [--schedules 10000] [--commits 10000] [--seed N]
  *
@@ -11,6 +12,8 @@
 import { parseArgs } from 'node:util'
 import { createActions } from '../connectors/delta/create.ts'
 import { openDeltaTable } from '../connectors/delta/delta-table.ts'
+import { lintTable } from '../connectors/delta/lint/lint.ts'
+import { formatFinding } from '../connectors/delta/lint/lint-lake.ts'
 import type { DeltaTable } from '../connectors/delta/table.ts'
 import { memoryStore } from '../connectors/storage/memory.ts'
 import type { Clock, ObjectStore } from '../engine/contracts.ts'
@@ -151,6 +154,7 @@ async function compare(
     JSON.stringify([...rows].sort((a, b) => a[0] - b[0])),
   )
   if (ours !== theirs) throw new Error(`the table holds ${ours}, one operation after another gives ${theirs}`)
+  await assertRules(store)
 }
 
 /** Appends of two writers through a store that loses one answer in five. */
@@ -169,8 +173,17 @@ async function ambiguousCommits(commits: number, seed: number) {
   await Promise.all([work('a'), work('b')])
   const snapshot = (await open(store, draw).snapshot())!
   const rows = rowsOf(await snapshot.files()).size // throws if one is there twice
+  await assertRules(store)
   if (rows !== commits || snapshot.version !== BigInt(commits)) throw new Error(`${commits} commits left ${rows} rows`)
   return { commits, answers }
+}
+
+/** What writers left in the log keeps the rules of the protocol. */
+async function assertRules(store: ObjectStore): Promise<void> {
+  const findings = await lintTable({ store, table: 't' })
+  // a deletion vector here is a list of keys, no bitmap
+  const wrong = findings.filter(({ rule }) => rule !== 'vector-malformed')
+  if (wrong.length > 0) throw new Error(`the log breaks rules of the protocol: ${wrong.map(formatFinding).join('; ')}`)
 }
 
 async function create(store: ObjectStore): Promise<void> {

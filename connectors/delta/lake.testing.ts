@@ -20,6 +20,8 @@ export interface TestLake {
   readonly duckdb: Duckdb
   /** The table as a process sees it that opens it now. */
   table(path: string): DeltaTable
+  /** Resolves when nothing is written beside commits any more. */
+  settled(): Promise<void>
   sink(path: string, options?: Partial<TableSinkOptions>): Sink
   source(path: string, options: { readonly changeFeed: boolean }): TableSource
   /** Stages the rows of a query; no file for none. */
@@ -41,13 +43,22 @@ export async function openTestLake(openStore: (rootDir: string) => ObjectStore):
   const store = openStore(join(dir, 'lake'))
   const duckdb = await openDuckdb({ memoryLimitBytes: 2 ** 30, threads: 1, tempDir: join(dir, 'spill') })
   const parts = { store, duckdb: async () => duckdb, clock: systemClock, ids: systemIds, stagingDir }
-  const table = (path: string) => openDeltaTable({ ...parts, path })
+  const tables: DeltaTable[] = []
+  const table = (path: string) => {
+    const opened = openDeltaTable({ ...parts, path })
+    tables.push(opened)
+    return opened
+  }
+  const settled = async () => {
+    for (const each of tables) await each.settled()
+  }
   const query = (sql: string) => duckdb.withConnection((connection) => connection.rows(sql))
   return {
     dir,
     store,
     duckdb,
     table,
+    settled,
     sink: (path, options = {}) =>
       deltaSink({ ...parts, table: table(path), write: { mode: 'append' }, changeFeed: false, ...options }),
     source: (path, { changeFeed }) => deltaSource({ ...parts, table: table(path), changeFeed, pipeline: 'reader' }),
@@ -65,6 +76,7 @@ export async function openTestLake(openStore: (rootDir: string) => ObjectStore):
     inputRows: (input, select) =>
       query(`SELECT ${select} FROM (${selectFiles({ columns: input.columns, files: input.files.map(asLocal) })}) AS t`),
     async close() {
+      await settled()
       try {
         await assertLakeKeepsRules({ store, duckdb: async () => duckdb })
       } finally {

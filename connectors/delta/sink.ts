@@ -74,7 +74,7 @@ export function deltaSink(options: TableSinkOptions): Sink {
     delivery: 'exactly-once',
     position: (pipeline) => readPosition(options.table, pipeline),
     commit: (commit) => commitBatch(options, commit),
-    async close() {},
+    close: () => options.table.settled(),
   }
 }
 

@@ -107,6 +107,7 @@ test('a table that was made anew under the same path is another source, refused 
   await make('anew', ['SELECT 1 AS id'])
   const source = lake.source('anew', { changeFeed: false })
   const old = await span(source, 0n, 1n)
+  await lake.settled()
   for await (const { key } of lake.store.list('anew/')) await lake.store.delete(key)
   await make('anew', ['SELECT 1 AS id', 'SELECT 2 AS id'])
   await expect(lake.source('anew', { changeFeed: false }).files(old, lake.dir)).rejects.toMatchObject({

@@ -50,7 +50,9 @@ test('nothing is found in logs that are valid', async () => {
 
 describe('a log that is broken in one place breaks one rule', () => {
   test.each(mutations)('$rule: $what', async ({ rule, log: name, mutate }) => {
-    const log = rawLog(logs[name].files)
+    // checksums would tell of the same fault in their own words
+    const files = [...logs[name].files].filter(([file]) => !file.endsWith('.crc'))
+    const log = rawLog(new Map(files))
     await mutate(log, tools)
     const findings = await lint(log)
     expect(findings.map((finding) => finding.rule)).toContain(rule)
