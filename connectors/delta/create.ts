@@ -1,7 +1,7 @@
 /** The first actions of a new table. */
-import { MillraceError } from '../../engine/errors.ts'
-import type { Column, DataType } from '../../engine/schema.ts'
+import type { Column } from '../../engine/schema.ts'
 import type { Action, MetaData } from './actions.ts'
+import { assertColumnNames } from './column-names.ts'
 import { protocolFor } from './protocol.ts'
 import { printSchema } from './schema.ts'
 
@@ -25,7 +25,7 @@ export interface CreateOptions {
  * `SCHEMA_MISMATCH` for columns that other readers could not tell apart or not name.
  */
 export function createActions(options: CreateOptions): Action[] {
-  assertNames(options.columns, '')
+  assertColumnNames(options.columns, options)
   const metaData: MetaData = {
     id: options.id,
     format: { provider: 'parquet', options: {} },
@@ -39,34 +39,4 @@ export function createActions(options: CreateOptions): Action[] {
     createdTime: BigInt(options.nowMs),
   }
   return [{ protocol: protocolFor(metaData) }, { metaData }]
-}
-
-function assertNames(columns: readonly Column[], prefix: string): void {
-  if (columns.length === 0)
-    throw new MillraceError('SCHEMA_MISMATCH', `${prefix || 'the table'} has no columns (give it at least one)`)
-  const seen = new Map<string, string>()
-  for (const { name, type } of columns) {
-    const path = `${prefix}${name}`
-    const twin = seen.get(name.toLowerCase())
-    if (twin !== undefined)
-      throw new MillraceError(
-        'SCHEMA_MISMATCH',
-        `columns ${prefix}${twin} and ${path} differ at most in case (rename one)`,
-      )
-    // the protocol allows these only with column mapping
-    if (name === '' || /[ ,;{}()\n\t=]/.test(name))
-      throw new MillraceError(
-        'SCHEMA_MISMATCH',
-        `column name ${JSON.stringify(path)} holds one of ' ,;{}()\\n\\t=' (rename it)`,
-      )
-    seen.set(name.toLowerCase(), name)
-    assertTypeNames(type, path)
-  }
-}
-
-function assertTypeNames(type: DataType, path: string): void {
-  if (typeof type === 'string') return
-  if (type.kind === 'struct') assertNames(type.fields, `${path}.`)
-  if (type.kind === 'array') assertTypeNames(type.element, `${path}.element`)
-  if (type.kind === 'map') assertTypeNames(type.value, `${path}.value`)
 }

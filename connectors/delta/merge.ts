@@ -9,6 +9,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { Action, AddFile } from './actions.ts'
 import { changeTypeColumn } from './change-feed.ts'
+import { assertRowsHavePlaces } from './column-names.ts'
 import { vectorFile } from './deletion-vectors/vector-file.ts'
 import {
   changedRows,
@@ -148,6 +149,7 @@ function shapeOf(
   { key, newer, deleteWhen, target }: MergeOptions,
   { columns, partitionColumns }: SchemaChange,
 ): MergeShape {
+  assertRowsHavePlaces(target.table.path, columns)
   const missing = [...key, ...newer].filter((name) => !columns.some((column) => column.name === name))
   if (missing.length > 0)
     throw new MillraceError(

@@ -191,3 +191,39 @@ test('columns, fields and constants under other names than the schema gives them
     ])
   })
 })
+
+test('a partition column that is in the data files too is read once, as the log has it', async () => {
+  const file = await write('p=x/kept.parquet', `SELECT 1::BIGINT AS k, 'in the file' AS P`)
+  const named: Column[] = [
+    { name: 'k', type: 'long' },
+    { name: 'p', type: 'string' },
+  ]
+  const rows = (more: object) =>
+    duckdb.withConnection((connection) =>
+      connection.rows(selectFiles({ columns: named, files: [{ ...file, constants: { p: 'x' }, ...more }] })),
+    )
+  expect(await rows({})).toEqual([{ k: 1n, p: 'x' }])
+  expect(await rows({ only: [0] })).toEqual([{ k: 1n, p: 'x' }])
+  expect(await rows({ deleted: [0] })).toEqual([])
+})
+
+test('any rows of files can be left out, or be the only ones', async () => {
+  const [few, many] = [
+    await write('few.parquet', 'SELECT range AS id FROM range(20)'),
+    await write('many.parquet', 'SELECT range AS id FROM range(70000)'),
+  ]
+  const ids: Column[] = [{ name: 'id', type: 'long' }]
+  const sum = async (...files: Parameters<typeof selectFiles>[0]['files']) => {
+    const query = `SELECT count(*) AS n, sum(id)::BIGINT AS s FROM (${selectFiles({ columns: ids, files })})`
+    return (await duckdb.withConnection((connection) => connection.rows(query)))[0]
+  }
+  const total = (n: number) => BigInt((n * (n - 1)) / 2)
+  expect(await sum({ ...few, deleted: [0, 7, 8, 19] }, many)).toEqual({
+    n: 70_016n,
+    s: total(20) - 34n + total(70_000),
+  })
+  expect(await sum({ ...few, only: [3, 19] }, { ...many, only: [69_999] })).toEqual({ n: 3n, s: 70_021n })
+  const odd = Array.from({ length: 35_000 }, (_, i) => 2 * i + 1)
+  expect(await sum({ ...many, deleted: odd })).toEqual({ n: 35_000n, s: total(70_000) - 35_000n * 35_000n })
+  expect(await sum({ ...few, only: [] })).toEqual({ n: 0n, s: null })
+})

@@ -7,6 +7,7 @@ import type { AddFile, DeletionVector } from './actions.ts'
 import { physicalColumns } from './column-mapping.ts'
 import { localPath, readTableFile } from './data-location.ts'
 import { deletedRows, deletionVectorPath } from './deletion-vectors/deletion-vector.ts'
+import { isMarkedRow, rowMarks } from './row-marks.ts'
 import type { Snapshot } from './table.ts'
 
 /** A local Parquet file, the columns that are constant for it and not stored in it, and the rows that do not count. */
@@ -92,7 +93,9 @@ export function selectFiles(options: SelectFilesOptions): string {
     const type = physical.find((column) => column.name === name)?.type
     return `${constantSql(value === '' ? null : value, type, timeZone)} AS ${identifier(name)}`
   }
-  for (const group of groupByConstants(files)) parts.push(readGroup(group, { fileColumn, rowColumn, constant }))
+  const names = physical.map(({ name }) => name)
+  for (const group of groupByConstants(files))
+    parts.push(...readGroup(group, { fileColumn, rowColumn, constant, names }))
   const casts = columns.map(({ name, type }, i) => {
     const stored = physical[i]!
     const typed = `CAST(${identifier(stored.name)} AS ${duckdbType(stored.type)})`
@@ -150,57 +153,63 @@ interface GroupOptions {
   readonly rowColumn: string | undefined
   /** SQL of a constant column. */
   readonly constant: (name: string, value: string | null) => string
+  /** Names of the table's columns, as the files have them. */
+  readonly names: readonly string[]
 }
 
 const hiddenFile = '__millrace_path'
+/** DuckDB's own name: it refuses files that have a column of that name. */
 const hiddenRow = 'file_row_number'
 
-function readGroup(files: readonly LocalFile[], { fileColumn, rowColumn, constant }: GroupOptions): string {
-  const constants = Object.entries(files[0]?.constants ?? {}).map(([name, value]) => `, ${constant(name, value)}`)
-  const [some, all] = [files.filter(({ only }) => only !== undefined), files.filter(({ only }) => only === undefined)]
-  const withDeleted = all.filter(({ deleted = [] }) => deleted.length > 0)
+function readGroup(files: readonly LocalFile[], options: GroupOptions): string[] {
+  const all = files.filter(({ only }) => only === undefined)
+  const some = files.filter(({ only = [] }) => only.length > 0)
   const parts: string[] = []
-  const columns = constants.join('')
-  const names = { fileColumn, rowColumn, columns }
-  if (withDeleted.length > 0)
-    parts.push(readRows(all, { ...names, join: `ANTI JOIN (${rowList(withDeleted, 'deleted')})` }))
-  else if (all.length > 0 && rowColumn !== undefined) parts.push(readRows(all, { ...names, join: null }))
-  else if (all.length > 0) parts.push(`SELECT *${columns} FROM ${parquet(all, fileColumn)}`)
-  if (some.length > 0) parts.push(readRows(some, { ...names, join: `SEMI JOIN (${rowList(some, 'only')})` }))
-  return parts.join(' UNION ALL BY NAME ')
+  if (all.length > 0) parts.push(readRows(all, options, 'deleted'))
+  if (some.length > 0) parts.push(readRows(some, options, 'only'))
+  return parts
 }
 
-function parquet(files: readonly LocalFile[], fileColumn: string | undefined, more: readonly string[] = []): string {
-  const paths = literals(files.map((file) => escapeGlob(file.path)))
-  // Without `hive_partitioning = false` a folder called `a=b` would become a column.
-  const options = ['union_by_name = true', 'hive_partitioning = false', ...more]
-  if (fileColumn !== undefined) options.push(`filename = ${literal(fileColumn)}`)
-  return `read_parquet(${paths}, ${options.join(', ')})`
-}
-
-interface ReadRows {
-  readonly fileColumn: string | undefined
-  readonly rowColumn: string | undefined
-  readonly columns: string
-  /** Which rows stay: those without a partner in a list of rows, those with one, or all. */
-  readonly join: string | null
-}
-
-function readRows(files: readonly LocalFile[], { fileColumn, rowColumn, columns, join }: ReadRows): string {
-  const file = fileColumn ?? hiddenFile
-  const hidden = fileColumn === undefined ? [hiddenRow, hiddenFile] : [hiddenRow]
-  const all = parquet(files, file, ['file_row_number = true'])
+function readRows(files: readonly LocalFile[], options: GroupOptions, which: 'deleted' | 'only'): string {
+  const { fileColumn, rowColumn, constant, names } = options
+  const constants = Object.entries(files[0]?.constants ?? {})
+  const columns = constants.map(([name, value]) => `, ${constant(name, value)}`).join('')
+  const marked = files.some((file) => (file[which] ?? []).length > 0)
+  const [needsFile, needsRow] = [marked || fileColumn !== undefined, marked || rowColumn !== undefined]
+  const stored = parquet(files, { names, without: constants.map(([name]) => name), needsFile, needsRow })
+  if (!needsFile && !needsRow) return `SELECT *${columns} FROM (${stored})`
+  const hidden = [...(needsFile ? [hiddenFile] : []), ...(needsRow ? [hiddenRow] : [])]
+  const file = fileColumn === undefined ? '' : `, r.${hiddenFile} AS ${identifier(fileColumn)}`
   const row = rowColumn === undefined ? '' : `, r.${hiddenRow} AS ${identifier(rowColumn)}`
-  const on = join === null ? '' : ` ${join} AS d ON r.${identifier(file)} = d."file" AND r.${hiddenRow} = d."row"`
-  return `SELECT r.* EXCLUDE (${hidden.join(', ')})${row}${columns} FROM ${all} AS r${on}`
+  const select = `SELECT r.* EXCLUDE (${hidden.join(', ')})${file}${row}${columns} FROM (${stored}) AS r`
+  if (!marked) return select
+  const marks = rowMarks(files.map((each) => ({ path: each.path, rows: each[which] ?? [] })))
+  const isMarked = isMarkedRow('m', `r.${hiddenRow}`)
+  const joined = `LEFT JOIN (${marks}) AS m ON r.${hiddenFile} = m."file"`
+  return `${select} ${joined} WHERE ${which === 'deleted' ? `NOT ${isMarked}` : isMarked}`
 }
 
-/** Rows of files, by path and number. */
-function rowList(files: readonly LocalFile[], which: 'deleted' | 'only'): string {
-  const each = files.map(
-    (file) => `SELECT ${literal(file.path)} AS "file", unnest([${(file[which] ?? []).join(', ')}]::BIGINT[]) AS "row"`,
-  )
-  return each.join(' UNION ALL ')
+interface ParquetOptions {
+  readonly names: readonly string[]
+  /** Columns that are left out although a file may have them. */
+  readonly without: readonly string[]
+  readonly needsFile: boolean
+  readonly needsRow: boolean
+}
+
+/** The rows as they are stored, with {@link hiddenFile} and {@link hiddenRow} where they are needed. */
+function parquet(files: readonly LocalFile[], { names, without, needsFile, needsRow }: ParquetOptions): string {
+  // Without `hive_partitioning = false` a folder called `a=b` would become a column.
+  const options = ['union_by_name = true', 'hive_partitioning = false']
+  if (needsRow) options.push('file_row_number = true')
+  // With the option, DuckDB takes filters on a column called `filename` for filters on the paths of the files.
+  const byIndex = needsFile && names.some((name) => name.toLowerCase() === 'filename')
+  if (needsFile && !byIndex) options.push(`filename = ${literal(hiddenFile)}`)
+  const path = byIndex ? `, list_extract(${literals(files.map((file) => file.path))}, file_index::BIGINT + 1) AS ${hiddenFile}` : '' // biome-ignore format: one line
+  const left = without.map((name) => literal(name.toLowerCase())).join(', ')
+  const star = without.length === 0 ? '*' : `COLUMNS(lambda c: lower(c) NOT IN (${left}))`
+  const paths = literals(files.map((file) => escapeGlob(file.path)))
+  return `SELECT ${star}${path} FROM read_parquet(${paths}, ${options.join(', ')})`
 }
 
 /** DuckDB takes `*`, `?` and `[` in a path for a pattern. */

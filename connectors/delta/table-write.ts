@@ -7,6 +7,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { Action, AddCdcFile, AddFile, RemoveFile } from './actions.ts'
+import { assertColumnNames } from './column-names.ts'
 import { createActions } from './create.ts'
 import type { VectorFile } from './deletion-vectors/vector-file.ts'
 import { assertPartitionBy } from './partitions/partition-by.ts'
@@ -151,8 +152,18 @@ export function fitSchema(
   refuseUnfit(target.table.path, snapshot, options)
   const { partitionColumns } = snapshot.metaData
   if (columns === snapshot.columns) return { columns, partitionColumns, actions: [] }
+  assertGrown(target.table.path, snapshot, columns)
   const schemaString = printEvolvedSchema(snapshot.metaData.schemaString, columns)
   return { columns, partitionColumns, actions: [{ metaData: { ...snapshot.metaData, schemaString } }] }
+}
+
+/** What a new table may not have, one that is there does not get either. */
+function assertGrown(path: string, snapshot: Snapshot, columns: readonly Column[]): void {
+  try {
+    assertColumnNames(columns, { changeFeed: keepsChangeFeed(snapshot, false) })
+  } catch (error) {
+    throw named(path, error)
+  }
 }
 
 function grow(columns: readonly Column[], arriving: readonly Column[]): readonly Column[] {

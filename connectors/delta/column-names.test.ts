@@ -1,0 +1,73 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { localStore } from '../storage/local.ts'
+import { batch, openTestLake, type TestLake } from './lake.testing.ts'
+import type { MergeMode, TableSinkOptions } from './sink.ts'
+
+let lake: TestLake // of its own for each test: an internal error of DuckDB leaves its database of no use
+beforeEach(async () => {
+  lake = await openTestLake(localStore)
+})
+afterEach(() => lake.close())
+
+type Way = Partial<TableSinkOptions>
+const marking: Way = { changeFeed: true, deletionVectors: true, marking: { mostShare: 1, leastBytes: 0n } }
+const ways = [['writing files anew', {}] as const, ['marking rows', marking] as const]
+
+/** Three batches of one pipeline, each newer than the one before. */
+async function merge(key: readonly string[], rows: (n: number) => string, more: Way = {}) {
+  const write: MergeMode = { mode: 'merge', key, newer: ['v'] }
+  const sink = lake.sink('t', { write, ...more })
+  for (let n = 0; n < 3; n++) await sink.commit(batch(BigInt(n), BigInt(n) + 1n, await lake.stage(rows(n))))
+  return lake.rows('t', 'count(*) AS n, min(v) AS v')
+}
+
+test.each(ways)('rows are found by a column that is named filename, of texts or of numbers: %s', async (_, way) => {
+  const texts = (n: number) => `SELECT 'a.csv' AS filename, 1 AS k, ${n} AS v UNION ALL SELECT 'b.csv', 2, ${n}`
+  expect(await merge(['k', 'filename'], texts, way)).toEqual([{ n: 2n, v: 2 }])
+  expect(await lake.rows('t', 'count(*) AS n', undefined)).toEqual([{ n: 2n }])
+})
+
+test.each(ways)('rows are found by a number that is named filename: %s', async (_, way) => {
+  expect(await merge(['filename'], (n) => `SELECT 5::BIGINT AS filename, ${n} AS v`, way)).toEqual([{ n: 1n, v: 2 }])
+})
+
+test.each(ways)('a column that is named filename may change: %s', async (_, way) => {
+  expect(await merge(['k'], (n) => `SELECT 1 AS k, 'f${n}' AS filename, ${n} AS v`, way)).toEqual([{ n: 1n, v: 2 }])
+  expect(await lake.rows('t', 'filename')).toEqual([{ filename: 'f2' }])
+})
+
+test.each([['file_row_number'], ['FILE_ROW_NUMBER']])('a merge refuses a column named %s at once', async (name) => {
+  await expect(merge(['k'], (n) => `SELECT 1 AS k, 7 AS ${name}, ${n} AS v`)).rejects.toMatchObject({
+    code: 'SCHEMA_MISMATCH',
+    message: expect.stringContaining('file_row_number'),
+  })
+  expect(await lake.table('t').snapshot()).toBeNull()
+})
+
+test.each([['a b'], ['x=1'], ['a,b'], ['K']])(
+  'a table that is there gets no column named "%s" either',
+  async (name) => {
+    const sink = lake.sink('t')
+    await sink.commit(batch(0n, 1n, await lake.stage('SELECT 1 AS k')))
+    const more = name === 'K' ? 'SELECT 2 AS "K"' : `SELECT 1 AS k, 2 AS "${name}"`
+    await expect(sink.commit(batch(1n, 2n, await lake.stage(more)))).rejects.toMatchObject({ code: 'SCHEMA_MISMATCH' })
+  },
+)
+
+test('nor does a struct in it', async () => {
+  const sink = lake.sink('t')
+  await sink.commit(batch(0n, 1n, await lake.stage(`SELECT {'a': 1} AS s`)))
+  await expect(sink.commit(batch(1n, 2n, await lake.stage(`SELECT {'a': 1, 'b c': 2} AS s`)))).rejects.toMatchObject({
+    code: 'SCHEMA_MISMATCH',
+    message: expect.stringContaining('s.b c'),
+  })
+})
+
+test('a table with a change feed has no column of those that the feed adds, one without may', async () => {
+  const rows = (n: number) => `SELECT 1 AS k, 'x' AS _change_type, ${n} AS v`
+  await expect(merge(['k'], rows, { changeFeed: true })).rejects.toMatchObject({
+    code: 'SCHEMA_MISMATCH',
+    message: expect.stringContaining('_change_type'),
+  })
+  expect(await merge(['k'], rows)).toEqual([{ n: 1n, v: 2 }])
+})
