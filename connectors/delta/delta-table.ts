@@ -4,9 +4,9 @@ import type { Duckdb } from '../../engine/duckdb.ts'
 import { readCheckpoint } from './checkpoint-reader.ts'
 import { openCheckpointing } from './checkpointing.ts'
 import { commitTransaction } from './commit.ts'
-import { commitInfoOf } from './log-entry.ts'
+import { entryKey, isSameCommit, parseCommitInfo } from './log-entry.ts'
 import type { TableContents, TableState } from './replay.ts'
-import { extendState, type LogReader, loadState, readEntries, readEntry } from './snapshot.ts'
+import { extendState, type LogReader, loadState, readEntries } from './snapshot.ts'
 import type { DeltaTable, Snapshot } from './table.ts'
 
 export interface DeltaTableOptions {
@@ -25,9 +25,6 @@ export interface DeltaTableOptions {
   readonly onCheckpointFailed?: (error: unknown) => void
 }
 
-/** After this long it is made sure that the remembered snapshot still belongs to the table that stands there. */
-const verifyAfterMs = 60_000
-
 /**
  * Opens a table, which need not exist; nothing is read before the first call. The newest snapshot is kept and extended
  * by the entries written since, so that a long-running writer does not read its log twice.
@@ -44,29 +41,35 @@ export function openDeltaTable(options: DeltaTableOptions): DeltaTable {
   /** States behind the snapshots that were given out. */
   const states = new WeakMap<Snapshot, TableState>()
   let newest: TableState | null = null
-  let verifiedMs = 0
 
   function keep(state: TableState): void {
     if (newest === null || state.version > newest.version) newest = state
   }
-  /** Another table may stand there by now, or the log may have been cleaned past what is remembered. */
-  async function isOutdated(state: TableState): Promise<boolean> {
-    if (clock.nowMs() - verifiedMs < verifyAfterMs) return false
-    const entry = await readEntry(reader, state.version)
-    verifiedMs = clock.nowMs()
-    return entry === null || commitInfoOf(entry)?.txnId !== state.commitInfo?.txnId
+  /** Whether a state is still that of the table that stands there: another may have been made in its place. */
+  async function isStanding({ version, commitInfo }: TableState): Promise<boolean> {
+    const key = entryKey(path, version)
+    const body = await store.get(key)
+    if (body === null) return commitInfo === null // the log was cleaned up to its newest checkpoint
+    return isSameCommit(parseCommitInfo(key, body), commitInfo)
+  }
+  /** The newest state together with the entries since, all of them of one table; null where that cannot be said. */
+  async function extended(): Promise<TableState | null> {
+    const base = newest
+    if (base === null) return null
+    const extension = extendState(reader, base)
+    extension.catch(() => {}) // what it is worth is known below
+    if (!(await isStanding(base))) return null
+    const state = await extension
+    keep(state)
+    return state
   }
   async function current(): Promise<TableState | null> {
-    if (newest !== null && !(await isOutdated(newest))) {
-      const extended = await extendState(reader, newest)
-      keep(extended)
-      return extended
-    }
+    const state = await extended()
+    if (state !== null) return state
     const loaded = await loadState(reader, { version: null, contents: false })
     newest = loaded?.state ?? null
     if (loaded === null) return null
     checkpoints.found(loaded)
-    verifiedMs = clock.nowMs()
     return newest
   }
   async function at(version: bigint): Promise<TableState | null> {

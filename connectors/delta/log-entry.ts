@@ -44,6 +44,22 @@ export function commitInfoOf(entry: LogEntry): CommitInfo | null {
   return null
 }
 
+/** The `commitInfo` in the bytes of an entry. Of the other actions, which may be many, none is read where it comes first. */
+export function parseCommitInfo(key: string, body: Uint8Array): CommitInfo | null {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  const end = bytes.indexOf('\n')
+  const first = parseLine(bytes.toString('utf8', 0, end < 0 ? bytes.length : end), key, 1)
+  if (first !== null && 'commitInfo' in first) return first.commitInfo
+  return commitInfoOf(parseLogEntry(key, 0n, body))
+}
+
+/** Whether two entries of one version are the same one, by what their writers said of them. */
+export function isSameCommit(left: CommitInfo | null, right: CommitInfo | null): boolean {
+  if (left === null || right === null) return left === right
+  if (left.txnId !== undefined || right.txnId !== undefined) return left.txnId === right.txnId
+  return printJson(left) === printJson(right)
+}
+
 function parseLine(line: string, key: string, number: number): Action | null {
   try {
     return parseAction(parseJson(line))

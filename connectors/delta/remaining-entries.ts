@@ -1,5 +1,6 @@
 /** What is left of a table's log, from its oldest entry on. */
 import type { ObjectStore } from '../../engine/contracts.ts'
+import { MillraceError } from '../../engine/errors.ts'
 import { listLog } from './log-listing.ts'
 import type { Span } from './spans.ts'
 import type { DeltaTable, LogEntry } from './table.ts'
@@ -17,8 +18,21 @@ export interface RemainingOptions {
  */
 export async function* remainingEntries({ store, table, end }: RemainingOptions): AsyncGenerator<LogEntry> {
   const { entries } = await listLog({ store, table: table.path, from: 0n })
-  for (const { start, end: next } of runsOf(entries.filter((version) => version < end)))
+  const listed = runsOf(entries.filter((version) => version < end))
+  for (const [i, { start, end: next }] of listed.entries()) {
+    if (i > 0) yield* unlisted(table, listed[i - 1]!.end, start)
     yield* table.entries(start, next)
+  }
+}
+
+/** A listing made while others write may lack entries that are there. */
+async function* unlisted(table: DeltaTable, start: bigint, end: bigint): AsyncGenerator<LogEntry> {
+  for (let version = start; version < end; version += 1n)
+    try {
+      yield* table.entries(version, version + 1n)
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.code !== 'SOURCE_RANGE_LOST') throw error
+    }
 }
 
 /** Ascending versions as spans without a gap inside. */

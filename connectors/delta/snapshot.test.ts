@@ -159,6 +159,20 @@ test('an unreadable checkpoint is passed over while the entries reach back', asy
   await expect(liveFiles(open(store))).rejects.toMatchObject({ code: 'TABLE_CORRUPT' })
 })
 
+test('an entry that a listing lacks but that is there is no damage', async () => {
+  const store = newStore()
+  await build(store, 5, 2)
+  for (const lacking of [0n, 1n, 3n]) {
+    const holed: ObjectStore = {
+      ...store,
+      async *list(prefix, startAfter) {
+        for await (const info of store.list(prefix, startAfter)) if (info.key !== entryKey('t', lacking)) yield info
+      },
+    }
+    expect((await liveFiles(open(holed))).size).toBe(5)
+  }
+})
+
 test('a missing version between others is named', async () => {
   const store = newStore()
   await build(store, 5)
@@ -203,7 +217,7 @@ test('a running reader sees what others commit without reading the log again', a
   reads = 0
   for (let v = 3; v < 6; v++) await commit(writer, [addAction(`f${v}`)])
   expect((await liveFiles(reader)).size).toBe(6)
-  expect(reads).toBe(4)
+  expect(reads).toBe(5) // three entries, that there is no fourth, and that the table is still the same
 })
 
 test('a snapshot stays as it was while the table moves on', async () => {

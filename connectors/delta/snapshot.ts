@@ -2,7 +2,7 @@
 import type { ObjectStore } from '../../engine/contracts.ts'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 import type { Action } from './actions.ts'
-import { entryKey, parseLogEntry } from './log-entry.ts'
+import { commitInfoOf, entryKey, parseLogEntry } from './log-entry.ts'
 import { type ListedCheckpoint, type LogListing, listLog, readHint } from './log-listing.ts'
 import { assertReadable } from './protocol.ts'
 import { openFold, replay, type TableState } from './replay.ts'
@@ -109,13 +109,20 @@ async function loadFrom(reader: LogReader, options: LoadOptions): Promise<Loaded
     if (actions === null) continue
     // a checkpoint that can be read but lacks protocol or metadata is damage, not a reason to look further back
     const base = replay(reader.table, null, [{ version: checkpoint.version, actions }])
-    assertContiguous(reader.table, listing, { from: checkpoint.version + 1n, target })
-    return { state: await readTail(reader, base, target), checkpoint: candidates.at(-1)!.version }
+    await assertContiguous(reader, listing, { from: checkpoint.version + 1n, target })
+    const state = checkpoint.version === target ? await describedBy(reader, base) : await readTail(reader, base, target)
+    return { state, checkpoint: candidates.at(-1)!.version }
   }
   if (partial) return null
-  assertReachesBack(reader.table, listing, { target, head, unreadable })
-  assertContiguous(reader.table, listing, { from: 0n, target })
+  await assertReachesBack(reader, listing, { target, head, unreadable })
+  await assertContiguous(reader, listing, { from: 0n, target })
   return { state: await readTail(reader, null, target), checkpoint: -1n }
+}
+
+/** A state from a checkpoint alone, with what its entry says of it, if that is still there. */
+async function describedBy(reader: LogReader, state: TableState): Promise<TableState> {
+  const entry = await readEntry(reader, state.version)
+  return entry === null ? state : { ...state, commitInfo: commitInfoOf(entry) }
 }
 
 /** More entries than this behind a checksum are not read for it. */
@@ -133,8 +140,8 @@ async function loadFromChecksum(reader: LogReader, listing: LogListing, target: 
   assertReadable(reader.table, base.protocol)
   // an entry that is missing further back is damage, too: it would be found out when the files are asked for
   const checkpoint = listing.checkpoints.findLast((candidate) => candidate.version <= target)?.version ?? -1n
-  if (checkpoint < 0n && listing.entries[0] !== 0n) return null
-  assertContiguous(reader.table, listing, { from: checkpoint + 1n, target })
+  if (checkpoint < 0n && !(await hasEntry(reader, listing, 0n))) return null
+  await assertContiguous(reader, listing, { from: checkpoint + 1n, target })
   return readTail(reader, base, target)
 }
 
@@ -176,15 +183,25 @@ export async function* readEntries(
   }
 }
 
-function assertContiguous(table: string, { entries }: LogListing, span: { from: bigint; target: bigint }): void {
-  const present = new Set(entries)
+async function assertContiguous(
+  reader: LogReader,
+  listing: LogListing,
+  span: { readonly from: bigint; readonly target: bigint },
+): Promise<void> {
+  const { table } = reader
+  const present = new Set(listing.entries)
   for (let version = span.from; version <= span.target; version++)
-    if (!present.has(version))
+    if (!present.has(version) && !(await hasEntry(reader, listing, version)))
       throw new MillraceError(
         'TABLE_CORRUPT',
         `delta table ${table}: log entry ${version} is missing between others (restore it from a copy)`,
         { context: { table, version } },
       )
+}
+
+/** A listing made while others write may hold a later entry and lack an earlier one: what it lacks is asked for. */
+async function hasEntry({ store, table }: LogReader, { entries }: LogListing, version: bigint): Promise<boolean> {
+  return entries.includes(version) || (await store.get(entryKey(table, version))) !== null
 }
 
 interface Reach {
@@ -194,8 +211,13 @@ interface Reach {
 }
 
 /** No checkpoint was of use: the entries must begin at version 0. */
-function assertReachesBack(table: string, listing: LogListing, { target, head, unreadable }: Reach): void {
-  if (listing.entries[0] === 0n) return
+async function assertReachesBack(
+  reader: LogReader,
+  listing: LogListing,
+  { target, head, unreadable }: Reach,
+): Promise<void> {
+  const { table } = reader
+  if (await hasEntry(reader, listing, 0n)) return
   const [first] = unreadable
   if (first !== undefined)
     throw new MillraceError(
