@@ -96,10 +96,10 @@ const parted = `SELECT i AS id, 'row ' || i AS text,
 const partedRows = (from: number, to: number) => parted.replace('FROM_ID', String(from)).replace('TO_ID', String(to))
 const partedTypes = `SELECT i AS id, CAST((i % 3 - 1) * 9007199254740993 AS BIGINT) AS a_long, CAST(i % 2 AS TINYINT) AS a_byte,
   CASE i % 3 WHEN 0 THEN 1e16::DOUBLE WHEN 1 THEN -0.1 ELSE NULL END AS a_double, CAST(i % 2 / 3.0 AS FLOAT) AS a_float,
-  CAST((i % 3) * 1234567.891 AS DECIMAL(38, 10)) AS a_decimal
+  CAST(i % 3 * 1234567.891 AS DECIMAL(18, 4)) AS a_decimal
   FROM range(60) t(i)`
-/** Days that not every engine has. */
-const partedDays = `SELECT i AS id, DATE '1899-12-30' + CAST(i % 4 AS INTEGER) AS a_date,
+/** Values that not every engine has, or can have here. */
+const partedFar = `SELECT i AS id, CAST(i % 3 * 1234567.891 AS DECIMAL(38, 10)) AS a_wide_decimal, DATE '1899-12-30' + CAST(i % 4 AS INTEGER) AS a_date,
   TIMESTAMP '1582-10-15 12:00:00.000001' + to_days(CAST(i % 2 * 200000 AS INTEGER)) AS a_time FROM range(40) t(i)`
 const everywhere = { mostShare: 0.5, leastBytes: 0n }
 
@@ -127,7 +127,7 @@ await make('parted', [partedRows(0, 60), partedRows(60, 120)], {
   changeFeed: true,
 })
 await make('parted_types', [partedTypes], { partitionBy: ['a_long', 'a_byte', 'a_double', 'a_float', 'a_decimal'] })
-await make('parted_days', [partedDays], { partitionBy: ['a_date', 'a_time'] })
+await make('parted_far', [partedFar], { partitionBy: ['a_date', 'a_time', 'a_wide_decimal'] })
 const parts = { write: byVersion, changeFeed: true, partitionBy: ['bucket', 'one'] }
 await make('parted_merged', moving, parts)
 await make('parted_marked', moving, { ...parts, deletionVectors: true, marking: everywhere })

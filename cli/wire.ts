@@ -44,14 +44,23 @@ export async function openSink(description: SinkDescription, place: Place): Prom
     case 'delta': {
       const { deltaSink } = await import('../connectors/delta/sink.ts')
       const { clock, ids, duckdb, lake, scratchDir } = place
-      const { table, columns, changeFeed, deletionVectors, partitionBy, ...write } =
-        description.options as unknown as DeltaSinkOptions
+      const {
+        table,
+        columns,
+        changeFeed,
+        deletionVectors,
+        partitionBy,
+        notNull = [],
+        check = {},
+        ...write
+      } = description.options as unknown as DeltaSinkOptions
       return deltaSink({
         table: place.table(table),
         store: lake,
         write,
         ...(columns === undefined ? {} : { columns }),
         ...(partitionBy === undefined ? {} : { partitionBy }),
+        rules: { notNull, check },
         changeFeed: changeFeed ?? false,
         deletionVectors: deletionVectors ?? false,
         duckdb,

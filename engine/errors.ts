@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'TABLE_UNSUPPORTED' // a table needs a protocol feature that we do not have
   | 'TABLE_CONFLICT' // another writer touched what we read, and retrying inside the sink did not settle it
   | 'SCHEMA_MISMATCH' // rows do not fit the table, and adding nullable columns does not help
+  | 'CONSTRAINT_VIOLATED' // rows break a rule of the table that they are written to
   | 'STORAGE_FAILED' // disk full, read-only, permission: the message says which
   | 'STORE_BUSY' // another process holds an embedded store
   | 'SINK_FAILED'

@@ -5,11 +5,12 @@ import type { Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { AddFile } from './actions.ts'
+import { enforce } from './constraints/enforce.ts'
+import { normalizedRows } from './partitions/partition-values.ts'
 import { openParts, type PartedFile } from './partitions/parts.ts'
 import { selectFiles } from './read.ts'
 import type { Snapshot } from './table.ts'
 import {
-  dropPublished,
   fitSchema,
   onTable,
   publishDataFile,
@@ -24,15 +25,15 @@ export interface AppendOptions extends TableProperties {
   readonly files: readonly ParquetFile[]
   /** Columns of the table, should it have to be created before there are rows. */
   readonly columns: readonly Column[]
-  /** Asked for only when rows have to be parted. */
+  /** Asked for only when rows have to be parted or looked at. */
   readonly duckdb: () => Promise<Duckdb>
   /** Existing local folder, on the lake's own filesystem when that is local. */
   readonly stagingDir: string
 }
 
-/** What was published, and for which partition columns. */
+/** What was published, and what it had to be fit for. */
 interface Published {
-  readonly partitionColumns: string
+  readonly fitFor: string
   readonly adds: readonly AddFile[]
 }
 
@@ -69,26 +70,23 @@ export function prepareAppend(options: AppendOptions): (snapshot: Snapshot | nul
   }
 }
 
-/** Another table may be there by the next try: what was parted for the one before is of no use to it. */
+/** Another table, or one with other rules, may be there by the next try: what was made for the one before is of no use to it. */
 async function publishOnce(
   published: Published | null,
   options: AppendOptions,
   schema: SchemaChange,
 ): Promise<Published> {
-  const partitionColumns = JSON.stringify(schema.partitionColumns)
-  if (published?.partitionColumns === partitionColumns) return published
-  if (published?.partitionColumns === '[]')
+  const { partitionColumns, constraints } = schema
+  const fitFor = JSON.stringify([partitionColumns, constraints.map(({ name }) => name)])
+  if (published?.fitFor === fitFor) return published
+  if (published !== null)
     throw new MillraceError(
       'SINK_FAILED',
-      `table ${options.target.table.path} was made by another writer, with partitions, while rows were on their way to it`,
+      `table ${options.target.table.path} was given other partitions or constraints while rows were on their way to it`,
       { retryable: true },
     )
-  await dropPublished(options.target)
-  const adds =
-    schema.partitionColumns.length === 0
-      ? await publishAll(options.target, options.files.map(whole))
-      : await publishParted(options, schema)
-  return { partitionColumns, adds }
+  const asTheyAre = partitionColumns.length === 0 && constraints.length === 0
+  return { fitFor, adds: asTheyAre ? await publishAll(options.target, options.files.map(whole)) : await publishChecked(options, schema) } // biome-ignore format: one line
 }
 
 function whole(file: ParquetFile): PartedFile {
@@ -101,24 +99,22 @@ async function publishAll(target: WriteTarget, files: readonly PartedFile[]): Pr
   return adds
 }
 
-async function publishParted(
-  { target, files, duckdb, stagingDir }: AppendOptions,
-  { columns, partitionColumns }: SchemaChange,
-): Promise<AddFile[]> {
+/** Publishes files once their rows have been looked at, and parted where the table is. */
+async function publishChecked(options: AppendOptions, schema: SchemaChange): Promise<AddFile[]> {
+  const { target, files, duckdb, stagingDir } = options
+  const { columns, partitionColumns, constraints } = schema
   if (files.length === 0) return []
-  const local = files.map(({ path }) => ({ path, constants: {} }))
+  const name = `table ${target.table.path}`
+  const rows = normalizedRows(columns, partitionColumns, selectFiles({ columns, files: files.map(({ path }) => ({ path, constants: {} })) })) // biome-ignore format: one line
   const dir = await mkdtemp(join(stagingDir, 'append-'))
   try {
     const parted = await (await duckdb()).withConnection(async (bare) => {
       const connection = onTable(bare, target.table.path)
-      const values = selectFiles({
-        columns: columns.filter(({ name }) => partitionColumns.includes(name)),
-        files: local,
-      })
-      const name = `table ${target.table.path}`
+      await enforce({ connection, constraints, rows, key: [], table: target.table.path })
+      if (partitionColumns.length === 0) return files.map(whole)
       const nextName = () => target.ids.uuid()
-      const parts = await openParts({ connection, dir, nextName, columns, partitionColumns, values, name })
-      return parts.write(selectFiles({ columns, files: local }), columns)
+      const parts = await openParts({ connection, dir, nextName, columns, partitionColumns, values: rows, name })
+      return parts.write(rows, columns)
     })
     return await publishAll(target, parted)
   } finally {

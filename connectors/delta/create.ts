@@ -2,6 +2,8 @@
 import type { Column } from '../../engine/schema.ts'
 import type { Action, MetaData } from './actions.ts'
 import { assertColumnNames } from './column-names.ts'
+import { checkProperty } from './constraints/constraints.ts'
+import type { TableRules } from './constraints/rules.ts'
 import { protocolFor } from './protocol.ts'
 import { printSchema } from './schema.ts'
 
@@ -13,6 +15,8 @@ export interface CreateOptions {
   readonly deletionVectors?: boolean
   /** Columns that its files are parted by; see {@link assertPartitionBy}. Default: none. */
   readonly partitionBy?: readonly string[]
+  /** What its rows have to keep; see {@link assertRules}. Default: nothing. */
+  readonly rules?: TableRules
   /** Table id, a UUID. */
   readonly id: string
   readonly nowMs: number
@@ -26,13 +30,16 @@ export interface CreateOptions {
  */
 export function createActions(options: CreateOptions): Action[] {
   assertColumnNames(options.columns, options)
+  const { notNull = [], check = {} } = options.rules ?? {}
+  const checks = Object.entries(check).map(([name, expression]) => [checkProperty(name), expression])
   const metaData: MetaData = {
     id: options.id,
     format: { provider: 'parquet', options: {} },
-    schemaString: printSchema(options.columns),
+    schemaString: printSchema(options.columns, notNull),
     partitionColumns: options.partitionBy ?? [],
     configuration: {
       ...options.configuration,
+      ...Object.fromEntries(checks),
       ...(options.changeFeed ? { 'delta.enableChangeDataFeed': 'true' } : {}),
       ...(options.deletionVectors === true ? { 'delta.enableDeletionVectors': 'true' } : {}),
     },

@@ -29,6 +29,13 @@ interface DeltaSinkBase {
    * there keeps its partition columns.
    */
   readonly partitionBy?: readonly string[]
+  /** Columns of a table that is to be made which hold no nulls. A batch with a null in one of them fails. */
+  readonly notNull?: readonly string[]
+  /**
+   * Conditions in Spark SQL, by name, that every row of a table that is to be made keeps: `{ positive: 'votes >= 0' }`. A batch
+   * with a row for which one is false or null fails, so that rows which may break it are to be rejected by a step before.
+   */
+  readonly check?: { readonly [name: string]: string }
 }
 
 /** Rows are added; none is ever changed. */

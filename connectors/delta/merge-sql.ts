@@ -7,7 +7,7 @@
  */
 import { identifier, literals } from '../../engine/duckdb.ts'
 import type { Column, DataType } from '../../engine/schema.ts'
-import { normalizedValue, serializedValue } from './partitions/partition-values.ts'
+import { normalizedRows, serializedValue } from './partitions/partition-values.ts'
 import { type LocalFile, selectFiles } from './read.ts'
 
 /** All that the statements of a merge depend on, but for its files. */
@@ -47,13 +47,9 @@ const homeColumn = '__millrace_home'
 export function loadSource(shape: MergeShape, files: readonly LocalFile[]): string {
   const extra: Column[] = shape.deleteWhen === undefined ? [] : [{ name: shape.deleteWhen, type: 'boolean' }]
   const deletes = shape.deleteWhen === undefined ? 'false' : `coalesce(${identifier(shape.deleteWhen)}, false)`
-  const rows = selectFiles({ columns: [...shape.columns, ...extra], files })
-  const values = shape.columns.map((column) =>
-    shape.partitionColumns.includes(column.name)
-      ? `${normalizedValue(column)} AS ${identifier(column.name)}`
-      : identifier(column.name),
-  )
-  return `CREATE TEMP TABLE ${source} AS SELECT ${values.join(', ')}, ${deletes} AS ${deleteColumn} FROM (${rows})`
+  const columns = [...shape.columns, ...extra]
+  const rows = normalizedRows(columns, shape.partitionColumns, selectFiles({ columns, files }))
+  return `CREATE TEMP TABLE ${source} AS SELECT ${names(shape)}, ${deletes} AS ${deleteColumn} FROM (${rows})`
 }
 
 /**
@@ -148,6 +144,11 @@ export function updatesIn(shape: MergeShape, paths: readonly string[]): string {
 /** Query: source rows of keys that no target row has. */
 export function inserts(shape: MergeShape): string {
   return `SELECT ${names(shape, 's')} FROM ${source} s ANTI JOIN ${hits} h ON ${sameKey(shape, 's', 'h')} WHERE NOT s.${deleteColumn}`
+}
+
+/** Query: every row of the source that becomes one of the table. */
+export function taken(shape: MergeShape): string {
+  return `(${inserts(shape)}) UNION ALL (${updates(shape)})`
 }
 
 /** Query: the change feed of the merge (PROTOCOL.md, "Add CDC File"): the table's columns and `_change_type`. */

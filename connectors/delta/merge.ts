@@ -10,6 +10,8 @@ import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { Action, AddFile } from './actions.ts'
 import { changeTypeColumn } from './change-feed.ts'
 import { assertRowsHavePlaces } from './column-names.ts'
+import type { Constraint } from './constraints/constraints.ts'
+import { enforce } from './constraints/enforce.ts'
 import { vectorFile } from './deletion-vectors/vector-file.ts'
 import {
   changedRows,
@@ -25,6 +27,7 @@ import {
   type MergeShape,
   partitionsOf,
   rewritten,
+  taken,
   updatesIn,
 } from './merge-sql.ts'
 import { canonicalTypes } from './partitions/partition-values.ts'
@@ -73,6 +76,7 @@ const rewriteBytes = 32n * 2n ** 20n
 interface Merge extends MergeOptions {
   readonly connection: Connection
   readonly shape: MergeShape
+  readonly constraints: readonly Constraint[]
 }
 
 /** A try that knows what it changes, and how its rows are parted. */
@@ -138,7 +142,8 @@ export async function prepareMerge(options: MergeOptions, snapshot: Snapshot | n
   try {
     return await duckdb.withConnection((bare) => {
       const connection = onTable(bare, options.target.table.path)
-      return runMerge({ ...options, files, stagingDir, connection, shape }, snapshot, schema.actions)
+      const merge: Merge = { ...options, files, stagingDir, connection, shape, constraints: schema.constraints }
+      return runMerge(merge, snapshot, schema.actions)
     })
   } finally {
     await rm(stagingDir, { recursive: true, force: true })
@@ -171,6 +176,13 @@ async function runMerge(
   for (const statement of findHits(shape, files)) await connection.run(statement)
   const hits = new Map((await connection.rows(hitFiles(shape))).map((row) => [String(row.file), Number(row.changed)]))
   const counts = countsOf((await connection.rows(countChanges(shape)))[0])
+  await enforce({
+    connection,
+    constraints: merge.constraints,
+    rows: taken(shape),
+    key: shape.key,
+    table: merge.target.table.path,
+  })
   const touched = parted(merge.marking ?? defaultMarking, snapshot, candidates, hits)
   const all = [...touched.rewritten, ...touched.marked]
   checkAbandoned(merge.signal, merge.target.table.path)

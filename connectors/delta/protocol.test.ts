@@ -63,16 +63,29 @@ test('features whose rules are not in use do not stop a writer', () => {
 })
 
 test.each([
-  ['check constraint positive', meta({ 'delta.constraints.positive': 'id > 0' })],
+  ['check constraint odd', meta({ 'delta.constraints.odd': 'my_function(id)' })],
   ['invariant of column id', meta({}, { metadata: { 'delta.invariants': '{"expression":{}}' } })],
   ['generated column id', meta({}, { metadata: { 'delta.generationExpression': 'x + 1' } })],
   ['identity column id', meta({}, { metadata: { 'delta.identity.start': 1 } })],
-  ['not-null constraint of column id', meta({}, { nullable: false })],
+  [
+    'not-null constraint inside column id',
+    meta({}, { type: { type: 'array', elementType: 'long', containsNull: false } }),
+  ],
   ['column mapping name', meta({ 'delta.columnMapping.mode': 'name' })],
   ['timestamp_ntz', meta({}, { type: { type: 'array', elementType: 'timestamp_ntz', containsNull: true } })],
 ])('a table with an active %s is not written', (what, metaData) => {
   expect(() => assertWritable('t', { minReaderVersion: 1, minWriterVersion: 4 }, metaData)).toThrowError(
     unsupported(what),
+  )
+})
+
+test('constraints that can be judged do not stop a writer', () => {
+  const rules = { 'delta.constraints.positive': 'id > 0' }
+  const invariant = { 'delta.invariants': '{"expression":{"expression":"id < 9"}}' }
+  assertWritable(
+    't',
+    { minReaderVersion: 1, minWriterVersion: 3 },
+    meta(rules, { nullable: false, metadata: invariant }),
   )
 })
 
@@ -88,6 +101,11 @@ test('new tables get the least protocol that they need', () => {
     protocolFor({ ...meta(configuration), schemaString: printSchema([{ name: 'a', type }]) })
   expect(of('long')).toEqual({ minReaderVersion: 1, minWriterVersion: 2 })
   expect(of('long', { 'delta.enableChangeDataFeed': 'true' })).toEqual({ minReaderVersion: 1, minWriterVersion: 4 })
+  const rules = { 'delta.constraints.positive': 'a > 0' }
+  expect(of('long', rules)).toEqual({ minReaderVersion: 1, minWriterVersion: 3 })
+  expect(of('long', { ...rules, 'delta.enableDeletionVectors': 'true' })).toMatchObject({
+    writerFeatures: ['appendOnly', 'invariants', 'checkConstraints', 'deletionVectors'],
+  })
   expect(of('timestamp_ntz')).toMatchObject({
     minReaderVersion: 3,
     minWriterVersion: 7,

@@ -2,6 +2,7 @@
 import { MillraceError } from '../../engine/errors.ts'
 import type { Action, MetaData, Protocol } from './actions.ts'
 import { mappingMode } from './column-mapping.ts'
+import { checkProperty, constraintsOf } from './constraints/constraints.ts'
 import { schemaFields } from './schema.ts'
 import type { Snapshot } from './table.ts'
 
@@ -17,8 +18,8 @@ const readerFeatures: readonly string[] = [
 ]
 
 /**
- * Features of the writers' list that we honour: by doing what they ask, or, those marked in {@link activeConstraints},
- * by refusing the tables that really use them.
+ * Features of the writers' list that we honour: by doing what they ask, or, those marked in {@link activeRules}, by
+ * refusing the tables that really use them.
  */
 const writerFeatures: readonly string[] = [
   'appendOnly',
@@ -47,8 +48,9 @@ export function assertReadable(table: string, protocol: Protocol): void {
 }
 
 /**
- * `TABLE_UNSUPPORTED` naming every feature or active rule that writing to the table would have to keep and we cannot:
- * there is no evaluator for the expressions of constraints, so tables that have any are refused, not written past.
+ * `TABLE_UNSUPPORTED` naming every feature or active rule that writing to the table would have to keep and we cannot.
+ * Whoever adds rows enforces the constraints that {@link constraintsOf} can judge; tables with others are refused, not
+ * written past.
  */
 export function assertWritable(table: string, protocol: Protocol, metaData: MetaData): void {
   assertReadable(table, protocol)
@@ -56,7 +58,7 @@ export function assertWritable(table: string, protocol: Protocol, metaData: Meta
   if (version < 1 || version > 7) throw unsupportedVersion(table, 'writer', version)
   const missing =
     version === 7 ? without(protocol.writerFeatures ?? [], writerFeatures) : (impliedByVersion[version] ?? [])
-  const active = activeConstraints(metaData)
+  const active = activeRules(metaData)
   if (missing.length + active.length > 0) throw unsupported(table, 'written', [...missing, ...active])
   if (metaData.format.provider !== 'parquet')
     throw unsupported(table, 'written', [`format ${metaData.format.provider}`])
@@ -77,12 +79,14 @@ export function assertAppendOnly(table: string, metaData: MetaData, actions: rea
 /** The least protocol that a new table needs: widest readable first. */
 export function protocolFor(metaData: MetaData): Protocol {
   const changeFeed = isEnabled(metaData, 'delta.enableChangeDataFeed')
+  const checks = Object.keys(metaData.configuration).some((key) => key.startsWith(checkProperty('')))
   const readerFeatures = [
     ...(isEnabled(metaData, 'delta.enableDeletionVectors') ? ['deletionVectors'] : []),
     ...(usesNtz(metaData) ? ['timestampNtz'] : []),
   ]
-  if (readerFeatures.length === 0) return { minReaderVersion: 1, minWriterVersion: changeFeed ? 4 : 2 }
-  const writerFeatures = ['appendOnly', 'invariants', ...(changeFeed ? ['changeDataFeed'] : []), ...readerFeatures]
+  if (readerFeatures.length === 0) return { minReaderVersion: 1, minWriterVersion: changeFeed ? 4 : checks ? 3 : 2 }
+  const asked = [...(checks ? ['checkConstraints'] : []), ...(changeFeed ? ['changeDataFeed'] : [])]
+  const writerFeatures = ['appendOnly', 'invariants', ...asked, ...readerFeatures]
   return { minReaderVersion: 3, minWriterVersion: 7, readerFeatures, writerFeatures }
 }
 
@@ -105,15 +109,12 @@ function usesNtz(metaData: MetaData): boolean {
   return false
 }
 
-function activeConstraints(metaData: MetaData): string[] {
-  const found = Object.keys(metaData.configuration)
-    .filter((name) => name.startsWith('delta.constraints.'))
-    .map((name) => `check constraint ${name.slice('delta.constraints.'.length)}`)
+/** Rules that we can neither follow nor enforce. */
+function activeRules(metaData: MetaData): string[] {
+  const found = [...constraintsOf(metaData).unknown]
   const mapping = mappingMode(metaData)
   if (mapping !== 'none') found.push(`column mapping ${mapping}`)
-  for (const { path, nullable, metadata } of schemaFields(metaData.schemaString)) {
-    if (!nullable) found.push(`not-null constraint of column ${path}`)
-    if ('delta.invariants' in metadata) found.push(`invariant of column ${path}`)
+  for (const { path, metadata } of schemaFields(metaData.schemaString)) {
     if ('delta.generationExpression' in metadata) found.push(`generated column ${path}`)
     if (Object.keys(metadata).some((key) => key.startsWith('delta.identity.'))) found.push(`identity column ${path}`)
   }

@@ -41,9 +41,13 @@ export function parseSchema(schemaString: string): Column[] {
   }))
 }
 
-/** The `schemaString` of columns, every one nullable. */
-export function printSchema(columns: readonly Column[]): string {
-  return printJson(structJson(columns))
+/** The `schemaString` of columns, nullable but for those that are named. */
+export function printSchema(columns: readonly Column[], notNull: readonly string[] = []): string {
+  const { fields, ...struct } = structJson(columns)
+  return printJson({
+    ...struct,
+    fields: fields.map((field) => (notNull.includes(field.name) ? { ...field, nullable: false } : field)),
+  })
 }
 
 /**
@@ -147,7 +151,7 @@ function unsupported(type: unknown, path: string): MillraceError {
   return new MillraceError('TABLE_UNSUPPORTED', `column ${path} has the type ${name}, which is not supported`)
 }
 
-function structJson(fields: readonly Column[]): TypeJson {
+function structJson(fields: readonly Column[]): TypeJson & { readonly fields: readonly FieldJson[] } {
   return {
     type: 'struct',
     fields: fields.map(({ name, type }) => ({ name, type: typeJson(type), nullable: true, metadata: {} })),

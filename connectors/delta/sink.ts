@@ -7,6 +7,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import type { Column } from '../../engine/schema.ts'
 import { prepareAppend } from './append.ts'
+import { assertRules, type TableRules } from './constraints/rules.ts'
 import { lastFingerprint } from './history.ts'
 import { type Marking, prepareMerge } from './merge.ts'
 import { assertPartitionBy } from './partitions/partition-by.ts'
@@ -28,6 +29,8 @@ export interface TableSinkOptions {
    * own, whether this is given or not; other ones are refused.
    */
   readonly partitionBy?: readonly string[]
+  /** Make the table with these rules; refuses one that was made without. */
+  readonly rules?: TableRules
   /** Which files of such a table get one. */
   readonly marking?: Marking
   /** Asked only when a merge has rows, or rows have to be parted. */
@@ -69,6 +72,7 @@ export function deltaSink(options: TableSinkOptions): Sink {
       `table ${table.path}: a merge needs columns that identify a row and columns that say which is newer (name both: key, newer)`,
     )
   if (options.partitionBy !== undefined) assertPartitionBy(table.path, options.partitionBy, options.columns ?? null)
+  assertRules(table.path, options.rules ?? {}, options.columns ?? null)
   return {
     name: `table ${options.table.path}`,
     delivery: 'exactly-once',
@@ -102,14 +106,15 @@ async function commitBatch(options: TableSinkOptions, commit: SinkCommit): Promi
 }
 
 function preparation(
-  { write, columns: declared, changeFeed, deletionVectors = false, partitionBy, ...more }: TableSinkOptions,
+  { write, columns: declared, changeFeed, deletionVectors = false, partitionBy, rules, ...more }: TableSinkOptions,
   target: WriteTarget,
   commit: SinkCommit,
 ): (snapshot: Snapshot | null) => Promise<TableWrite> {
   const files = commit.outputs.get('rows') ?? []
   const columns = declared ?? commit.columns.get('rows') ?? []
   const { marking, duckdb, stagingDir } = more
-  const properties = { changeFeed, deletionVectors, ...(partitionBy === undefined ? {} : { partitionBy }) }
+  const asked = { ...(partitionBy === undefined ? {} : { partitionBy }), ...(rules === undefined ? {} : { rules }) }
+  const properties = { changeFeed, deletionVectors, ...asked }
   const common = { ...properties, target, files, columns, duckdb, stagingDir }
   if (write.mode === 'append') return prepareAppend(common)
   const { signal } = commit

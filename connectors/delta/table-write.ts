@@ -6,8 +6,10 @@ import type { Connection } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
-import type { Action, AddCdcFile, AddFile, RemoveFile } from './actions.ts'
+import type { Action, AddCdcFile, AddFile, MetaData, RemoveFile } from './actions.ts'
 import { assertColumnNames } from './column-names.ts'
+import { type Constraint, constraintsOf } from './constraints/constraints.ts'
+import { assertRules, missingRules, type TableRules } from './constraints/rules.ts'
 import { createActions } from './create.ts'
 import type { VectorFile } from './deletion-vectors/vector-file.ts'
 import { assertPartitionBy } from './partitions/partition-by.ts'
@@ -120,12 +122,16 @@ export interface TableProperties {
   readonly deletionVectors: boolean
   /** Columns that its files are parted by. A table that is there keeps its own; other ones are refused. */
   readonly partitionBy?: readonly string[]
+  /** Columns that hold no nulls, and conditions by name that every row keeps: a table that is there must have them, too. */
+  readonly rules?: TableRules
 }
 
 /** A table's columns for a write, and how the log is told of them. */
 export interface SchemaChange {
   readonly columns: readonly Column[]
   readonly partitionColumns: readonly string[]
+  /** What every row that is written has to keep. */
+  readonly constraints: readonly Constraint[]
   /** None, the actions that create the table, or a `metaData` with the columns that it grew by. */
   readonly actions: readonly Action[]
 }
@@ -146,15 +152,20 @@ export function fitSchema(
   } catch (error) {
     throw named(target.table.path, error)
   }
-  if (snapshot === null)
-    return { columns, partitionColumns: options.partitionBy ?? [], actions: newTable(target, columns, options) }
-  assertWritable(target.table.path, snapshot.protocol, snapshot.metaData) // before a file is published in vain
+  if (snapshot === null) return change(columns, newTable(target, columns, options))
+  const { protocol, metaData } = snapshot
+  assertWritable(target.table.path, protocol, metaData) // before a file is published in vain
   refuseUnfit(target.table.path, snapshot, options)
-  const { partitionColumns } = snapshot.metaData
-  if (columns === snapshot.columns) return { columns, partitionColumns, actions: [] }
+  if (columns === snapshot.columns) return change(columns, [], metaData)
   assertGrown(target.table.path, snapshot, columns)
-  const schemaString = printEvolvedSchema(snapshot.metaData.schemaString, columns)
-  return { columns, partitionColumns, actions: [{ metaData: { ...snapshot.metaData, schemaString } }] }
+  const schemaString = printEvolvedSchema(metaData.schemaString, columns)
+  return change(columns, [{ metaData: { ...metaData, schemaString } }])
+}
+
+/** @param metaData the table's, if the actions leave it as it is */
+function change(columns: readonly Column[], actions: readonly Action[], metaData?: MetaData): SchemaChange {
+  const now = actions.flatMap((action) => ('metaData' in action ? [action.metaData] : []))[0] ?? metaData!
+  return { columns, actions, partitionColumns: now.partitionColumns, constraints: constraintsOf(now).enforced }
 }
 
 /** What a new table may not have, one that is there does not get either. */
@@ -174,11 +185,12 @@ function grow(columns: readonly Column[], arriving: readonly Column[]): readonly
 function newTable(
   { table, clock, ids }: Pick<WriteTarget, 'table' | 'clock' | 'ids'>,
   columns: readonly Column[],
-  { changeFeed, deletionVectors, partitionBy = [] }: TableProperties,
+  { changeFeed, deletionVectors, partitionBy = [], rules = {} }: TableProperties,
 ): readonly Action[] {
   assertPartitionBy(table.path, partitionBy, columns.length === 0 ? null : columns)
-  if (columns.length > 0)
-    return createActions({ columns, changeFeed, deletionVectors, partitionBy, id: ids.uuid(), nowMs: clock.nowMs() })
+  assertRules(table.path, rules, columns.length === 0 ? null : columns)
+  const properties = { changeFeed, deletionVectors, partitionBy, rules }
+  if (columns.length > 0) return createActions({ columns, ...properties, id: ids.uuid(), nowMs: clock.nowMs() })
   throw new MillraceError(
     'SINK_FAILED',
     `table ${table.path} does not exist, and the first batch has no rows to take its columns from (name its columns in the sink: columns)`,
@@ -188,9 +200,15 @@ function newTable(
 function refuseUnfit(
   path: string,
   snapshot: Snapshot,
-  { changeFeed, deletionVectors, partitionBy }: TableProperties,
+  { changeFeed, deletionVectors, partitionBy, rules = {} }: TableProperties,
 ): void {
   const { configuration, partitionColumns } = snapshot.metaData
+  const lacking = missingRules(snapshot.metaData, rules)
+  if (lacking.length > 0)
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      `table ${path} was made without ${lacking.join(', ')}, and its sink asks for it (add it with an engine that checks the rows that are there, or write to a new table)`,
+    )
   if (partitionBy !== undefined && JSON.stringify(partitionBy) !== JSON.stringify(partitionColumns))
     throw new MillraceError(
       'CONFIG_INVALID',

@@ -28,6 +28,17 @@ export function normalizedValue({ name, type }: Column): string {
   }
 }
 
+/** Query: the rows of another, with the values of partition columns as a table can give them back. */
+export function normalizedRows(columns: readonly Column[], partitionColumns: readonly string[], query: string): string {
+  if (partitionColumns.length === 0) return query
+  const selected = columns.map((column) =>
+    partitionColumns.includes(column.name)
+      ? `${normalizedValue(column)} AS ${identifier(column.name)}`
+      : identifier(column.name),
+  )
+  return `SELECT ${selected.join(', ')} FROM (${query})`
+}
+
 /**
  * SQL of the text that the log has for a normalized value. Null also for a value that has none: days before the year 1 and
  * after 9999, bytes that are no UTF-8.

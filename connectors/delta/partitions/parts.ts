@@ -4,7 +4,7 @@ import { copyToParquet, copyToParquetParts } from '../../../engine/batch/duckdb-
 import { type Connection, identifier, type Row } from '../../../engine/duckdb.ts'
 import { MillraceError } from '../../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../../engine/schema.ts'
-import { normalizedValue, type PartitionValues, serializedValue } from './partition-values.ts'
+import { normalizedRows, normalizedValue, type PartitionValues, serializedValue } from './partition-values.ts'
 
 /** A staged file and the partition that all of its rows belong to. */
 export interface PartedFile {
@@ -115,12 +115,7 @@ function partedQuery(
   stored: readonly Column[],
   partitionColumns: readonly string[],
 ): string {
-  const selected = columns.map((column) =>
-    partitionColumns.includes(column.name)
-      ? `${normalizedValue(column)} AS ${identifier(column.name)}`
-      : identifier(column.name),
-  )
   const same = partitionColumns.map((name) => `r.${identifier(name)} IS NOT DISTINCT FROM p.${identifier(name)}`)
   const names = stored.map(({ name }) => `r.${identifier(name)}`)
-  return `SELECT ${names.join(', ')}, p.${partColumn} FROM (SELECT ${selected.join(', ')} FROM (${query})) r LEFT JOIN ${table} p ON ${same.join(' AND ')}`
+  return `SELECT ${names.join(', ')}, p.${partColumn} FROM (${normalizedRows(columns, partitionColumns, query)}) r LEFT JOIN ${table} p ON ${same.join(' AND ')}`
 }
