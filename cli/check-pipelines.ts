@@ -10,6 +10,7 @@ import { type ColumnFlow, followColumns } from './column-flow.ts'
 import { platformPipelines } from './pipelines.ts'
 import type { Place } from './place.ts'
 import { missingColumns } from './sink-columns.ts'
+import { tableProblems } from './sink-tables.ts'
 
 /** A pipeline with what its steps give and what is wrong with it; right if there are no problems. */
 export interface CheckedPipeline extends ColumnFlow {
@@ -24,7 +25,7 @@ interface Checking {
 
 /**
  * Checks the named pipelines, in the order of their tables: steps fit the columns that they read, sinks get the columns
- * that they name, tables keep their types. A table's columns are what is there and what the pipelines add to it; of
+ * that they name, tables can be made as they are asked for and keep their types. A table's columns are what is there and what the pipelines add to it; of
  * tables that only the platform writes, what the platform's pipelines would write.
  */
 export async function checkPipelines(named: readonly Pipeline[], place: Place): Promise<CheckedPipeline[]> {
@@ -63,7 +64,8 @@ async function checkPipeline(pipeline: Pipeline, checking: Checking): Promise<Ch
   const ofSinks: string[] = []
   for (const sink of pipeline.sinks) {
     ofSinks.push(...missingColumns(sink, columns))
-    if (sink.kind === 'delta') ofSinks.push(...(await growTable(sink, columns, checking)))
+    if (sink.kind === 'delta')
+      ofSinks.push(...tableProblems(sink, columns), ...(await growTable(sink, columns, checking)))
   }
   return { pipeline, columns, problems: [...problems, ...ofSinks] }
 }

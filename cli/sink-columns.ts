@@ -34,7 +34,7 @@ function wantedOf(sink: SinkDescription): Wanted[] {
   switch (sink.kind) {
     case 'delta': {
       const options = sink.options as unknown as DeltaSinkOptions
-      if (options.mode === 'append') return []
+      if (options.mode !== 'merge') return []
       return [{ step: rows, what: 'the merge', columns: [...options.key, ...options.newer] }]
     }
     case 'kafka':

@@ -2,6 +2,7 @@
 export {
   type DeltaAppendOptions,
   type DeltaMergeOptions,
+  type DeltaOverwriteOptions,
   type DeltaSinkOptions,
   type DeltaSourceOptions,
   delta,

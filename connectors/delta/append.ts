@@ -5,6 +5,7 @@ import type { Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { AddFile } from './actions.ts'
+import type { Constraint } from './constraints/constraints.ts'
 import { enforce } from './constraints/enforce.ts'
 import { normalizedRows } from './partitions/partition-values.ts'
 import { openParts, type PartedFile } from './partitions/parts.ts'
@@ -29,6 +30,8 @@ export interface AppendOptions extends TableProperties {
   readonly duckdb: () => Promise<Duckdb>
   /** Existing local folder, on the lake's own filesystem when that is local. */
   readonly stagingDir: string
+  /** Asked on each try: rules that this write has besides the table's own. */
+  readonly within?: (schema: SchemaChange) => readonly Constraint[]
 }
 
 /** What was published, and what it had to be fit for. */
@@ -46,12 +49,13 @@ export function prepareAppend(options: AppendOptions): (snapshot: Snapshot | nul
   const rows = files.reduce((sum, file) => sum + file.rows, 0)
   let published: Published | null = null
   return async (snapshot) => {
-    const schema = fitSchema(
+    const fit = fitSchema(
       options.target,
       snapshot,
       options.files.map((file) => file.columns),
       { ...options, declared: options.columns },
     )
+    const schema = { ...fit, constraints: [...fit.constraints, ...(options.within?.(fit) ?? [])] }
     published = await publishOnce(published, { ...options, files }, schema)
     const { adds } = published
     const sizeBytes = adds.reduce((sum, add) => sum + add.size, 0n)
@@ -86,7 +90,8 @@ async function publishOnce(
       { retryable: true },
     )
   const asTheyAre = partitionColumns.length === 0 && constraints.length === 0
-  return { fitFor, adds: asTheyAre ? await publishAll(options.target, options.files.map(whole)) : await publishChecked(options, schema) } // biome-ignore format: one line
+  if (!asTheyAre) return { fitFor, adds: await publishChecked(options, schema) }
+  return { fitFor, adds: await publishAll(options.target, options.files.map(whole)) }
 }
 
 function whole(file: ParquetFile): PartedFile {
@@ -105,7 +110,8 @@ async function publishChecked(options: AppendOptions, schema: SchemaChange): Pro
   const { columns, partitionColumns, constraints } = schema
   if (files.length === 0) return []
   const name = `table ${target.table.path}`
-  const rows = normalizedRows(columns, partitionColumns, selectFiles({ columns, files: files.map(({ path }) => ({ path, constants: {} })) })) // biome-ignore format: one line
+  const local = files.map(({ path }) => ({ path, constants: {} }))
+  const rows = normalizedRows(columns, partitionColumns, selectFiles({ columns, files: local }))
   const dir = await mkdtemp(join(stagingDir, 'append-'))
   try {
     const parted = await (await duckdb()).withConnection(async (bare) => {

@@ -52,8 +52,18 @@ export interface DeltaMergeOptions extends DeltaSinkBase {
   readonly newer: readonly string[]
 }
 
+/** The rows of each batch take the place of all that is there: also if it has none. */
+export interface DeltaOverwriteOptions extends DeltaSinkBase {
+  readonly mode: 'overwrite'
+  /**
+   * Replace only the partition of these values, by partition column: `{ year: 2026 }`. A batch with a row of another one
+   * fails.
+   */
+  readonly replaceWhere?: { readonly [column: string]: string | number | boolean | null }
+}
+
 /** How rows become part of the table. */
-export type DeltaSinkOptions = DeltaAppendOptions | DeltaMergeOptions
+export type DeltaSinkOptions = DeltaAppendOptions | DeltaMergeOptions | DeltaOverwriteOptions
 
 /** A Delta table: with `mode` a sink, without one a source. */
 export function delta(options: DeltaSinkOptions): SinkDescription

@@ -10,6 +10,7 @@ import { prepareAppend } from './append.ts'
 import { assertRules, type TableRules } from './constraints/rules.ts'
 import { lastFingerprint } from './history.ts'
 import { type Marking, prepareMerge } from './merge.ts'
+import { prepareOverwrite, type ReplaceWhere } from './overwrite.ts'
 import { assertPartitionBy } from './partitions/partition-by.ts'
 import type { DeltaTable, Snapshot, TableHead, Transaction, TransactionResult } from './table.ts'
 import { checkAbandoned, dropPublished, publishing, type TableWrite, type WriteTarget } from './table-write.ts'
@@ -17,7 +18,7 @@ import { checkAbandoned, dropPublished, publishing, type TableWrite, type WriteT
 export interface TableSinkOptions {
   readonly table: DeltaTable
   readonly store: ObjectStore
-  readonly write: AppendMode | MergeMode
+  readonly write: AppendMode | MergeMode | OverwriteMode
   /** Columns of the table, should it have to be created by a batch without rows. */
   readonly columns?: readonly Column[]
   /** Make the table with a change feed; refuses one that was made without. */
@@ -55,6 +56,12 @@ export interface MergeMode {
   readonly newer: readonly string[]
   /** Boolean column of the rows, not of the table: true deletes the row that is there, if it is older. */
   readonly deleteWhen?: string
+}
+
+/** The rows of each batch take the place of those that are there, in the whole table or in some of its partitions. */
+export interface OverwriteMode {
+  readonly mode: 'overwrite'
+  readonly replaceWhere?: ReplaceWhere
 }
 
 /** Tries on a new snapshot after another writer was in the way, before the batch is given back. */
@@ -98,7 +105,7 @@ async function commitBatch(options: TableSinkOptions, commit: SinkCommit): Promi
     const outcome = await tryCommit(options, target, commit, prepare)
     if (outcome.kind !== 'conflict') return outcome
     reason = outcome.message
-    // A merge reads the table anew and writes other files; those of an append are as good on the next snapshot.
+    // A merge reads the table anew and writes other files; others are as good on the next snapshot.
     if (options.write.mode === 'merge') await dropPublished(target)
   }
   await dropPublished(target)
@@ -117,6 +124,7 @@ function preparation(
   const properties = { changeFeed, deletionVectors, ...asked }
   const common = { ...properties, target, files, columns, duckdb, stagingDir }
   if (write.mode === 'append') return prepareAppend(common)
+  if (write.mode === 'overwrite') return prepareOverwrite({ ...common, ...write })
   const { signal } = commit
   const options = { ...write, ...common, ...(marking === undefined ? {} : { marking }), signal }
   return (snapshot) => prepareMerge(options, snapshot)

@@ -17,12 +17,8 @@ export interface TableRules {
  * `CONFIG_INVALID`, whose `problems` list every fault at once, unless a new table can have these rules.
  * @param columns the table's, or null while nobody knows them
  */
-export function assertRules(
-  table: string,
-  { notNull = [], check = {} }: TableRules,
-  columns: readonly Column[] | null,
-) {
-  const problems = [...notNullProblems(notNull, columns), ...checkProblems(check, columns)]
+export function assertRules(table: string, rules: TableRules, columns: readonly Column[] | null): void {
+  const problems = ruleProblems(rules, columns)
   if (problems.length === 0) return
   throw new MillraceError(
     'CONFIG_INVALID',
@@ -31,6 +27,11 @@ export function assertRules(
       problems: problems.map((problem) => `table ${table}: ${problem}`),
     },
   )
+}
+
+/** What is wrong with them, a line each: see {@link assertRules}. */
+export function ruleProblems({ notNull = [], check = {} }: TableRules, columns: readonly Column[] | null): string[] {
+  return [...notNullProblems(notNull, columns), ...checkProblems(check, columns)]
 }
 
 function notNullProblems(notNull: readonly string[], columns: readonly Column[] | null): string[] {

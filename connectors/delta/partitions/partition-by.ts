@@ -12,16 +12,19 @@ export function assertPartitionBy(
   partitionBy: readonly string[],
   columns: readonly Column[] | null,
 ): void {
-  const problems = problemsOf(partitionBy, columns)
+  const problems = partitionByProblems(partitionBy, columns)
   if (problems.length === 0) return
-  throw new MillraceError(
-    'CONFIG_INVALID',
-    `table ${table} cannot be partitioned by ${partitionBy.join(', ')}: ${problems.join('; ')}`,
-    { problems: problems.map((problem) => `table ${table}: partitionBy: ${problem}`) },
-  )
+  throw new MillraceError('CONFIG_INVALID', `table ${table} cannot be partitioned so: ${problems.join('; ')}`, {
+    problems: problems.map((problem) => `table ${table}: ${problem}`),
+  })
 }
 
-function problemsOf(partitionBy: readonly string[], columns: readonly Column[] | null): string[] {
+/** What is wrong with it, a line each: see {@link assertPartitionBy}. Pure. */
+export function partitionByProblems(partitionBy: readonly string[], columns: readonly Column[] | null): string[] {
+  return faults(partitionBy, columns).map((fault) => `partitionBy: ${fault}`)
+}
+
+function faults(partitionBy: readonly string[], columns: readonly Column[] | null): string[] {
   const twice = partitionBy.filter((name, i) => partitionBy.indexOf(name) < i)
   const problems = twice.map((name) => `${name} is named twice (name it once)`)
   if (columns === null || partitionBy.length === 0) return problems

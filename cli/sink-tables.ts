@@ -1,0 +1,19 @@
+/** Whether a table can be as the description of its sink asks for. Pure. */
+import { ruleProblems } from '../connectors/delta/constraints/rules.ts'
+import type { DeltaSinkOptions } from '../connectors/delta/description.ts'
+import { replaceWhereProblems } from '../connectors/delta/overwrite.ts'
+import { partitionByProblems } from '../connectors/delta/partitions/partition-by.ts'
+import type { SinkDescription } from '../engine/contracts.ts'
+import type { StepColumns } from './sink-columns.ts'
+
+/** One line for each fault of a table sink's partitions and rules. */
+export function tableProblems({ writes, inputs, options }: SinkDescription, known: StepColumns): string[] {
+  const asked = options as unknown as DeltaSinkOptions
+  const columns = known.get(inputs.rows ?? '') ?? asked.columns ?? null
+  const { partitionBy = [], notNull = [], check = {} } = asked
+  const problems = [...partitionByProblems(partitionBy, columns), ...ruleProblems({ notNull, check }, columns)]
+  // of a table that is there already, nobody says here what it is partitioned by
+  if (asked.mode === 'overwrite' && asked.replaceWhere !== undefined && asked.partitionBy !== undefined)
+    problems.push(...replaceWhereProblems(asked.replaceWhere, partitionBy, columns))
+  return problems.map((problem) => `sink ${writes}: ${problem}`)
+}
