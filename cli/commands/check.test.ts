@@ -74,6 +74,24 @@ test('a sink that names a column which its step does not give is found', async (
   ])
 })
 
+test('a table that cannot be made as its sink asks for is found, with all that is wrong', async () => {
+  const problems = await problemsOf(
+    `export default definePipeline({ name: 'a', source: delta({ table: 'bronze/movies' }), trigger,
+      steps: [select('s', { id: col('id'), label: col('label'), headers: col('headers') })],
+      sink: delta({ table: 'a', mode: 'overwrite', partitionBy: ['year', 'headers'], replaceWhere: { label: 'x' },
+        notNull: ['uid'], check: { strange: 'soundex(label) = 1', fine: "label <> ''" } }) })`,
+  )
+  expect(problems).toEqual([
+    'sink table:a: partitionBy: there is no column year (the columns are id, label, headers)',
+    expect.stringMatching(
+      /^sink table:a: partitionBy: headers is array<.*> \(choose a column that holds single values\)$/,
+    ),
+    'sink table:a: notNull: there is no column uid (the columns are id, label, headers)',
+    'sink table:a: check strange: soundex(label) = 1: the function soundex of string is not supported (write it in other words)',
+    'sink table:a: replaceWhere: label is no partition column (they are year, headers)',
+  ])
+})
+
 test('a column that would change its type in a table that exists is found', async () => {
   await data.send('tmdb.movies', movieEvent(1, 'Heat'))
   await data.run('bronze-movies')

@@ -84,9 +84,14 @@ function selectAs(columns: readonly Column[], stored: readonly Column[], group: 
     const name = identifier(column.name)
     if (found !== undefined) return sameType(found.type, column.type) ? name : cast(name, column)
     const constant = constants[column.name]
-    return constant === undefined ? nullColumn(column) : cast(literal(constant), column)
+    return constant === undefined ? nullColumn(column) : cast(constantSql(constant, column), column)
   })
   return `SELECT ${values.join(', ')} FROM (${readParquet(group)})`
+}
+
+/** A text for bytes stands for its own. */
+function constantSql(constant: TableInputFile['constants'][string], { type }: Column): string {
+  return type === 'binary' && typeof constant === 'string' ? `encode(${literal(constant)})` : literal(constant)
 }
 
 function nullColumn(column: Column): string {
