@@ -1,7 +1,7 @@
 /**
  * Fills a lake with a table of every kind that we write, for other engines to read: all types, schemas that grew, rows that were
  * merged and deleted by writing files anew and by deletion vectors, with a change feed and without, partitioned by columns of
- * every type, and log checkpoints.
+ * every type, with constraints, overwritten whole and in part, and log checkpoints.
  *
  *   node checks/kinds-of-tables.ts DATA_DIR
  */
@@ -131,4 +131,15 @@ await make('parted_far', [partedFar], { partitionBy: ['a_date', 'a_time', 'a_wid
 const parts = { write: byVersion, changeFeed: true, partitionBy: ['bucket', 'one'] }
 await make('parted_merged', moving, parts)
 await make('parted_marked', moving, { ...parts, deletionVectors: true, marking: everywhere })
+const rules = { notNull: ['k'], check: { early: "v < 100 AND text <> ''" } }
+await make('ruled', rounds, { write: byVersion, changeFeed: true, rules })
+const whole = { write: { mode: 'overwrite' as const }, changeFeed: true }
+await make('overwritten', [partedRows(0, 60), partedRows(30, 80)], whole)
+const replaceWhere = { a_boolean: true }
+const some = { write: { mode: 'overwrite' as const, replaceWhere }, partitionBy: ['a_boolean'], changeFeed: true }
+await make(
+  'overwritten_part',
+  [0, 30].map((from) => `SELECT * FROM (${partedRows(from, from + 60)}) WHERE a_boolean`),
+  some,
+)
 await workspace.close()

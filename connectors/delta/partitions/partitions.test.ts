@@ -70,6 +70,18 @@ test('files are parted: each says its values in the log, holds the other columns
   )
 })
 
+test('of many partitions each is one file, and the most that there can be in a batch are told', async () => {
+  await writer('many', { partitionBy: ['p'] })('SELECT range AS id, range % 400 AS p FROM range(4000)')
+  expect(await files('many')).toHaveLength(400)
+  expect(await lake.rows('many', 'count(DISTINCT id) AS n, sum(id % 400 - p) AS off')).toEqual([{ n: 4000n, off: 0n }])
+  await expect(
+    writer('most', { partitionBy: ['p'] })('SELECT range AS id, range AS p FROM range(10001)'),
+  ).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('more than 10000 partitions by p (partition by a column with fewer values)'),
+  })
+})
+
 const seed = Number(process.env.FC_SEED ?? Date.now() % 2 ** 31)
 
 test(`whatever a partition column holds, rows read are rows written, and each file holds one value (seed ${seed})`, async () => {

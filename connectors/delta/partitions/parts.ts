@@ -40,6 +40,12 @@ export interface PartsOptions {
 /** Each becomes a file of its own. Rows that come in so many are meant to be parted by something coarser. */
 const mostParts = 10_000
 
+/**
+ * So many are written side by side. Rows of more are sorted first: DuckDB keeps a hundred files open, and would begin a new one
+ * for each partition whose file it had to close.
+ */
+const sideBySide = 50
+
 const table = 'millrace_parts'
 const partColumn = '__millrace_part'
 
@@ -60,7 +66,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   return {
     async write(query, columns) {
       const stored = columns.filter(({ name }) => !partitionColumns.includes(name))
-      const parted = partedQuery(query, columns, stored, partitionColumns)
+      const order = known.size > sideBySide ? ` ORDER BY ${partColumn}` : ''
+      const parted = `${partedQuery(query, columns, stored, partitionColumns)}${order}`
       const copy = { columns: stored, by: partColumn }
       const files = await copyToParquetParts(connection, parted, join(dir, nextName()), copy)
       return files.map(({ part, file }) => {
