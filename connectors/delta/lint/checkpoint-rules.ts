@@ -1,6 +1,6 @@
 /** Rules about checkpoints: what they hold is what the entries add up to (PROTOCOL.md, "Checkpoints"). */
 import { MillraceError, messageOf } from '../../../engine/errors.ts'
-import { int64 } from '../int64-json.ts'
+import { int64, parseJson } from '../int64-json.ts'
 import { retentionMs } from '../retention.ts'
 import { isObject } from '../schema.ts'
 import { checkPath, checkShape } from './action-shapes.ts'
@@ -236,11 +236,22 @@ function protocolParts(protocol: Fields): unknown {
 
 /** Whether two `metaData` describe the same table. */
 export function sameMetaData(a: Fields, b: Fields | null): boolean {
-  const parts = (metaData: Fields) =>
-    ['id', 'name', 'description', 'schemaString', 'partitionColumns', 'configuration', 'createdTime'].map((name) =>
-      fieldOf(metaData, name),
-    )
-  return b !== null && canonical(parts(a)) === canonical(parts(b))
+  return b !== null && canonical(metaDataParts(a)) === canonical(metaDataParts(b))
+}
+
+/** A schema is what its text says: other writers print it in other ways. */
+function metaDataParts(metaData: Fields): unknown {
+  const names = ['id', 'name', 'description', 'partitionColumns', 'configuration', 'createdTime']
+  const schema = textOf(metaData, 'schemaString')
+  return [schema === undefined ? null : parsedOr(schema), ...names.map((name) => fieldOf(metaData, name))]
+}
+
+function parsedOr(text: string): unknown {
+  try {
+    return parseJson(text)
+  } catch {
+    return text // reported where it came with an entry
+  }
 }
 
 /** JSON with keys in order, and without nulls in objects. */

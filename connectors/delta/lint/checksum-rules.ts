@@ -20,9 +20,9 @@ export function checkChecksum(body: Uint8Array, state: LogState | null, report: 
   }
   const fields: Fields = checksum
   for (const name of ['tableSizeBytes', 'numFiles', 'numMetadata', 'numProtocol'])
-    if (int64(fields[name]) === null) report('checksum-unreadable', `it has no ${name}`)
+    if (int64(fields[name]) === null) report('checksum-incomplete', `it has no ${name}`)
   for (const name of ['metadata', 'protocol'])
-    if (!isObject(fieldOf(fields, name))) report('checksum-unreadable', `it has no ${name}`)
+    if (!isObject(fieldOf(fields, name))) report('checksum-incomplete', `it has no ${name}`)
   if (state !== null) compare(fields, state, report)
 }
 

@@ -82,6 +82,7 @@ function openWalk({ store, table, folder, duckdb, logAs }: WalkOptions): Walk {
   let reached: bigint | null = null
   let began = state.complete
   const newest = folder.entries.at(-1) ?? -1n
+  const newestIs = () => (newest < 0n ? 'there is no entry' : `the newest entry is of version ${newest}`)
   const known: KnownCheckpoint[] = []
 
   function lost(): void {
@@ -113,7 +114,7 @@ function openWalk({ store, table, folder, duckdb, logAs }: WalkOptions): Walk {
         report('checkpoint-incomplete', `${files.keys.length} of ${files.total} parts are there`)
         return
       }
-      if (files.version > newest) report('checkpoint-without-entry', `the newest entry is of version ${newest}`)
+      if (files.version > newest) report('checkpoint-without-entry', newestIs())
       const options: CheckpointOptions = { store, table, folder, report, duckdb: duckdb ?? noDuckdb }
       const read = duckdb === undefined ? null : await checkAlone(options, files)
       known.push({
@@ -136,7 +137,7 @@ function openWalk({ store, table, folder, duckdb, logAs }: WalkOptions): Walk {
       if (!began)
         logAs(null, `${table}/_delta_log/`)('log-without-beginning', `it begins at version ${folder.entries[0]}`)
       for (const { key, version } of folder.checksums)
-        if (version > newest) logAs(version, key)('checksum-without-entry', `the newest entry is of version ${newest}`)
+        if (version > newest) logAs(version, key)('checksum-without-entry', newestIs())
       for (const { key, from, to } of folder.compacted)
         if (from > to || to > newest)
           logAs(null, key)('compaction-range', `versions ${from} to ${to}, the newest is ${newest}`)

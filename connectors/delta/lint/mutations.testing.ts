@@ -575,7 +575,10 @@ export const mutations: readonly Mutation[] = [
   ),
 
   // beside the entries
-  mutation('checksum-unreadable', 'expiring', 'a checksum without protocol', (log) =>
+  mutation('checksum-unreadable', 'expiring', 'a checksum is cut off', (log) =>
+    log.set(`${versionName(2n)}.crc`, '{"numFiles":2'),
+  ),
+  mutation('checksum-incomplete', 'expiring', 'a checksum without protocol', (log) =>
     checksum(log, { protocol: null }),
   ),
   ...Object.entries({

@@ -146,7 +146,8 @@ export const rules = {
   'checkpoint-incomplete': warning('Checkpoints', 'all parts of a checkpoint are there; readers pass over others'),
   'checkpoint-without-entry': error('Checkpoints', 'a checkpoint is of a version that has its entry, or older'),
   'checkpoint-entry-twice': error('Checkpoints', 'a checkpoint has each logical file, transaction and the like once'),
-  'checkpoint-data-change': error('Checkpoints', 'files in a checkpoint have dataChange false'),
+  // other writers leave it as it was in the log
+  'checkpoint-data-change': warning('Checkpoints', 'files in a checkpoint have dataChange false'),
   'checkpoint-protocol': error('Checkpoints', 'a checkpoint has the protocol of its version'),
   'checkpoint-metadata': error('Checkpoints', 'a checkpoint has the metaData of its version'),
   'checkpoint-file-missing': error('Checkpoints', 'a checkpoint has every live file'),
@@ -162,10 +163,13 @@ export const rules = {
   ),
   'hint-unreadable': warning('Last Checkpoint File', '_last_checkpoint is JSON with a version; readers do without'),
   'hint-dangling': error('Last Checkpoint File', '_last_checkpoint names a checkpoint that is there'),
-  'hint-mismatch': error('Last Checkpoint File', '_last_checkpoint tells of its checkpoint what is in it'),
+  // other writers count otherwise, and readers take it for no more than a hint
+  'hint-mismatch': warning('Last Checkpoint File', '_last_checkpoint tells of its checkpoint what is in it'),
 
   // beside the entries
-  'checksum-unreadable': error('Version Checksum File', 'a version checksum is a JSON object with its required fields'),
+  'checksum-unreadable': error('Version Checksum File', 'a version checksum is a JSON object'),
+  // older writers of the reference implementation leave out protocol and metadata
+  'checksum-incomplete': warning('Version Checksum File', 'a version checksum has its required fields'),
   'checksum-mismatch': error('Version Checksum File', 'a version checksum tells what the log tells'),
   'checksum-without-entry': error(
     'Version Checksum File',
