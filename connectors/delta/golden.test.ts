@@ -13,7 +13,7 @@ import { deltaSource } from './source.ts'
 import { tableOptions } from './tables.testing.ts'
 
 const archives = resolve(import.meta.dirname, '../../../shared/data/delta-golden')
-const check = resolve(import.meta.dirname, '../../checks/golden-tables.ts')
+const checks = resolve(import.meta.dirname, '../../checks')
 const here = existsSync(archives)
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-golden-'))
@@ -26,8 +26,11 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-test.skipIf(!here)('every table of the reference implementation reads as it must (needs ../shared/data)', () => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [check, archives], { encoding: 'utf8' })
+test.skipIf(!here).each([
+  ['reads as it must', 'golden-tables.ts'],
+  ['breaks no rule of the linter, unless it was made to', 'lint-golden-tables.ts'],
+])('every table of the reference implementation %s (needs ../shared/data)', (_what, file) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(checks, file), archives], { encoding: 'utf8' })
   expect(stdout.split('\n').filter((line) => line.startsWith('WRONG'))).toEqual([])
   expect(status, stderr).toBe(0)
 })

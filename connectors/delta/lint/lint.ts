@@ -6,12 +6,13 @@ import type { ObjectStore } from '../../../engine/contracts.ts'
 import type { Duckdb } from '../../../engine/duckdb.ts'
 import { entryKey } from '../log-entry.ts'
 import { hintKey } from '../log-listing.ts'
+import { checkShape } from './action-shapes.ts'
 import { type CheckpointOptions, checkAgainstLog, checkAlone } from './checkpoint-rules.ts'
 import { checkChecksum } from './checksum-rules.ts'
 import { checkEntry } from './entry-rules.ts'
 import { type Finding, type Report, reporter } from './finding.ts'
 import { checkHint, type KnownCheckpoint } from './hint-rules.ts'
-import { type CheckpointFiles, type LogFolder, listFolder } from './log-folder.ts'
+import { type CheckpointFiles, type CompactedFile, type LogFolder, listFolder } from './log-folder.ts'
 import { emptyState, type LogState } from './log-state.ts'
 import { parseLines } from './raw-action.ts'
 
@@ -33,6 +34,8 @@ const parallelReads = 16
  */
 export async function lintTable({ store, table, duckdb }: LintOptions): Promise<Finding[]> {
   const findings: Finding[] = []
+  // before the listing: the log may grow meanwhile, and a hint is never older than its checkpoint
+  const hint = await store.get(hintKey(table))
   const folder = await listFolder(store, table)
   const logAs = (version: bigint | null, file: string): Report => reporter({ version, file, findings })
   if (folder.entries.length + folder.checkpoints.length === 0) {
@@ -49,7 +52,8 @@ export async function lintTable({ store, table, duckdb }: LintOptions): Promise<
     const checksum = checksums.get(version)
     if (checksum !== undefined) walk.checksum(version, checksum, await store.get(checksum))
   }
-  await walk.finish()
+  for (const file of folder.compacted) walk.compacted(file, await store.get(file.key))
+  walk.finish(hint)
   return findings
 }
 
@@ -63,7 +67,9 @@ interface Walk {
   entry(version: bigint, body: Uint8Array | null): void
   checkpoint(files: CheckpointFiles): Promise<void>
   checksum(version: bigint, key: string, body: Uint8Array | null): void
-  finish(): Promise<void>
+  compacted(file: CompactedFile, body: Uint8Array | null): void
+  /** @param hint the file that names the newest checkpoint, null if there is none */
+  finish(hint: Uint8Array | null): void
 }
 
 interface WalkOptions {
@@ -133,15 +139,18 @@ function openWalk({ store, table, folder, duckdb, logAs }: WalkOptions): Walk {
     checksum(version, key, body) {
       if (body !== null) checkChecksum(body, state.complete && reached === version ? state : null, logAs(version, key))
     },
-    async finish() {
+    compacted({ key, from, to }, body) {
+      const report = logAs(to, key)
+      if (from > to || to > newest) report('compaction-range', `it is of versions ${from} to ${to}: ${newestIs()}`)
+      if (body === null) return
+      // it has what a checkpoint has, of a few versions
+      for (const action of parseLines(body, report).actions) checkShape(action, 'checkpoint', report)
+    },
+    finish(hint) {
       if (!began)
         logAs(null, `${table}/_delta_log/`)('log-without-beginning', `it begins at version ${folder.entries[0]}`)
       for (const { key, version } of folder.checksums)
         if (version > newest) logAs(version, key)('checksum-without-entry', newestIs())
-      for (const { key, from, to } of folder.compacted)
-        if (from > to || to > newest)
-          logAs(null, key)('compaction-range', `versions ${from} to ${to}, the newest is ${newest}`)
-      const hint = await store.get(hintKey(table))
       if (hint !== null) checkHint(hint, known, logAs(null, hintKey(table)))
     },
   }

@@ -600,4 +600,7 @@ export const mutations: readonly Mutation[] = [
   mutation('compaction-range', 'expiring', 'a compacted file that ends behind the newest entry', (log) =>
     log.set(`${versionName(1n)}.${versionName(3n)}.compacted.json`, log.files.get(entryName(1))!),
   ),
+  mutation('action-misplaced', 'timed', 'commitInfo in a compacted file', (log) =>
+    log.set(`${versionName(1n)}.${versionName(2n)}.compacted.json`, log.files.get(entryName(1))!),
+  ),
 ]

@@ -27,9 +27,11 @@ export function checkStatistics(text: string, table: TableView | null, report: R
   const rows = countOf(stats.numRecords, 'numRecords', report)
   const nulls = leavesOf(stats, 'nullCount', table, report)
   const [minima, maxima] = [leavesOf(stats, 'minValues', table, report), leavesOf(stats, 'maxValues', table, report)]
-  for (const [column, { value }] of nulls) checkNulls(printed(column), value, rows, report)
+  // with wide bounds, a count that is neither none nor all carries no information
+  for (const [column, { value }] of nulls)
+    checkNulls(printed(column), value, stats.tightBounds === false ? null : rows, report)
   for (const [column, { value, field }] of minima)
-    if (isAbove(value, maxima.get(column)?.value, field))
+    if (!isAllNull(nulls.get(column)?.value, rows) && isAbove(value, maxima.get(column)?.value, field))
       report('stats-bounds', `column ${printed(column)} has the minimum ${String(value)} above its maximum`)
   return rows
 }
@@ -46,6 +48,11 @@ function checkNulls(column: string, value: unknown, rows: bigint | null, report:
   const nulls = countOf(value, `nullCount of ${column}`, report)
   if (nulls !== null && rows !== null && nulls > rows)
     report('stats-null-count', `column ${column} has ${nulls} nulls in ${rows} rows`)
+}
+
+/** Then bounds carry no information. */
+function isAllNull(nulls: unknown, rows: bigint | null): boolean {
+  return rows !== null && int64(nulls) === rows
 }
 
 interface Leaf {
