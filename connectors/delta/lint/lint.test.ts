@@ -9,12 +9,18 @@ import { memoryStore } from '../../storage/memory.ts'
 import { parseJson, printJson } from '../int64-json.ts'
 import { openTestLake, type TestLake } from '../lake.testing.ts'
 import { versionName } from '../log-entry.ts'
+import { checkpointMutations } from './checkpoint-mutations.testing.ts'
+import { entryMutations } from './entry-mutations.testing.ts'
+import { fileMutations } from './file-mutations.testing.ts'
 import type { Finding } from './finding.ts'
 import { lintTable } from './lint.ts'
 import { type Logs, validLogs } from './logs.testing.ts'
-import { type MutationTools, mutations } from './mutations.testing.ts'
+import type { MutationTools } from './mutation.testing.ts'
 import { type Change, entryName, putLog, type RawLog, rawLog } from './raw-log.testing.ts'
 import { rules } from './rules.ts'
+import { tableMutations } from './table-mutations.testing.ts'
+
+const mutations = [...entryMutations, ...fileMutations, ...tableMutations, ...checkpointMutations]
 
 let lake: TestLake
 let logs: Logs
