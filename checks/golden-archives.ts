@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
+/** A table that the reference implementation wrote. */
 export interface GoldenTable {
   /** Of its archive; an archive may hold several tables. */
   readonly name: string

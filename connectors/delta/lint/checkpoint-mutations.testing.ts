@@ -23,6 +23,7 @@ const checksum = (log: RawLog, more: object = {}): void => {
 }
 const without = (column: string) => (rows: string) => `SELECT * FROM ${rows} WHERE ${column} IS NULL`
 
+/** Each breaks one rule. */
 export const checkpointMutations: readonly Mutation[] = [
   // checkpoints
   mutation('checkpoint-unreadable', 'checkpointed', 'a checkpoint is cut off', (log) => {

@@ -6,6 +6,7 @@ import { parseJson } from '../int64-json.ts'
 import type { Report } from './finding.ts'
 import { oneAction, parseLines, type RawAction } from './raw-action.ts'
 
+/** What checkpoints are read with. */
 export interface RowReader {
   readonly store: ObjectStore
   readonly duckdb: () => Promise<Duckdb>

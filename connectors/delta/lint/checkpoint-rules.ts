@@ -23,6 +23,7 @@ export interface ReadCheckpoint {
   readonly sidecarBytes: number
 }
 
+/** What checkpoints are read with, and the folder that they are in. */
 export interface CheckpointOptions extends RowReader {
   readonly table: string
   readonly folder: LogFolder

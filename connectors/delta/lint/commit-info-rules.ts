@@ -5,6 +5,7 @@ import type { TableThen } from './file-rules.ts'
 import type { Report } from './finding.ts'
 import { fieldOf, type RawAction } from './raw-action.ts'
 
+/** An entry, and what it makes of the table. */
 export interface CommitInfoOptions {
   readonly actions: readonly RawAction[]
   readonly then: TableThen

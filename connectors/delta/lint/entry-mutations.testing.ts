@@ -2,6 +2,7 @@
 import { add, type Mutation, metaDataOf, mutation, remove } from './mutation.testing.ts'
 import { entryName } from './raw-log.testing.ts'
 
+/** Each breaks one rule. */
 export const entryMutations: readonly Mutation[] = [
   // the folder
   mutation('log-missing', 'appended', 'every file goes', (log) => log.files.clear()),

@@ -13,6 +13,7 @@ import { checkRowIds } from './row-tracking-rules.ts'
 import type { RuleId } from './rules.ts'
 import { cardinalityOf } from './vector-rules.ts'
 
+/** An entry, and the table that it changes. */
 export interface EntryOptions {
   readonly version: bigint
   readonly actions: readonly RawAction[]

@@ -19,6 +19,7 @@ const vectorStats = (log: RawLog, stats: string | undefined): void => {
   log.setActions(1, actions)
 }
 
+/** Each breaks one rule. */
 export const fileMutations: readonly Mutation[] = [
   // files
   mutation('path-malformed', 'appended', 'a path with half an escape', (log) =>

@@ -15,6 +15,7 @@ export interface TableThen {
   readonly table: TableView | null
 }
 
+/** Checks an `add`, `remove` or `cdc` action that has its required fields. */
 export function checkFile({ kind, fields, at }: RawAction, then: TableThen, report: Report): void {
   const tell = prefixed(report, `${at}, ${kind} of ${textOf(fields, 'path') ?? 'no path'}`)
   checkPath(fields, tell)

@@ -24,6 +24,7 @@ export interface Place {
   readonly findings: Finding[]
 }
 
+/** Adds what it is told to the findings of a place. */
 export function reporter({ version, file, findings }: Place): Report {
   return (rule, message) => findings.push({ rule, severity: rules[rule].severity, version, file, message })
 }

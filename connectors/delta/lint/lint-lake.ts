@@ -4,6 +4,7 @@ import { listTables } from '../list-tables.ts'
 import type { Finding } from './finding.ts'
 import { type LintOptions, lintTable } from './lint.ts'
 
+/** A lake, and what it is read with. */
 export type LakeOptions = Omit<LintOptions, 'table'>
 
 /** Findings of the tables that have any. */

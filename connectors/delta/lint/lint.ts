@@ -16,6 +16,7 @@ import { type CheckpointFiles, type CompactedFile, type LogFolder, listFolder } 
 import { emptyState, type LogState } from './log-state.ts'
 import { parseLines } from './raw-action.ts'
 
+/** A table, and what its log is read with. */
 export interface LintOptions {
   readonly store: ObjectStore
   /** Path of the table, as its key prefix. */

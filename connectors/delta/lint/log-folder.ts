@@ -26,6 +26,7 @@ export interface CompactedFile {
   readonly to: bigint
 }
 
+/** Everything in a log that has a name which the protocol gives. */
 export interface LogFolder {
   /** Versions that have an entry, ascending. */
   readonly entries: readonly bigint[]

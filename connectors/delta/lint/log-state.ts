@@ -25,6 +25,7 @@ export interface LogState {
   timestamp: bigint | null
 }
 
+/** Before version 0. */
 export function emptyState(): LogState {
   return {
     complete: true,

@@ -5,6 +5,7 @@ import { isObject } from '../schema.ts'
 import type { Report } from './finding.ts'
 import { keyTwice } from './json-keys.ts'
 
+/** The fields of an action, of any types. */
 export type Fields = Readonly<Record<string, unknown>>
 
 /** One action. A field that is null counts as absent: see {@link fieldOf}. */
@@ -39,6 +40,7 @@ export function textsOf(fields: Fields, name: string): string[] {
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []
 }
 
+/** What became of the lines of a file. */
 export interface ParsedLines {
   readonly actions: readonly RawAction[]
   /** Lines that are no action, whatever else they are. */

@@ -3,8 +3,10 @@ import type { ObjectStore } from '../../../engine/contracts.ts'
 import { parseJson, printJson } from '../int64-json.ts'
 import { versionName } from '../log-entry.ts'
 
+/** An action, or the fields of one, to be changed. */
 export type Change = Record<string, unknown>
 
+/** A log whose entries can be changed as actions or as text. */
 export interface RawLog {
   /** By name in the log's folder. */
   readonly files: Map<string, Uint8Array>
@@ -25,10 +27,12 @@ export interface RawLog {
   set(name: string, body: string | Uint8Array): void
 }
 
+/** Name of an entry in the log's folder. */
 export function entryName(version: number): string {
   return `${versionName(BigInt(version))}.json`
 }
 
+/** A copy of the files, to be changed. */
 export function rawLog(files: ReadonlyMap<string, Uint8Array>): RawLog {
   const own = new Map(files)
   const log: RawLog = {

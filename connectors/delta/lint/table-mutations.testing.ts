@@ -12,6 +12,7 @@ const configure = (log: RawLog, version: number, configuration: object): void =>
 const addField = (log: RawLog, ...fields: readonly object[]): void =>
   log.editJson(0, 'metaData', 'schemaString', (schema) => (schema.fields as object[]).push(...fields))
 
+/** Each breaks one rule. */
 export const tableMutations: readonly Mutation[] = [
   // protocol
   mutation('protocol-version', 'marked', 'a reader version that does not exist', (log) =>
