@@ -51,7 +51,7 @@ async function optimize(table: string): Promise<void> {
     duckdb: async () => lake.duckdb,
     stagingDir: lake.dir,
     targetBytes: 2n ** 20n,
-    sortBy: [],
+    order: null,
     signal: new AbortController().signal,
   })
 }

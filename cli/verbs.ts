@@ -121,6 +121,11 @@ export const verbs: readonly VerbSpec[] = [
         placeholder: 'A,B',
         help: 'write all files anew, in the order of these columns: readers who look for a few of their values open few files',
       },
+      'z-order': {
+        type: 'string',
+        placeholder: 'A,B',
+        help: 'the same for readers who look for values of any one of these columns',
+      },
       json,
     },
   },

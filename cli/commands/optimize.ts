@@ -1,5 +1,7 @@
 /** `millrace tables optimize`. */
 import { optimizeTable } from '../../connectors/delta/optimize.ts'
+import type { RowOrder } from '../../connectors/delta/row-order.ts'
+import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
 import { requireTable } from '../lake-tables.ts'
 import { printRows } from '../output.ts'
@@ -11,6 +13,7 @@ const defaultTargetBytes = 128 * 2 ** 20
 
 /** Writes files of a table together and prints what became of them. */
 export async function optimize({ config, arguments: [name = ''], options, json }: CommandContext): Promise<number> {
+  const order = orderOf(options)
   requireDataDir(config)
   const workspace = await openWorkspace(config)
   const stop = stopSignals()
@@ -23,7 +26,7 @@ export async function optimize({ config, arguments: [name = ''], options, json }
       duckdb,
       stagingDir: scratchDir,
       targetBytes: BigInt(targetBytes),
-      sortBy: typeof options.sort === 'string' ? options.sort.split(',').map((column) => column.trim()) : [],
+      order,
       signal: stop.stop,
     })
     printRows([{ table: table.path, ...optimized }], { json, empty: '' })
@@ -32,4 +35,11 @@ export async function optimize({ config, arguments: [name = ''], options, json }
     stop.dispose()
     await workspace.close()
   }
+}
+
+function orderOf({ sort, 'z-order': z }: CommandContext['options']): RowOrder | null {
+  if (sort !== undefined && z !== undefined) throw usageError(['--sort, --z-order: give one of them'])
+  const named = sort ?? z
+  if (typeof named !== 'string') return null
+  return { columns: named.split(',').map((column) => column.trim()), curve: z === undefined ? 'linear' : 'z' }
 }

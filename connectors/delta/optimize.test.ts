@@ -18,7 +18,7 @@ function optimize(path: string, more: Partial<OptimizeOptions> = {}) {
     duckdb: async () => lake.duckdb,
     stagingDir: lake.dir,
     targetBytes: 2n ** 20n,
-    sortBy: [],
+    order: null,
     signal: new AbortController().signal,
     ...more,
   })
@@ -78,7 +78,7 @@ test('sorted by a column, files hold ranges of it that do not overlap within a g
     await sink.commit(
       batch(BigInt(i), BigInt(i + 1), await lake.stage(`SELECT (range * 7919 + ${i}) % 1000 AS id FROM range(100)`)),
     )
-  await optimize('sorted', { sortBy: ['id'] })
+  await optimize('sorted', { order: { columns: ['id'], curve: 'linear' } })
   const [file] = (await liveFiles(lake.table('sorted'))).values()
   const path = await lake.store.localFile(`sorted/${file!.path}`)
   const rows = await lake.query(
@@ -86,10 +86,47 @@ test('sorted by a column, files hold ranges of it that do not overlap within a g
   )
   const ids = rows.map(({ id }) => Number(id))
   expect(ids).toEqual(ids.toSorted((a, b) => a - b))
-  await expect(optimize('sorted', { sortBy: ['nothing'] })).rejects.toMatchObject({
+  await expect(optimize('sorted', { order: { columns: ['nothing'], curve: 'linear' } })).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     message: expect.stringContaining('no column nothing (it has id)'),
   })
+})
+
+/** By how many files each of the columns must be looked for, on average over its values. */
+async function filesPerValue(path: string, columns: readonly string[]): Promise<number[]> {
+  const files = await Promise.all(
+    [...(await liveFiles(lake.table(path))).values()].map((add) => lake.store.localFile(`${path}/${add.path}`)),
+  )
+  const averages: number[] = []
+  for (const column of columns) {
+    const bounds = files.map((file) => `SELECT min(${column}) AS a, max(${column}) AS b FROM read_parquet('${file}')`)
+    const [row] = await lake.query(
+      `SELECT avg(n) AS n FROM (SELECT v, count(*) AS n FROM range(100) t(v) JOIN (${bounds.join(' UNION ALL ')}) ON v BETWEEN a AND b GROUP BY v)`,
+    )
+    averages.push(Number(row!.n))
+  }
+  return averages
+}
+
+test('in an order, files hold the values between their neighbours; along the curve, few of every column', async () => {
+  const query = `SELECT range // 100 AS x, (range * 37) % 100 AS y, hash(range)::VARCHAR AS filler FROM range(10000) ORDER BY hash(range)`
+  for (const path of ['linear', 'curved']) {
+    const sink = lake.sink(path)
+    await sink.commit(batch(0n, 1n, await lake.stage(query)))
+  }
+  const [file] = (await liveFiles(lake.table('linear'))).values()
+  const targetBytes = file!.size / 16n + 1n
+  const before = await lake.rows('linear', 'sum(x) AS x, sum(y) AS y, count(DISTINCT filler) AS n')
+  await optimize('linear', { targetBytes, order: { columns: ['x', 'y'], curve: 'linear' } })
+  expect(await optimize('curved', { targetBytes, order: { columns: ['x', 'y'], curve: 'z' } })).toMatchObject({
+    filesBefore: 1,
+    filesAfter: 16,
+  })
+  for (const path of ['linear', 'curved'])
+    expect(await lake.rows(path, 'sum(x) AS x, sum(y) AS y, count(DISTINCT filler) AS n')).toEqual(before)
+  const [linearX, linearY] = await filesPerValue('linear', ['x', 'y'])
+  expect([linearX! < 1.3, linearY! > 15]).toEqual([true, true])
+  for (const average of await filesPerValue('curved', ['x', 'y'])) expect(average).toBeLessThan(5)
 })
 
 test('appends and merges beside it all get in, and no row is lost or doubled', async () => {

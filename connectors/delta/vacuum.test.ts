@@ -138,7 +138,7 @@ test('rows that were appended, written together and vacuumed come once to a new 
     duckdb: async () => lake.duckdb,
     stagingDir: lake.dir,
     targetBytes: 2n ** 20n,
-    sortBy: [],
+    order: null,
     signal,
   })
   await vacuum('appended', { clock: { ...later, nowMs: () => later.nowMs() + week } })

@@ -346,13 +346,13 @@ test('optimize writes files of one partition together, and no others', async () 
     targetBytes: 2n ** 20n,
     signal: new AbortController().signal,
   }
-  expect(await optimizeTable({ ...options, sortBy: [] })).toMatchObject({ filesBefore: 12, filesAfter: 3 })
+  expect(await optimizeTable({ ...options, order: null })).toMatchObject({ filesBefore: 12, filesAfter: 3 })
   expect(await lake.rows('small', `list(id || p ORDER BY id) AS all`)).toEqual(before)
   expect((await files('small')).map(({ path }) => path.replace(/part-.*/, '')).sort()).toEqual([
     'p=p%200/',
     'p=p%201/',
     'p=p%202/',
   ])
-  await optimizeTable({ ...options, sortBy: ['p', 'id'] })
+  await optimizeTable({ ...options, order: { columns: ['p', 'id'], curve: 'linear' } })
   expect(await lake.rows('small', `list(id || p ORDER BY id) AS all`)).toEqual(before)
 })
