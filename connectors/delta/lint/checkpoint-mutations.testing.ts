@@ -115,6 +115,22 @@ export const checkpointMutations: readonly Mutation[] = [
     const actions = [{ checkpointMetadata: { version: 2 } }, { protocol }, { metaData: log.fields(0, 'metaData') }]
     log.set(`${versionName(2n)}.checkpoint.a-b.json`, [...actions, ...files].map((each) => printJson(each)).join('\n'))
   }),
+  mutation('checkpoint-statistics', 'checkpointed', 'statistics were asked for as structs', (log, { rewrite }) => {
+    const name = 'delta.checkpoint.writeStatsAsStruct'
+    log.edit(0, 'metaData', (fields) => {
+      ;(fields.configuration as Change)[name] = 'true'
+    })
+    return rewrite(log, 2, (rows) => {
+      const configuration = `map_concat(metaData.configuration, MAP {'${name}': 'true'})`
+      return `SELECT * REPLACE (CASE WHEN metaData IS NULL THEN NULL ELSE struct_update(metaData, configuration := ${configuration}) END AS metaData) FROM ${rows}`
+    })
+  }),
+  mutation('checkpoint-v2', 'checkpointed', 'a sidecar that is not there', (log, { rewrite }) =>
+    rewrite(log, 2, (rows) => {
+      const sidecar = `struct_pack(path := 'gone.parquet', sizeInBytes := 1::BIGINT, modificationTime := 1::BIGINT)`
+      return `SELECT *, NULL AS sidecar FROM ${rows} UNION ALL (SELECT NULL, NULL, NULL, NULL, NULL, ${sidecar})`
+    }),
+  ),
   mutation('checkpoint-v2', 'checkpointed', 'a classic checkpoint under a name of the V2 spec', (log) =>
     rename(log, checkpoint2, `${versionName(2n)}.checkpoint.a-b.parquet`),
   ),

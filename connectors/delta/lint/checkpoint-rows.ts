@@ -13,9 +13,16 @@ export interface RowReader {
   readonly report: Report
 }
 
-/** The actions in one file of a checkpoint; throws if it cannot be read. */
-export async function readRows(reader: RowReader, key: string): Promise<RawAction[]> {
-  if (key.endsWith('.json')) return [...parseLines(await readKey(reader.store, key), reader.report).actions]
+/** The actions in one file of a checkpoint, and whether that file has statistics as structs. */
+export interface CheckpointRows {
+  readonly actions: readonly RawAction[]
+  readonly structs: boolean
+}
+
+/** Throws if the file cannot be read. */
+export async function readRows(reader: RowReader, key: string): Promise<CheckpointRows> {
+  if (key.endsWith('.json'))
+    return { actions: parseLines(await readKey(reader.store, key), reader.report).actions, structs: false }
   const source = `read_parquet(${literal(await reader.store.localFile(key))})`
   const duckdb = await reader.duckdb()
   return duckdb.withConnection(async (connection) => {
@@ -33,7 +40,8 @@ export async function readRows(reader: RowReader, key: string): Promise<RawActio
         const action = oneAction(rowOf(chunk, i), `row ${++row}`, reader.report)
         if (action !== null) actions.push(action)
       }
-    return actions
+    const add = types[names.indexOf('add')]?.entryNames ?? []
+    return { actions, structs: add.includes('stats_parsed') }
   })
 }
 

@@ -4,7 +4,7 @@ import { int64, parseJson } from '../int64-json.ts'
 import { retentionMs } from '../retention.ts'
 import { isObject } from '../schema.ts'
 import { checkPath, checkShape } from './action-shapes.ts'
-import { type RowReader, readRows } from './checkpoint-rows.ts'
+import { type CheckpointRows, type RowReader, readRows } from './checkpoint-rows.ts'
 import { hasFeature } from './features.ts'
 import type { Report } from './finding.ts'
 import type { CheckpointFiles, LogFolder } from './log-folder.ts'
@@ -36,15 +36,17 @@ export async function checkAlone(
 ): Promise<ReadCheckpoint | null> {
   const { report } = options
   try {
-    const actions: RawAction[] = []
-    for (const key of keys) actions.push(...(await readRows(options, key)))
-    const files = await readSidecars(options, actions)
-    const all = [...actions, ...files]
+    const parts: CheckpointRows[] = []
+    for (const key of keys) parts.push(await readRows(options, key))
+    const actions = parts.flatMap((part) => part.actions)
+    parts.push(...(await readSidecars(options, actions)))
+    const all = parts.flatMap((part) => part.actions)
     const whole = all.filter((action) => checkShape(action, 'checkpoint', report) === 'whole')
     checkV2(whole, { version, kind }, report)
     checkOnce(whole, report)
     checkFiles(whole, report)
     const state = stateOf(whole)
+    checkStatisticsKept(state, parts, report)
     for (const [what, value] of [
       ['protocol', state.protocol],
       ['metaData', state.table],
@@ -67,13 +69,28 @@ function sidecarsOf(actions: readonly RawAction[]): string[] {
   return paths.filter((path) => path !== undefined).map((path) => path.split('/').at(-1)!)
 }
 
-async function readSidecars(options: CheckpointOptions, actions: readonly RawAction[]): Promise<RawAction[]> {
-  const found: RawAction[] = []
+async function readSidecars(options: CheckpointOptions, actions: readonly RawAction[]): Promise<CheckpointRows[]> {
+  const found: CheckpointRows[] = []
   for (const name of sidecarsOf(actions))
     if (options.folder.sidecars.has(name))
-      found.push(...(await readRows(options, `${options.table}/_delta_log/_sidecars/${name}`)))
+      found.push(await readRows(options, `${options.table}/_delta_log/_sidecars/${name}`))
     else options.report('checkpoint-v2', `its sidecar ${name} is missing`)
   return found
+}
+
+/** PROTOCOL.md, "Checkpoint Schema" and "Writer Version Requirements". */
+function checkStatisticsKept(
+  { protocol, table, files }: LogState,
+  parts: readonly CheckpointRows[],
+  report: Report,
+): void {
+  if (protocol === null || table === null || Number(fieldOf(protocol, 'minWriterVersion')) < 3) return
+  const asked = (name: string) => String(table.configuration[`delta.checkpoint.${name}`]).toLowerCase()
+  const texts = [...files.values()].some((add) => fieldOf(add, 'stats') !== undefined)
+  const structs = parts.some((part) => part.structs)
+  if (texts && asked('writeStatsAsJson') === 'false') report('checkpoint-statistics', 'it has stats as text')
+  if (texts && !structs && asked('writeStatsAsStruct') === 'true')
+    report('checkpoint-statistics', 'it has no stats as struct')
 }
 
 function checkV2(actions: readonly RawAction[], of: Pick<CheckpointFiles, 'version' | 'kind'>, report: Report): void {

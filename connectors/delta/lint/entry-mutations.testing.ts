@@ -25,6 +25,9 @@ export const entryMutations: readonly Mutation[] = [
     }),
   ),
   mutation('action-unknown', 'appended', 'an action of another kind', (log) => log.append(3, { addition: {} })),
+  mutation('action-unknown', 'appended', 'an unknown action beside a known one', (log) =>
+    log.setText(3, log.text(3).replace('{"txn":', '{"addition":{},"txn":')),
+  ),
   mutation('action-misplaced', 'appended', 'checkpointMetadata in an entry', (log) =>
     log.append(3, { checkpointMetadata: { version: 3 } }),
   ),

@@ -42,7 +42,10 @@ export function checkEntry({ version, actions, state, report }: EntryOptions): v
   if ((protocol ?? metaData) !== undefined && then.protocol !== null && then.table !== null)
     checkNeeds(then.table, then.protocol, report)
   for (const action of whole) if (['add', 'remove', 'cdc'].includes(action.kind)) checkFile(action, then, report)
-  if (state.complete) checkAgainst(state, { adds: of('add'), removes: of('remove') }, report)
+  if (state.complete) {
+    checkAgainst(state, { adds: of('add'), removes: of('remove') }, report)
+    checkNewVectors(state, then, of('add'), report)
+  }
   if (metaData !== undefined && before.table !== null && then.table !== null && state.complete)
     checkChange(before.table, then.table, filesStay(state, of('remove')), report)
   checkAppendOnly(before.table?.configuration, then, of('remove'), report)
@@ -104,6 +107,17 @@ function checkAgainst(state: LogState, { adds, removes }: FileActions, report: R
       report('add-without-remove', `${key} is added while ${live} is live and is not removed`)
   }
   checkRearrangement(state, { adds, removes }, report)
+}
+
+/** PROTOCOL.md, "Deletion Vectors". What was there before, or is restored, may stay. */
+function checkNewVectors(state: LogState, then: Then, adds: readonly Fields[], report: Report): void {
+  if (then.table === null || then.table.configuration['delta.enableDeletionVectors'] === 'true') return
+  if (then.protocol === null || !hasFeature(then.protocol, 'deletionVectors')) return // told of each of them
+  for (const add of adds) {
+    const key = logicalKey(add)
+    if (key !== pathOf(add) && !state.files.has(key) && !state.tombstones.has(key))
+      report('vector-not-enabled', `${key} is new, and delta.enableDeletionVectors is not true`)
+  }
 }
 
 /** PROTOCOL.md, "Add File and Remove File": with `dataChange` false rows only move. */

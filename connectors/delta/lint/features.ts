@@ -47,7 +47,7 @@ const features: Readonly<Record<string, Feature>> = {
   'variantType-preview': both,
   variantShredding: both,
   'variantShredding-preview': both,
-  catalogManaged: { readers: true, needs: ['inCommitTimestamp', 'vacuumProtocolCheck'] },
+  catalogManaged: { readers: true, needs: ['inCommitTimestamp'] },
   'catalogOwned-preview': { readers: true, needs: ['inCommitTimestamp'] },
 }
 
@@ -69,10 +69,12 @@ export function hasFeature(protocol: Fields, name: string): boolean {
   )
 }
 
-/** A feature that a table cannot do without, and why. */
+/** A feature that a table asks for, and why. */
 export interface Need {
   readonly feature: string
   readonly why: string
+  /** Whether readers and writers take the reason for nothing where the feature is missing. */
+  readonly optional?: boolean
 }
 
 const switches: Readonly<Record<string, string>> = {
@@ -104,12 +106,13 @@ export function neededByProperties(configuration: Fields): Need[] {
 
 const typeFeatures: Readonly<Record<string, string>> = { timestamp_ntz: 'timestampNtz', variant: 'variantType' }
 
-const metadataFeatures: readonly (readonly [RegExp, string])[] = [
-  [/^delta\.invariants$/, 'invariants'],
-  [/^delta\.generationExpression$/, 'generatedColumns'],
-  [/^delta\.identity\./, 'identityColumns'],
-  [/^CURRENT_DEFAULT$/, 'allowColumnDefaults'],
-  [/^delta\.typeChanges$/, 'typeWidening'],
+/** Without their features, all but the first are as good as not there: columns were copied from tables that have them. */
+const metadataFeatures: readonly { readonly key: RegExp; readonly feature: string; readonly optional: boolean }[] = [
+  { key: /^delta\.typeChanges$/, feature: 'typeWidening', optional: false },
+  { key: /^delta\.invariants$/, feature: 'invariants', optional: true },
+  { key: /^delta\.generationExpression$/, feature: 'generatedColumns', optional: true },
+  { key: /^delta\.identity\./, feature: 'identityColumns', optional: true },
+  { key: /^CURRENT_DEFAULT$/, feature: 'allowColumnDefaults', optional: true },
 ]
 
 /** Features that a column asks for, by its type or by what is said of it. */
@@ -121,8 +124,8 @@ export function neededByField({ path, type, metadata }: LintField): Need[] {
     if (feature !== undefined) needs.push({ feature, why: `column ${name} is of type ${plain}` })
   }
   for (const key of Object.keys(metadata))
-    for (const [pattern, feature] of metadataFeatures)
-      if (pattern.test(key)) needs.push({ feature, why: `column ${name} has ${key}` })
+    for (const { key: pattern, feature, optional } of metadataFeatures)
+      if (pattern.test(key)) needs.push({ feature, why: `column ${name} has ${key}`, optional })
   return needs
 }
 

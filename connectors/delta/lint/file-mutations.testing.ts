@@ -115,6 +115,9 @@ export const fileMutations: readonly Mutation[] = [
       fields.stats = '{"numRecords":100}'
     }),
   ),
+  mutation('vector-not-enabled', 'marked', 'vectors are written after they were turned off', (log) =>
+    log.append(3, metaDataOf(log, { configuration: { 'delta.enableChangeDataFeed': 'true' } })),
+  ),
   mutation('cdc-data-change', 'merged', 'a change file with dataChange', (log) =>
     log.edit(3, 'cdc', (fields) => {
       fields.dataChange = true

@@ -35,7 +35,8 @@ function checkAdd(add: Fields, { protocol, table }: TableThen, report: Report): 
     if (protocol !== null && !hasFeature(protocol, 'deletionVectors'))
       report('vector-without-feature', 'the protocol lacks deletionVectors')
   }
-  if (protocol !== null && hasFeature(protocol, 'rowTracking'))
+  const suspended = table?.configuration['delta.rowTrackingSuspended'] === 'true'
+  if (protocol !== null && hasFeature(protocol, 'rowTracking') && !suspended)
     for (const name of ['baseRowId', 'defaultRowCommitVersion'])
       if (fieldOf(add, name) === undefined) report('row-id-missing', `there is no ${name}`)
 }

@@ -50,10 +50,13 @@ export function pathKey(path: readonly string[]): string {
 export function checkNeeds({ configuration, fields }: TableView, protocol: Fields, report: Report): void {
   const needs: Need[] = [...neededByProperties(configuration), ...(fields ?? []).flatMap(neededByField)]
   const told = new Set<string>()
-  for (const { feature, why } of needs) {
+  for (const { feature, why, optional } of needs) {
     if (told.has(feature) || hasFeature(protocol, feature)) continue
     told.add(feature)
-    report('feature-not-listed', `the protocol lacks ${feature}, and ${why}`)
+    report(
+      optional === true ? 'column-metadata-inactive' : 'feature-not-listed',
+      `the protocol lacks ${feature}, and ${why}`,
+    )
   }
 }
 

@@ -75,9 +75,18 @@ function parseLine(line: string, at: string, report: Report): RawAction | null {
   return oneAction(value, at, report)
 }
 
-/** The action of an object with one key that is not null. */
+const knownKinds: ReadonlySet<string> = new Set(
+  'add remove cdc metaData protocol txn commitInfo domainMetadata sidecar checkpointMetadata'.split(' '),
+)
+
+/** The action of an object with one key that is not null. Keys that are unknown to the protocol may stand beside it. */
 export function oneAction(value: unknown, at: string, report: Report): RawAction | null {
-  const kinds = isObject(value) ? Object.keys(value).filter((key) => value[key] !== null) : []
+  const all = isObject(value) ? Object.keys(value).filter((key) => value[key] !== null) : []
+  const known = all.filter((key) => knownKinds.has(key))
+  if (known.length > 0)
+    for (const key of all)
+      if (!knownKinds.has(key)) report('action-unknown', `${at}: ${key} is no action of the protocol`)
+  const kinds = known.length > 0 ? known : all
   const fields = kinds.length === 1 ? (value as Fields)[kinds[0]!] : undefined
   if (isObject(fields)) return { kind: kinds[0]!, fields, at }
   const what = kinds.length > 1 ? `holds ${kinds.join(' and ')}` : 'holds no action'

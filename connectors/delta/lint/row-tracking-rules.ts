@@ -3,7 +3,7 @@ import { int64, parseJson } from '../int64-json.ts'
 import { isObject } from '../schema.ts'
 import { hasFeature } from './features.ts'
 import type { Report } from './finding.ts'
-import { type LogState, rowCountOf } from './log-state.ts'
+import { type LogState, liveKey, pathOf, rowCountOf } from './log-state.ts'
 import { type Fields, fieldOf, type RawAction, textOf } from './raw-action.ts'
 
 const domainName = 'delta.rowTracking'
@@ -24,10 +24,14 @@ export function checkRowIds(
   for (const { kind, fields } of actions) {
     const first = kind === 'add' ? int64(fieldOf(fields, 'baseRowId')) : null
     if (first === null) continue
+    const path = pathOf(fields)
+    const isNew = liveKey(state, path) === null && !state.tombstones.has(path)
+    if (isNew && before !== null && first <= before)
+      report('row-id-not-fresh', `${path} is new and has row ids from ${first}, the mark was ${before} before`)
     const rows = rowCountOf(fields) ?? 1n
     const last = rows > 0n ? first + rows - 1n : first - 1n
     if (mark === null || last > mark)
-      report('row-id-above-high-water-mark', `${textOf(fields, 'path')} has row ids up to ${last}, the mark is ${mark}`)
+      report('row-id-above-high-water-mark', `${path} has row ids up to ${last}, the mark is ${mark}`)
   }
 }
 

@@ -83,6 +83,10 @@ export const rules = {
   'vector-without-row-count': error('Deletion Vectors', 'a file with a deletion vector says how many rows it has'),
   'vector-too-large': error('Deletion Vectors', 'no more rows are deleted than the file has'),
   'vector-without-feature': error('Deletion Vectors', 'deletion vectors need their feature in the protocol'),
+  'vector-not-enabled': error(
+    'Deletion Vectors',
+    'new deletion vectors are written only where delta.enableDeletionVectors is true',
+  ),
   'cdc-data-change': error('Add CDC File', 'a cdc action has dataChange false'),
   // the reference implementation lets both pass
   'cdc-partition-keys': warning(
@@ -107,6 +111,11 @@ export const rules = {
   ),
   'feature-dependency': error('Table Features', 'what a feature depends on is listed too'),
   'feature-not-listed': error('Table Features', 'the protocol has what schema, properties and actions need'),
+  // columns that are copied keep it, and the reference implementation takes it for nothing
+  'column-metadata-inactive': warning(
+    'Table Features',
+    'what is said of a column has the feature that gives it a meaning',
+  ),
   'protocol-lowered': warning('Protocol Evolution', 'versions of the protocol do not go down'),
 
   // metaData
@@ -138,6 +147,7 @@ export const rules = {
     'where transactions expire, a txn says when it was updated: some readers drop it otherwise',
   ),
   'row-id-missing': error('Row Tracking', 'every add has baseRowId and defaultRowCommitVersion'),
+  'row-id-not-fresh': error('Row Tracking', 'row ids of new files are above all that were given before'),
   'row-id-above-high-water-mark': error('Row Tracking', 'row ids are at most the high-water mark'),
   'high-water-mark-lowered': error('Row Tracking', 'the high-water mark of row ids does not go down'),
 
@@ -157,6 +167,11 @@ export const rules = {
   'checkpoint-tombstone-extra': error('Checkpoints', 'a checkpoint has no tombstone of a file that was never removed'),
   'checkpoint-txn': error('Checkpoints', 'a checkpoint has the newest txn of every appId'),
   'checkpoint-domain': error('Checkpoints', 'a checkpoint has every live metadata domain'),
+  // readers that find no statistics read more files than they must
+  'checkpoint-statistics': warning(
+    'Checkpoint Schema',
+    'statistics are in a checkpoint as the table’s properties ask for',
+  ),
   'checkpoint-v2': error(
     'V2 Spec',
     'a checkpoint of the V2 spec has its feature, its checkpointMetadata and its sidecars',

@@ -63,11 +63,15 @@ export const tableMutations: readonly Mutation[] = [
   ...Object.entries({
     'a time without zone': field('x', 'timestamp_ntz'),
     'a time without zone in a list': field('x', { type: 'array', elementType: 'timestamp_ntz', containsNull: true }),
+  }).map(([what, column]) =>
+    mutation('feature-not-listed', 'partitioned', `${what} without its feature`, (log) => addField(log, column)),
+  ),
+  ...Object.entries({
     'a generated column': field('x', 'long', { 'delta.generationExpression': 'id + 1' }),
     'an identity column': field('x', 'long', { 'delta.identity.start': 1 }),
     'a default': field('x', 'long', { CURRENT_DEFAULT: '1' }),
   }).map(([what, column]) =>
-    mutation('feature-not-listed', 'partitioned', `${what} without its feature`, (log) => addField(log, column)),
+    mutation('column-metadata-inactive', 'partitioned', `${what} without its feature`, (log) => addField(log, column)),
   ),
   mutation('feature-not-listed', 'appended', 'domain metadata without its feature', (log) =>
     log.append(3, { domainMetadata: { domain: 'd', configuration: '', removed: false } }),
@@ -142,6 +146,11 @@ export const tableMutations: readonly Mutation[] = [
   ),
   mutation('row-id-missing', 'tracked', 'an add without row ids', (log) =>
     log.edit(2, 'add', (fields) => void delete fields.defaultRowCommitVersion),
+  ),
+  mutation('row-id-not-fresh', 'tracked', 'a new file has the row ids of another', (log) =>
+    log.edit(2, 'add', (fields) => {
+      fields.baseRowId = 9
+    }),
   ),
   mutation('row-id-above-high-water-mark', 'tracked', 'more rows than the mark', (log) =>
     log.editJson(2, 'domainMetadata', 'configuration', (value) => {
