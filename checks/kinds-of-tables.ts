@@ -2,12 +2,15 @@
  * Fills a lake with a table of every kind that we write, for other engines to read: all types, schemas that grew, rows that were
  * merged and deleted by writing files anew and by deletion vectors, with a change feed and without, partitioned by columns of
  * every type, with constraints, overwritten whole and in part, and log checkpoints.
+ * merged and deleted by writing files anew and by deletion vectors, with a change feed and without, and log checkpoints. Fails if
+ * a log breaks a rule of the protocol.
  *
  *   node checks/kinds-of-tables.ts DATA_DIR
  */
 import { join } from 'node:path'
 import { defaultMemoryLimitBytes } from '../cli/config.ts'
 import { openWorkspace } from '../cli/workspace.ts'
+import { assertLakeKeepsRules } from '../connectors/delta/lint/lint-lake.ts'
 import { deltaSink, type MergeMode, type TableSinkOptions } from '../connectors/delta/sink.ts'
 import { copyToParquet } from '../engine/batch/duckdb-parquet.ts'
 import { systemIds } from '../engine/clock.ts'
@@ -142,4 +145,5 @@ await make(
   [0, 30].map((from) => `SELECT * FROM (${partedRows(from, from + 60)}) WHERE a_boolean`),
   some,
 )
+await assertLakeKeepsRules({ store: workspace.lake, duckdb: workspace.duckdb })
 await workspace.close()

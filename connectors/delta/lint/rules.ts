@@ -31,7 +31,7 @@ export const rules = {
   // lines of entries
   'entry-empty': error('Delta Log Entries', 'an entry has at least one action'),
   'line-not-json': error('Delta Log Entries', 'every line is JSON'),
-  'line-not-one-action': error('Actions', 'every line is an object with one action'),
+  'line-not-one-action': error('Actions', 'every line is an object with one action of the protocol'),
   'key-twice': error('Actions', 'no object has a key twice'),
   'action-unknown': warning('Protocol Evolution', 'actions are those of the protocol; readers ignore others'),
   'action-misplaced': error('Actions', 'what is for checkpoints is in no entry, what is for entries in no checkpoint'),
