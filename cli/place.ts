@@ -25,6 +25,8 @@ export interface Place {
   duckdb(): Promise<Duckdb>
   /** The client of {@link Place.kafka}, which must be there. */
   kafkaClient(): Promise<KafkaClient>
+  /** Told what went wrong beside a table's commits, such as a log checkpoint that could not be written. */
+  onUpkeepFailed(table: string, error: unknown): void
   /** A table of the lake; the same object for the same path, so that snapshots are read once. */
   table(path: string): DeltaTable
 }
@@ -40,7 +42,7 @@ export interface PlaceOptions {
   readonly lake?: LakeSettings | null
   readonly clock: Clock
   readonly ids: Ids
-  /** Told what went wrong beside a table's commits, such as a log checkpoint that could not be written. */
+  /** See {@link Place.onUpkeepFailed}; by default nobody is told. */
   readonly onUpkeepFailed?: (table: string, error: unknown) => void
 }
 
@@ -66,10 +68,11 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
     database ??= openDuckdb({ memoryLimitBytes, threads: availableParallelism(), tempDir: scratchDir })
     return database
   }
+  const onUpkeepFailed = options.onUpkeepFailed ?? (() => {})
   const table = (path: string): DeltaTable => {
     const known = tables.get(path)
     if (known !== undefined) return known
-    const onCheckpointFailed = (error: unknown) => options.onUpkeepFailed?.(path, error)
+    const onCheckpointFailed = (error: unknown) => onUpkeepFailed(path, error)
     const parts = { store: lake, duckdb, clock, ids, stagingDir: scratchDir, onCheckpointFailed }
     const table = openDeltaTable({ ...parts, path })
     tables.set(path, table)
@@ -89,6 +92,6 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
     await rm(scratchDir, { recursive: true, force: true })
   }
   const { prepare: prepareLake, hold: holdFiles } = opened
-  const parts = { logDir, storesDir, scratchDir, lake, kafka, clock, ids, duckdb, kafkaClient, table }
+  const parts = { logDir, storesDir, scratchDir, lake, kafka, clock, ids, duckdb, kafkaClient, table, onUpkeepFailed }
   return { ...parts, prepareLake, holdFiles, close }
 }

@@ -38,6 +38,9 @@ async function openTopics(options: TopicOptions, place: Place, pipeline: string)
   return kafkaSource({ ...what, client: await place.kafkaClient(), group: place.kafka.groupPrefix + pipeline })
 }
 
+/** Small files that are written together, unless a definition says otherwise. */
+const defaultCompactAfter = 32
+
 /** Opens what a sink description names. */
 export async function openSink(description: SinkDescription, place: Place): Promise<Sink> {
   switch (description.kind) {
@@ -52,6 +55,7 @@ export async function openSink(description: SinkDescription, place: Place): Prom
         partitionBy,
         notNull = [],
         check = {},
+        compactAfter = defaultCompactAfter,
         ...write
       } = description.options as unknown as DeltaSinkOptions
       return deltaSink({
@@ -67,6 +71,8 @@ export async function openSink(description: SinkDescription, place: Place): Prom
         clock,
         ids,
         stagingDir: scratchDir,
+        compactAfter,
+        onCompactionFailed: (error) => place.onUpkeepFailed(table, error),
       })
     }
     case 'kafka': {

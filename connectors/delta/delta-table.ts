@@ -104,6 +104,7 @@ export function openDeltaTable(options: DeltaTableOptions): DeltaTable {
     const { contents, totals, ...head } = state
     const snapshot: Snapshot = {
       ...head,
+      fileCount: totals?.files ?? null,
       files: async () => (await contentsOnce()).files,
       tombstones: async () => (await contentsOnce()).tombstones,
     }

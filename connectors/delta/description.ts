@@ -29,6 +29,11 @@ interface DeltaSinkBase {
    * there keeps its partition columns.
    */
   readonly partitionBy?: readonly string[]
+  /**
+   * When so many small files of about one size have come together (in a partition), they are written as one, by the pipeline
+   * itself and without a change that readers would see. 0: never. Default 32.
+   */
+  readonly compactAfter?: number
   /** Columns of a table that is to be made which hold no nulls. A batch with a null in one of them fails. */
   readonly notNull?: readonly string[]
   /**

@@ -7,6 +7,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import type { Column } from '../../engine/schema.ts'
 import { prepareAppend } from './append.ts'
+import { openCompaction } from './compaction.ts'
 import { assertRules, type TableRules } from './constraints/rules.ts'
 import { lastFingerprint } from './history.ts'
 import { type Marking, prepareMerge } from './merge.ts'
@@ -40,6 +41,10 @@ export interface TableSinkOptions {
   readonly ids: Ids
   /** Local folder for the files of a merge; on the lake's own filesystem when that is local. */
   readonly stagingDir: string
+  /** As many small files are written together after a commit; never if not given. */
+  readonly compactAfter?: number
+  /** Told why that could not be done; the commit stands all the same. */
+  readonly onCompactionFailed?: (error: unknown) => void
 }
 
 /** Rows are added. */
@@ -80,13 +85,31 @@ export function deltaSink(options: TableSinkOptions): Sink {
     )
   if (options.partitionBy !== undefined) assertPartitionBy(table.path, options.partitionBy, options.columns ?? null)
   assertRules(table.path, options.rules ?? {}, options.columns ?? null)
+  const { compactAfter } = options
+  if (compactAfter !== undefined && !(Number.isInteger(compactAfter) && compactAfter >= 0 && compactAfter !== 1))
+    throw new MillraceError(
+      'DEFINITION_INVALID',
+      `table ${table.path}: compactAfter must be a whole number of at least 2, or 0 for never, not ${compactAfter}`,
+    )
+  const compact = compacting(options)
   return {
     name: `table ${options.table.path}`,
     delivery: 'exactly-once',
     position: (pipeline) => readPosition(options.table, pipeline),
-    commit: (commit) => commitBatch(options, commit),
+    async commit(commit) {
+      const outcome = await commitBatch(options, commit)
+      if (outcome.kind === 'committed') await compact()
+      return outcome
+    },
     close: () => options.table.settled(),
   }
+}
+
+/** What is done after a commit to keep the table's files few. */
+function compacting({ compactAfter, onCompactionFailed, ...options }: TableSinkOptions) {
+  if (compactAfter === undefined || compactAfter === 0) return async () => {}
+  const compaction = openCompaction({ ...options, target: options, afterFiles: compactAfter })
+  return () => compaction.committed().catch((error: unknown) => onCompactionFailed?.(error))
 }
 
 async function readPosition(table: DeltaTable, pipeline: string): Promise<SinkPosition> {

@@ -20,6 +20,8 @@ export type LiveFiles = ReadonlyMap<string, AddFile>
 
 /** The table at one version. */
 export interface Snapshot extends TableHead {
+  /** How many files are live; null where other writers left that open. */
+  readonly fileCount: number | null
   /** Read from the log when they are first asked for: who only adds rows never needs them. */
   files(): Promise<LiveFiles>
   /** Files that were live and are not any more, as long as the log remembers them; read as {@link Snapshot.files} is. */
