@@ -267,6 +267,18 @@ const ways = [
     'marking rows, without files of the change feed',
     { changeFeed: false, deletionVectors: true, marking: { mostShare: 1, leastBytes: 0n } },
   ],
+  ['in partitions that rows move between', { changeFeed: true, partitionBy: ['v', 'p'] }],
+  ['in partitions by the key', { changeFeed: true, partitionBy: ['k'] }],
+  [
+    'marking rows in partitions',
+    {
+      changeFeed: true,
+      deletionVectors: true,
+      marking: { mostShare: 1, leastBytes: 0n },
+      partitionBy: ['w'],
+      rules: { notNull: ['k'], check: { early: 'w <= 3' } },
+    },
+  ],
   ['doing either', { changeFeed: false, deletionVectors: true, marking: { mostShare: 0.5, leastBytes: 0n } }],
 ] as const
 

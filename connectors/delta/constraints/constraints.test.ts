@@ -45,8 +45,7 @@ test('an append with rows that break rules publishes nothing, and says which rul
   ).rejects.toMatchObject({
     code: 'CONSTRAINT_VIOLATED',
     retryable: false,
-    message:
-      'table append: 3 rows break its not-null constraint of column id, one of them with id null; 1 row breaks its check constraint positive (votes >= 0), one of them with votes -1 (reject such rows in a step before: expect with onViolation reject)',
+    message: `table append: 3 rows break its not-null constraint of column id, one of them with id null; 1 row breaks its check constraint positive (votes >= 0), one of them with votes -1 (reject such rows in a step before: expect, onViolation: 'dead-letter')`,
   })
   expect(await dataFiles('append')).toEqual([])
   await write('SELECT 1::BIGINT AS id, 0::BIGINT AS votes')

@@ -32,7 +32,7 @@ export async function enforce({ connection, constraints, rows, key, table }: Enf
   if (broken.length === 0) return
   throw new MillraceError(
     'CONSTRAINT_VIOLATED',
-    `table ${table}: ${broken.join('; ')} (reject such rows in a step before: expect with onViolation reject)`,
+    `table ${table}: ${broken.join('; ')} (reject such rows in a step before: expect, onViolation: 'dead-letter')`,
     { problems: broken.map((each) => `table ${table}: ${each}`), context: { table } },
   )
 }
