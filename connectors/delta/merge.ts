@@ -13,29 +13,25 @@ import { assertRowsHavePlaces } from './column-names.ts'
 import type { Constraint } from './constraints/constraints.ts'
 import { enforce } from './constraints/enforce.ts'
 import { vectorFile } from './deletion-vectors/vector-file.ts'
+import { readSource, type Source } from './merge-source.ts'
 import {
   changedRows,
   changes,
   countChanges,
-  dedupeSource,
-  describeSource,
   findHits,
   hitFiles,
   inserts,
-  keyValues,
-  loadSource,
   type MergeShape,
   partitionsOf,
   rewritten,
   taken,
   updatesIn,
 } from './merge-sql.ts'
-import { canonicalTypes } from './partitions/partition-values.ts'
 import { openParts, type Parts } from './partitions/parts.ts'
-import { mayBeIn, partitionKey, type SoughtPartitions } from './partitions/pruning.ts'
+import { partitionKey } from './partitions/pruning.ts'
 import { writesDeletionVectors } from './protocol.ts'
 import { type LocalFile, localDataFile } from './read.ts'
-import { type ColumnRange, looseStatistics, mayMatchRanges, rowsOf } from './statistics.ts'
+import { looseStatistics, rowsOf } from './statistics.ts'
 import type { Snapshot } from './table.ts'
 import {
   checkAbandoned,
@@ -84,12 +80,6 @@ interface Writing extends Merge {
   readonly parts: Parts
 }
 
-interface Source {
-  readonly rows: number
-  /** Whether a file may hold a row of one of its keys. */
-  readonly mayMatch: (file: AddFile) => boolean
-}
-
 /** A live file that may hold a key of the source, and where it is on this machine. */
 interface Candidate {
   readonly add: AddFile
@@ -110,9 +100,6 @@ export interface Marking {
   /** Smaller files are written anew: they grow together, and it costs little. */
   readonly leastBytes: bigint
 }
-
-/** Partitions that are looked for one by one; of more, only the first and last count. */
-const mostSought = 1000
 
 const defaultMarking: Marking = { mostShare: 0.2, leastBytes: 2n ** 20n }
 
@@ -237,46 +224,6 @@ async function markRows(merge: Merge, marked: readonly Candidate[]): Promise<Add
   })
   await publishVectorFile(merge.target, vectors)
   return adds
-}
-
-async function readSource({ connection, shape, files, target }: Merge): Promise<Source> {
-  await connection.run(
-    loadSource(
-      shape,
-      files.map(({ path }) => ({ path, constants: {} })),
-    ),
-  )
-  const [facts = {}] = await connection.rows(describeSource(shape))
-  if (Number(facts.nullKeys) > 0)
-    throw new MillraceError(
-      'SCHEMA_MISMATCH',
-      `table ${target.table.path}: ${facts.nullKeys} rows to merge have no key (${shape.key.join(', ')}; reject them in a step before)`,
-    )
-  if (facts.keys !== facts.rows) for (const statement of dedupeSource(shape)) await connection.run(statement)
-  const ranges = shape.key.flatMap((name, i) => keyRange(shape, facts, name, i))
-  const partitions = await keyPartitions(connection, shape)
-  const mayMatch = (file: AddFile) => mayBeIn(file, partitions) && mayMatchRanges(file, ranges)
-  return { rows: Number(facts.rows), mayMatch }
-}
-
-/** The values that keys have in partition columns, where they are few and comparable with those of the log. */
-async function keyPartitions(connection: Connection, shape: MergeShape): Promise<readonly SoughtPartitions[]> {
-  const found: SoughtPartitions[] = []
-  for (const { name, type } of shape.columns) {
-    if (!shape.key.includes(name) || !shape.partitionColumns.includes(name) || !canonicalTypes.has(type)) continue
-    const rows = await connection.rows(keyValues(shape, name, mostSought + 1))
-    if (rows.length <= mostSought)
-      found.push({ column: name, type, values: new Set(rows.map(({ value }) => String(value))) })
-  }
-  return found
-}
-
-function keyRange(shape: MergeShape, facts: Row, name: string, i: number): ColumnRange[] {
-  const [min, max] = [facts[`min${i}`], facts[`max${i}`]]
-  const type = shape.columns.find((column) => column.name === name)?.type
-  const known = (value: unknown) => typeof value === 'bigint' || typeof value === 'string'
-  if (type === undefined || !known(min) || !known(max)) return []
-  return [{ path: [name], type, min: min as bigint | string, max: max as bigint | string }]
 }
 
 async function findCandidates(merge: Merge, snapshot: Snapshot | null, source: Source): Promise<Candidate[]> {
