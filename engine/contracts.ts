@@ -79,6 +79,8 @@ interface SourceBase {
    * added to what the sinks hold of this source, its first record.
    */
   start(held?: Position): Promise<Position>
+  /** Whether {@link start} may give something else when it is asked again: then it is committed with the first batch. */
+  readonly startMoves?: boolean
   /**
    * What the source *is*, as positions that never move: committed with every batch, so that the commit rule itself
    * refuses another source under the same name. Absent where the names of the source partitions say it already.

@@ -1,7 +1,7 @@
 /** The opened sources and sinks of one running pipeline, and the questions that the loop asks of them together. */
 import type { Position, Range, Sink, SinkPosition, Source } from './contracts.ts'
 import type { PipelineEvent } from './events.ts'
-import { replacedSources } from './identity.ts'
+import { replacedSources, startedPartition, startPartition } from './identity.ts'
 import type { Pipeline } from './pipeline.ts'
 import { availableRanges, shareLimits } from './plan.ts'
 import type { RunOptions, Runtime } from './runtime.ts'
@@ -70,10 +70,22 @@ export async function latestPosition(session: Session): Promise<Position> {
 export async function refreshInitial(session: Session): Promise<boolean> {
   const before = session.identity
   const held = session.initial.size === 0 ? (await sinkPositions(session)).flatMap(({ position }) => [...position]) : []
-  const now = await merged(session, (source) => source.start(new Map(held)))
+  const begun = held.flatMap(([partition, at]) => {
+    const started = startedPartition(partition)
+    return started === null ? [] : [[started, at] as const]
+  })
+  const now = new Map<string, bigint>()
+  const moving: string[] = []
+  for (const source of session.sources.values()) {
+    const start = await source.start(new Map(held))
+    for (const [partition, next] of start) now.set(partition, next)
+    if (source.startMoves === true) moving.push(...start.keys())
+  }
   const identity = await merged(session, async (source) => (await source.identity?.()) ?? new Map())
+  const initial = new Map([...now, ...begun, ...session.initial, ...identity])
+  for (const partition of moving) initial.set(startPartition(partition), initial.get(partition)!)
   session.identity = identity
-  session.initial = new Map([...now, ...session.initial, ...identity])
+  session.initial = initial
   return replacedSources(before, identity).length > 0
 }
 
@@ -99,7 +111,7 @@ export function releaseShare(session: Session): void {
 
 /** Whether a partition is ours to read in this turn. */
 export function isOwned({ owned }: Pick<Session, 'owned'>, sourcePartition: string): boolean {
-  return owned === null || owned.has(sourcePartition)
+  return owned === null || owned.has(startedPartition(sourcePartition) ?? sourcePartition)
 }
 
 async function merged(session: Session, ask: (source: Source) => Promise<Position>): Promise<Position> {
@@ -166,7 +178,11 @@ export function pinnedRanges(
   const named = new Set(read.map(({ sourcePartition }) => sourcePartition))
   const begins = [...session.initial].filter(
     ([partition]) =>
-      !draft.replay && !draft.position.has(partition) && !named.has(partition) && isOwned(session, partition),
+      !draft.replay &&
+      !draft.position.has(startedPartition(partition) ?? partition) &&
+      !draft.position.has(partition) &&
+      !named.has(partition) &&
+      isOwned(session, partition),
   )
   const pinned = new Map([...begins, ...session.identity])
   return [...pinned].map(([sourcePartition, at]) => ({ sourcePartition, start: at, end: at }))

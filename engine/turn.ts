@@ -1,7 +1,7 @@
 /** One turn of the loop: from where the sinks stand to the batch that comes next. */
 import type { Position, Range, SinkPosition } from './contracts.ts'
 import { MillraceError } from './errors.ts'
-import { identified, replacedSources } from './identity.ts'
+import { identified, replacedSources, startedPartition } from './identity.ts'
 import { type BatchOutcome, runBatch } from './micro-batch.ts'
 import type { Recovery } from './runtime.ts'
 import { latestPosition, ownedPositions, type Run, type Session, sinkPositions } from './session.ts'
@@ -49,7 +49,7 @@ function assertKept({ pipeline, identity }: Session, sinks: readonly SinkPositio
     for (const replaced of replacedSources(position, identity))
       lost.push(`${replaced} has been deleted and created again`)
     for (const [partition, next] of position) {
-      if (identified(partition) !== null) continue
+      if (identified(partition) !== null || startedPartition(partition) !== null) continue
       const end = latest.get(partition)
       const gone = end === undefined && next > 0n && fingerprint === pipeline.fingerprint
       if (gone) lost.push(`${partition} is gone and was read up to ${next}`)

@@ -88,6 +88,7 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
 
   return {
     shape: 'records',
+    startMoves: startFrom !== 'earliest',
     start(held = new Map()) {
       if (!looked) readBefore = topicsIn(held)
       return positions(beginningOf)

@@ -70,6 +70,7 @@ export function kafkaSource(options: KafkaSourceOptions): RecordSource {
 
   return {
     shape: 'records',
+    startMoves: startFrom !== 'earliest',
     async start(held = new Map()) {
       if (bounds === null) readBefore = topicsIn(held)
       if (bounds === null) await look()
