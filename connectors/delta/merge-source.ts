@@ -6,7 +6,7 @@ import type { AddFile } from './actions.ts'
 import { dedupeSource, describeSource, keyValues, loadSource, type MergeShape } from './merge-sql.ts'
 import { canonicalTypes } from './partitions/partition-values.ts'
 import { mayBeIn, type SoughtPartitions } from './partitions/pruning.ts'
-import { type ColumnRange, mayMatchRanges } from './statistics.ts'
+import { type ColumnRange, isComparableDate, mayMatchRanges } from './statistics.ts'
 import type { WriteTarget } from './table-write.ts'
 
 export interface SourceOptions {
@@ -67,5 +67,6 @@ function keyRange(shape: MergeShape, facts: Row, name: string, i: number): Colum
   const type = shape.columns.find((column) => column.name === name)?.type
   const known = (value: unknown) => typeof value === 'bigint' || typeof value === 'string'
   if (type === undefined || !known(min) || !known(max)) return []
+  if (type === 'date' && ![min, max].every((value) => isComparableDate(String(value)))) return []
   return [{ path: [name], type, min: min as bigint | string, max: max as bigint | string }]
 }

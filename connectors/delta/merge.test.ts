@@ -1,11 +1,14 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { Float64, Int64, Table, vectorFromArray } from 'apache-arrow'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { writeParquet } from '../../engine/batch/parquet.ts'
+import { systemIds } from '../../engine/clock.ts'
 import type { CommitOutcome, Sink } from '../../engine/contracts.ts'
 import { localStore } from '../storage/local.ts'
 import { batch, openTestLake, type TestLake } from './lake.testing.ts'
-import type { MergeMode } from './sink.ts'
+import type { MergeMode, TableSinkOptions } from './sink.ts'
 import { rowsOf } from './statistics.ts'
 import { liveFiles } from './tables.testing.ts'
 
@@ -402,4 +405,42 @@ test('any cutting of the same rows into batches gives the same table', { timeout
     }),
     { numRuns: 15 },
   )
+})
+
+test.each([["DATE '10000-01-01'"], ["'infinity'::DATE"], ["DATE '0044-03-15 (BC)'"], ["'-infinity'::DATE"]])(
+  'a row is found by its date although the file, or the batch, also holds the date %s',
+  async (odd) => {
+    const day = `DATE '2024-05-05'`
+    const dated: Partial<TableSinkOptions> = { write: { mode: 'merge', key: ['d'], newer: ['v'] } }
+    for (const [side, rows] of Object.entries({
+      file: [`SELECT * FROM (VALUES (${day}, 1), (${odd}, 1)) t(d, v)`, `SELECT ${day} AS d, 2 AS v`],
+      batch: [`SELECT ${day} AS d, 1 AS v`, `SELECT * FROM (VALUES (${day}, 2), (${odd}, 2)) t(d, v)`],
+    })) {
+      const path = `dates-${side}-${odd.replaceAll(/[^a-z0-9]/gi, '')}`
+      const sink = lake.sink(path, dated)
+      for (const [i, query] of rows.entries())
+        await sink.commit(batch(BigInt(i), BigInt(i) + 1n, await lake.stage(query)))
+      expect(await lake.rows(path, `list(v) FILTER (d = ${day}) AS v`)).toEqual([{ v: [2] }])
+    }
+  },
+)
+
+test('a row is found by a key that is NaN, in a file that was appended', async () => {
+  const file = (keys: readonly number[], v: bigint) =>
+    writeParquet(
+      [
+        new Table({
+          k: vectorFromArray(keys, new Float64()),
+          v: vectorFromArray(
+            keys.map(() => v),
+            new Int64(),
+          ),
+        }),
+      ],
+      join(lake.dir, 'staging', `${systemIds.uuid()}.parquet`),
+    )
+  await lake.sink('nan').commit(batch(0n, 1n, [await file([Number.NaN, 1.5], 1n)]))
+  const sink = lake.sink('nan', { write: { mode: 'merge', key: ['k'], newer: ['v'] } })
+  await sink.commit(batch(1n, 2n, [await file([Number.NaN], 2n)]))
+  expect(await lake.rows('nan', 'list(v) FILTER (isnan(k)) AS v')).toEqual([{ v: [2n] }])
 })

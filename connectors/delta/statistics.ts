@@ -88,11 +88,17 @@ function* leavesOf(columns: ParquetFile['columns'], prefix: readonly string[]): 
   }
 }
 
+/** Whether a date is of the years that all readers know, whose texts are in the order of the days. */
+export function isComparableDate(text: string): boolean {
+  return /^\d{4}-\d\d-\d\d$/.test(text)
+}
+
 /** Null: no bound is given. */
 function printMin(value: Bound | undefined, type: DataType): Bound | null {
   if (value === undefined) return null
   if (typeof value === 'number') return Number.isFinite(value) ? value : null
   if (typeof value === 'bigint') return isTimestamp(type) ? printTimestamp(value, type) : value
+  if (type === 'date') return isComparableDate(value) ? value : null
   if (type !== 'string') return value
   return value.isWellFormed()
     ? Array.from(value.slice(0, prefixLength * 2))
@@ -200,8 +206,9 @@ function readBound(value: unknown, type: DataType): Bound | null {
       return number === null ? null : Math.fround(number) // printed in fewer digits than its double has
     }
     case 'string':
-    case 'date':
       return typeof value === 'string' ? value : null
+    case 'date':
+      return typeof value === 'string' && isComparableDate(value) ? value : null
     case 'timestamp':
     case 'timestamp_ntz':
       return typeof value === 'string' ? parseTimestamp(value) : null

@@ -6,6 +6,7 @@ import {
   Binary,
   DateDay,
   Field,
+  Float32,
   Float64,
   Int32,
   Int64,
@@ -269,4 +270,26 @@ test('an Arrow batch made by hand needs no nullable fields', async () => {
   const [data] = vectorFromArray([1n, 2n], new Int64()).data
   const batch = new RecordBatch(schema, batchOf(schema.fields, [data!], 2).data as never)
   expect((await writeParquet([new ArrowTable([batch])], freshPath())).columns).toEqual([{ name: 'id', type: 'long' }])
+})
+
+test.each([
+  ['double', new Float64()],
+  ['float', new Float32()],
+] as const)('a filter finds the NaN of a %s column, also inside a struct', async (_, type) => {
+  const path = freshPath()
+  const inner = vectorFromArray([{ y: Number.NaN }, { y: 1.5 }], new Struct([new Field('y', type, true)]))
+  const rows = new ArrowTable({
+    x: vectorFromArray([Number.NaN, 1.5], type),
+    s: inner,
+    n: vectorFromArray([1, 2], new Int32()),
+  })
+  await writeParquet([rows], path)
+  const count = async (where: string) =>
+    (await query((c) => c.rows(`SELECT n FROM read_parquet(${literal(path)}) WHERE ${where}`))).length
+  for (const column of ['x', 's.y'])
+    expect([await count(`${column} = 'NaN'`), await count(`${column} > 10`)]).toEqual([1, 1])
+  const bounds = await query((c) =>
+    c.rows(`SELECT stats_max_value AS m FROM parquet_metadata(${literal(path)}) WHERE path_in_schema = 'n'`),
+  )
+  expect(bounds).toEqual([{ m: '2' }])
 })

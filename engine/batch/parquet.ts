@@ -133,19 +133,30 @@ function loadWasm(): Promise<unknown> {
 }
 
 function writerProperties(first: RecordBatch): wasm.WriterProperties {
+  const { fields } = first.schema
+  // the encoder names fields inside others to nobody: where one of them may hold a NaN, none of them has bounds
+  const nested = fields.some(({ type }) => type.children?.length > 0 && holdsFloats(type))
+  const byDefault = nested ? wasm.EnabledStatistics.None : wasm.EnabledStatistics.Chunk
   let builder = new wasm.WriterPropertiesBuilder()
     .setCompression(wasm.Compression.SNAPPY)
     .setDictionaryEnabled(false)
-    .setStatisticsEnabled(wasm.EnabledStatistics.Chunk)
+    .setStatisticsEnabled(byDefault)
     .setMaxRowGroupBytes(rowGroupBytes)
     .setMaxRowGroupSize(rowGroupRows)
     .setCreatedBy('millrace')
   for (const name of dictionaryColumns(first)) builder = builder.setColumnDictionaryEnabled(name, true)
-  for (const field of first.schema.fields)
-    if (ArrowType.isBinary(field.type))
-      // bounds of raw bytes prune nothing and cost a pass
-      builder = builder.setColumnStatisticsEnabled(field.name, wasm.EnabledStatistics.None)
+  for (const { name, type } of fields) {
+    // bounds of raw bytes prune nothing and cost a pass; those of floats leave out NaN, which readers take for the greatest
+    const bounded = !ArrowType.isBinary(type) && !ArrowType.isFloat(type)
+    if (!bounded) builder = builder.setColumnStatisticsEnabled(name, wasm.EnabledStatistics.None)
+    else if (nested && !(type.children?.length > 0))
+      builder = builder.setColumnStatisticsEnabled(name, wasm.EnabledStatistics.Chunk)
+  }
   return builder.build()
+}
+
+function holdsFloats(type: ArrowType): boolean {
+  return ArrowType.isFloat(type) || (type.children ?? []).some((field) => holdsFloats(field.type))
 }
 
 function* slices(batch: RecordBatch): Generator<RecordBatch> {
