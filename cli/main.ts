@@ -35,6 +35,8 @@ async function main(words: readonly string[]): Promise<number> {
       return (await import('./commands/tables.ts')).show(context)
     case 'tables optimize':
       return (await import('./commands/optimize.ts')).optimize(context)
+    case 'tables doctor':
+      return (await import('./commands/doctor.ts')).doctor(context)
     case 'tables vacuum':
       return (await import('./commands/vacuum.ts')).vacuum(context)
     case 'tables restore':

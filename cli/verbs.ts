@@ -130,6 +130,17 @@ export const verbs: readonly VerbSpec[] = [
     },
   },
   {
+    verb: 'tables doctor',
+    arguments: '<table>',
+    minArguments: 1,
+    maxArguments: 1,
+    help: 'Examines a table, whoever wrote it: its log, its files, and what its readers pay. Exit code 1 if rows are lost or wrong.',
+    options: {
+      deep: { type: 'boolean', help: 'open every file and hold its rows against the statistics that readers go by' },
+      json,
+    },
+  },
+  {
     verb: 'tables vacuum',
     arguments: '<table>',
     minArguments: 1,

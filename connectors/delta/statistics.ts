@@ -151,9 +151,11 @@ function define(target: Nested, name: string, value: unknown): void {
 
 // ---------------------------------------------------------------------------------------------- skipping
 
-type Stats = Readonly<Record<string, unknown>>
+/** Statistics as the log has them. */
+export type Stats = Readonly<Record<string, unknown>>
 
-function parseStats(add: AddFile): Stats | null {
+/** The statistics of a file; null if it has none, or none that can be read. */
+export function parseStats(add: AddFile): Stats | null {
   if (add.stats === undefined) return null
   try {
     const stats = parseJson(add.stats)
@@ -182,7 +184,8 @@ function isPartitionIn(add: AddFile, { path, type, min, max }: ColumnRange): boo
   return value === null || (compare(min, value) <= 0 && compare(value, max) <= 0)
 }
 
-function valueAt(values: unknown, path: readonly string[]): unknown {
+/** A value of nested statistics, by the names of fields from the column to the leaf; undefined where there is none. */
+export function valueAt(values: unknown, path: readonly string[]): unknown {
   let value = values
   for (const name of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
