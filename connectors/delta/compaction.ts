@@ -43,21 +43,31 @@ function mayList({ fileCount }: Snapshot): boolean {
   return fileCount !== null && fileCount <= mostFiles
 }
 
+interface Group {
+  readonly level: number
+  readonly files: AddFile[]
+  sizeBytes: bigint
+  /** Together they are as large as a file may become. */
+  isFull: boolean
+}
+
 /**
- * Files of one partition and about one size, if there are enough of them: the smallest first. Null if nothing is due. Pure.
+ * Files of one partition and about one size, if there are enough of them, or enough bytes: the smallest first. Null if
+ * nothing is due. Pure.
  */
 export function chooseFiles(files: Iterable<AddFile>, afterFiles: number): readonly AddFile[] | null {
-  const groups = new Map<string, { readonly level: number; readonly files: AddFile[]; sizeBytes: bigint }>()
+  const groups = new Map<string, Group>()
   for (const file of files) {
     const level = levelBytes.findIndex((limit) => file.size < limit)
     if (level < 0) continue
     const key = `${level} ${partitionKey(file.partitionValues)}`
-    const group = groups.get(key) ?? { level, files: [], sizeBytes: 0n }
+    const group = groups.get(key) ?? { level, files: [], sizeBytes: 0n, isFull: false }
     groups.set(key, group)
-    if (group.sizeBytes + file.size > mostBytes) continue
+    group.isFull ||= group.sizeBytes + file.size > mostBytes
+    if (group.isFull) continue
     group.files.push(file)
     group.sizeBytes += file.size
   }
-  const due = [...groups.values()].filter((group) => group.files.length >= afterFiles)
+  const due = [...groups.values()].filter(({ files: found, isFull }) => isFull || found.length >= afterFiles)
   return due.sort((a, b) => a.level - b.level)[0]?.files ?? null
 }
