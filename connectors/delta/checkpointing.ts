@@ -16,10 +16,10 @@ export interface Checkpointing {
   /** Told what was found when the log was read from the beginning. */
   found(loaded: LoadedState): void
   /**
-   * Writes the checksum of a version that was just committed, which is not waited for, and a log checkpoint if one is
-   * due. That of a large table is not waited for either: commits go on beside it.
+   * Begins to write the checksum of a version that was just committed, and a log checkpoint if one is due: commits go on
+   * beside them.
    */
-  committed(state: TableState): Promise<void>
+  committed(state: TableState): void
   /** Resolves when nothing is being written any more. */
   settled(): Promise<void>
 }
@@ -40,7 +40,7 @@ export interface CheckpointingOptions {
 
 const dayMs = 86_400_000
 
-/** Up to so many files a checkpoint takes no longer than a commit may. */
+/** Up to so many files a checkpoint costs little, and no more from what is in memory than from the one before. */
 const smallFiles = 5000
 /** Above, a checkpoint is due after as many commits as there are times this many files. */
 const filesPerCommit = 10_000
@@ -102,7 +102,7 @@ export function openCheckpointing(options: CheckpointingOptions): Checkpointing 
     }
     return { version: last, since: replayContents(noContents, entries) }
   }
-  async function checkpointIfDue(state: TableState): Promise<void> {
+  function checkpointIfDue(state: TableState): void {
     const interval = intervalOf(options, state)
     if (!(state.version > 0n && state.version % interval === 0n) && !overdue) return
     if (writing !== null) {
@@ -110,8 +110,8 @@ export function openCheckpointing(options: CheckpointingOptions): Checkpointing 
       return
     }
     overdue = false
-    if (isSmall(state)) return write(state)
-    if (last !== null && state.version - last < BigInt(Math.floor(filesOf(state) / filesPerCommit))) return
+    if (!isSmall(state) && last !== null && state.version - last < BigInt(Math.floor(filesOf(state) / filesPerCommit)))
+      return
     writing = write(state).finally(() => {
       writing = null
     })
@@ -133,7 +133,7 @@ export function openCheckpointing(options: CheckpointingOptions): Checkpointing 
     },
     committed(state) {
       sum(state)
-      return checkpointIfDue(state)
+      checkpointIfDue(state)
     },
     async settled() {
       await summing

@@ -124,7 +124,7 @@ export function openDeltaTable(options: DeltaTableOptions): DeltaTable {
         state = next
       }
       const result = await commitTransaction({ store, table: path, clock, ids, seen }, transaction, state)
-      if (result.kind === 'committed' && state !== null) await checkpoints.committed(state)
+      if (result.kind === 'committed' && state !== null) checkpoints.committed(state)
       return result
     },
   }

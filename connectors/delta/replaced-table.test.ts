@@ -41,6 +41,7 @@ async function build(table: DeltaTable, name: string, versions: number): Promise
     const actions = [...(v === 0 ? creation(name) : []), addAction(`${name}${v}`), txnAction('p/s/0', BigInt(v))]
     expect((await table.commit(transaction(await table.snapshot(), actions))).kind).toBe('committed')
   }
+  await table.settled()
 }
 
 test('a table that was replaced is noticed although the remembered snapshot came from a checkpoint alone', async () => {

@@ -46,6 +46,7 @@ async function commit(table: DeltaTable, actions: readonly Action[]): Promise<vo
   const snapshot = await table.snapshot()
   const result = await table.commit(transaction(snapshot, actions))
   expect(result.kind).toBe('committed')
+  await table.settled()
 }
 
 /** A table of the given number of versions; version v adds file `f<v>` and sets txn `a` to v. */
