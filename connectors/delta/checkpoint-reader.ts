@@ -151,13 +151,18 @@ function objectIn(json: unknown): unknown {
   return typeof json === 'string' ? parseJson(json) : undefined
 }
 
-/** Statistics as the log has them, or the count of rows alone where they were left as a struct only. */
+/**
+ * Statistics as the log has them. Where they were left as a struct only, what of it has the same text in the log, or the
+ * count of rows alone where that is no JSON.
+ */
 function statistics(column: string, { entryNames = [], entryTypes = [] }: DuckdbType): string | null {
   const parsed = entryTypes[entryNames.indexOf('stats_parsed')]?.entryNames ?? []
-  const count = `CASE WHEN ${column}.stats_parsed.numRecords IS NULL THEN NULL ELSE json_object('numRecords', ${column}.stats_parsed.numRecords)::VARCHAR END`
+  const whole = `CAST(to_json(${column}.stats_parsed) AS VARCHAR)`
+  const count = `json_object('numRecords', ${column}.stats_parsed.numRecords)::VARCHAR`
+  const struct = `CASE WHEN ${column}.stats_parsed.numRecords IS NULL THEN NULL WHEN json_valid(${whole}) THEN ${whole} ELSE ${count} END`
   const alternatives = [
     ...(entryNames.includes('stats') ? [`${column}.stats`] : []),
-    ...(parsed.includes('numRecords') ? [count] : []),
+    ...(parsed.includes('numRecords') ? [struct] : []),
   ]
   return alternatives.length === 0 ? null : `coalesce(${alternatives.join(', ')})`
 }

@@ -6,14 +6,16 @@ import { systemIds } from '../../engine/clock.ts'
 import type { ObjectStore } from '../../engine/contracts.ts'
 import { type Duckdb, literal, openDuckdb, type Row } from '../../engine/duckdb.ts'
 import { armFault } from '../../engine/fault-points.ts'
+import type { Column } from '../../engine/schema.ts'
 import { localStore } from '../storage/local.ts'
 import { memoryStore } from '../storage/memory.ts'
 import type { Action } from './actions.ts'
+import { createActions } from './create.ts'
 import { type DeltaTableOptions, openDeltaTable } from './delta-table.ts'
 import { printJson } from './int64-json.ts'
 import { entryKey, versionName } from './log-entry.ts'
 import { checkpointKey, hintKey } from './log-listing.ts'
-import { rowsOf } from './statistics.ts'
+import { mayMatchRange, rowsOf } from './statistics.ts'
 import type { DeltaTable } from './table.ts'
 import { addAction, creation, liveFiles, removeAction, tableOptions, transaction, txnAction } from './tables.testing.ts'
 
@@ -309,4 +311,60 @@ test('a staging folder that is gone is a reason to skip the checkpoint only', as
     6,
   )
   expect(failures).toHaveLength(1)
+})
+
+test('statistics are left as the table asks for them, and read again from either', async () => {
+  const root = join(dir, 'statistics')
+  const store = localStore(root)
+  const table = open(store, { checkpointInterval: 2 })
+  const columns: Column[] = [
+    { name: 'id', type: 'long' },
+    { name: 'at', type: 'timestamp' },
+    { name: 's', type: { kind: 'struct', fields: [{ name: 'x', type: 'double' }] } },
+    { name: 'b', type: 'binary' },
+    { name: 'day', type: 'date' },
+  ]
+  const configuration = { 'delta.checkpoint.writeStatsAsStruct': 'true', 'delta.checkpoint.writeStatsAsJson': 'false' }
+  const made = createActions({ columns, changeFeed: false, id: 'test', nowMs: 0, partitionBy: ['day'], configuration })
+  const stats = (id: number) =>
+    JSON.stringify({
+      numRecords: 3,
+      minValues: { id, at: '2024-05-05T10:00:00.123Z', s: { x: 0.5 } },
+      maxValues: { id: id + 2, at: '2024-05-05T10:00:09.000Z', s: { x: 1.5 } },
+      nullCount: { id: 0, at: 0, s: { x: 1 }, b: 2 },
+    })
+  const day = (value: string | null) => ({ partitionValues: { day: value } })
+  await commit(table, [...made, addAction('a', { stats: stats(1), ...day('1899-12-31') })])
+  await commit(table, [addAction('b', { stats: stats(10), ...day(null) })])
+  await commit(table, [txnAction('app', 1n)])
+  const found = await rows(join(root, checkpointKey('t', 2n)))
+  const adds = found.flatMap(({ add }) => (add === null ? [] : [add as Record<string, Row>]))
+  expect(adds.map(({ path, stats: text }) => [path, text])).toEqual([
+    ['a', null],
+    ['b', null],
+  ])
+  expect(adds[0]!.stats_parsed).toMatchObject({
+    numRecords: 3n,
+    minValues: { id: 1n, s: { x: 0.5 } },
+    maxValues: { id: 3n },
+    nullCount: { id: 0n, s: { x: 1n }, b: 2n },
+  })
+  expect(adds.map(({ partitionValues_parsed }) => JSON.stringify(partitionValues_parsed))).toEqual([
+    expect.stringContaining('1899-12-31'),
+    '{"day":null}',
+  ])
+  for (const version of [0n, 1n, 2n]) await store.delete(entryKey('t', version))
+  const files = await liveFiles(open(store))
+  const matches = (id: bigint) =>
+    [...files.values()]
+      .filter((add) => mayMatchRange(add, { path: ['id'], type: 'long', min: id, max: id }))
+      .map(({ path }) => path)
+  expect([matches(2n), matches(11n), matches(5n)]).toEqual([['a'], ['b'], []])
+  expect([...files.values()].map(rowsOf)).toEqual([3n, 3n])
+  // the next one is made from this one
+  await commit(table, [addAction('c', { stats: stats(20), ...day('2024-01-01') })])
+  await commit(table, [txnAction('app', 2n)])
+  const next = (await rows(join(root, checkpointKey('t', 4n)))).flatMap(({ add }) => (add === null ? [] : [add as Row]))
+  expect(next.map(({ path }) => path).sort()).toEqual(['a', 'b', 'c'])
+  for (const add of next) expect(add.stats_parsed).toMatchObject({ numRecords: 3n })
 })

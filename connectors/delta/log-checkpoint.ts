@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { ObjectStore } from '../../engine/contracts.ts'
 import { type Connection, type Duckdb, identifier, literal, literals } from '../../engine/duckdb.ts'
 import type { Action } from './actions.ts'
+import { type CheckpointStatistics, checkpointStatistics } from './checkpoint-statistics.ts'
 import { printJson } from './int64-json.ts'
 import { writeLines } from './json-lines.ts'
 import { checkpointKey } from './log-listing.ts'
@@ -15,10 +16,22 @@ const map = 'MAP(VARCHAR, VARCHAR)'
 const vector =
   'deletionVector STRUCT(storageType VARCHAR, pathOrInlineDv VARCHAR, "offset" INTEGER, sizeInBytes INTEGER, cardinality BIGINT)'
 
+/** Fields of `add`, as the log has them. */
+const addFields: readonly string[] = [
+  'path VARCHAR',
+  `partitionValues ${map}`,
+  'size BIGINT',
+  'modificationTime BIGINT',
+  'dataChange BOOLEAN',
+  'stats VARCHAR',
+  `tags ${map}`,
+  vector,
+]
+
 /** Columns of the checkpoint and their types: what readers expect, in the protocol's order. */
 const columns: Readonly<Record<string, string>> = {
   txn: 'STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)',
-  add: `STRUCT(path VARCHAR, partitionValues ${map}, size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, stats VARCHAR, tags ${map}, ${vector})`,
+  add: `STRUCT(${addFields.join(', ')})`,
   remove: `STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, partitionValues ${map}, size BIGINT, ${vector})`,
   metaData: `STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, format STRUCT(provider VARCHAR, options ${map}), schemaString VARCHAR, partitionColumns VARCHAR[], configuration ${map}, createdTime BIGINT)`,
   protocol:
@@ -76,11 +89,13 @@ export async function writeCheckpoint(
   const parquet = join(stagingDir, `${name}.checkpoint.parquet`)
   try {
     const oldest = BigInt(Math.floor(writer.nowMs)) - retentionMs(state.metaData)
-    const base = await duckdb.withConnection((connection) => takenOver(connection, writer, { earlier, oldest }))
+    const statistics = checkpointStatistics(state)
+    const wanted = { earlier, oldest, statistics }
+    const base = await duckdb.withConnection((connection) => takenOver(connection, writer, wanted))
     const actions = actionsOf(state, base === null ? await all() : earlier!.since)
     const written = await writeLines(lines, unexpired(actions, oldest))
     const source = jsonSource(lines, Math.max(written.longestBytes, leastBufferBytes))
-    const query = `SELECT * FROM ${source}${base === null ? '' : ` UNION ALL (${base})`}`
+    const query = `${withStatistics(source, statistics)}${base === null ? '' : ` UNION ALL (${base})`}`
     const size = await duckdb.withConnection((connection) => copy(connection, query, parquet))
     const body = await readFile(parquet)
     if (!(await store.putIfAbsent(checkpointKey(table, state.version), body))) return null
@@ -110,11 +125,28 @@ function* unexpired(actions: Iterable<Action>, oldest: bigint): Generator<Action
 /** SQL of the logical file of a row, as `logicalFile` spells it. */
 const keyOfRow = `regexp_replace(coalesce("add".path, "remove".path), '^file:/*', '/') || coalesce(' ' || coalesce("add".deletionVector, "remove".deletionVector).storageType || coalesce("add".deletionVector, "remove".deletionVector).pathOrInlineDv || coalesce('@' || coalesce("add".deletionVector, "remove".deletionVector)."offset", ''), '')`
 
+/** The rows of a source in the columns' order, with the statistics that the table asks for. */
+function withStatistics(source: string, { asText, fields }: CheckpointStatistics): string {
+  if (asText && fields.length === 0) return `SELECT * FROM ${source}`
+  const names = addFields.map((field) => field.slice(0, field.indexOf(' ')))
+  const kept = names.map((name) => `${name} := ${name === 'stats' && !asText ? 'NULL::VARCHAR' : `"add".${name}`}`)
+  const more = fields.map(({ name, sql }) => `${name} := ${sql}`)
+  const add = `CASE WHEN "add" IS NULL THEN NULL ELSE struct_pack(${[...kept, ...more].join(', ')}) END`
+  return `SELECT * REPLACE (${add} AS "add") FROM ${source}`
+}
+
+interface TakingOver {
+  readonly earlier: EarlierCheckpoint | null
+  /** Tombstones of this time and before are left out. */
+  readonly oldest: bigint
+  readonly statistics: CheckpointStatistics
+}
+
 /** A query for what an earlier checkpoint still says of files; null if it is of no use for that. */
 async function takenOver(
   connection: Connection,
   { store, table }: CheckpointWriter,
-  { earlier, oldest }: { readonly earlier: EarlierCheckpoint | null; readonly oldest: bigint },
+  { earlier, oldest, statistics }: TakingOver,
 ): Promise<string | null> {
   if (earlier === null) return null
   const touched = [...earlier.since.files.keys(), ...earlier.since.tombstones.keys()]
@@ -122,7 +154,9 @@ async function takenOver(
   const path = await store.localFile(checkpointKey(table, earlier.version)).catch(() => null)
   if (path === null) return null
   const rows = `SELECT ${Object.keys(columns).map(identifier).join(', ')} FROM read_parquet(${literal(path)})`
-  const empty = Object.entries(columns).map(([name, type]) => `NULL::${type} AS ${identifier(name)}`)
+  const more = statistics.fields.map(({ name, type }) => `${name} ${type}`)
+  const types = { ...columns, add: `STRUCT(${[...addFields, ...more].join(', ')})` }
+  const empty = Object.entries(types).map(([name, type]) => `NULL::${type} AS ${identifier(name)}`)
   const [theirs, ours] = await Promise.all([
     connection.describe(rows).catch(() => null), // without one of our columns
     connection.describe(`SELECT ${empty.join(', ')}`),
