@@ -1,6 +1,4 @@
 /** When log checkpoints and version checksums are written, and what from. */
-import type { Clock, Ids, ObjectStore } from '../../engine/contracts.ts'
-import type { Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import { type EarlierCheckpoint, writeCheckpoint } from './log-checkpoint.ts'
@@ -9,6 +7,7 @@ import { hintKey } from './log-listing.ts'
 import { noContents, replayContents, type TableContents, type TableState } from './replay.ts'
 import { type LoadedState, type LogReader, readEntries } from './snapshot.ts'
 import type { LogEntry } from './table.ts'
+import type { DeltaTableOptions } from './table-options.ts'
 import { checksumKey, printChecksum } from './version-checksum.ts'
 
 /** What a table's log is kept short with, beside its commits. */
@@ -25,15 +24,7 @@ export interface Checkpointing {
 }
 
 /** What a table was opened with, and how its log is read. */
-export interface CheckpointingOptions {
-  readonly store: ObjectStore
-  readonly path: string
-  readonly duckdb: () => Promise<Duckdb>
-  readonly clock: Clock
-  readonly ids: Ids
-  readonly checkpointInterval?: number
-  readonly stagingDir: string
-  readonly onCheckpointFailed?: (error: unknown) => void
+export interface CheckpointingOptions extends DeltaTableOptions {
   readonly reader: LogReader
   readonly contentsOf: (state: TableState) => Promise<TableContents>
 }

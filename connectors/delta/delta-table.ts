@@ -1,6 +1,4 @@
 /** A Delta table over an object store. */
-import type { Clock, Ids, ObjectStore } from '../../engine/contracts.ts'
-import type { Duckdb } from '../../engine/duckdb.ts'
 import { readCheckpoint } from './checkpoint-reader.ts'
 import { openCheckpointing } from './checkpointing.ts'
 import { commitTransaction } from './commit.ts'
@@ -8,22 +6,7 @@ import { entryKey, isSameCommit, parseCommitInfo } from './log-entry.ts'
 import type { TableContents, TableState } from './replay.ts'
 import { extendState, type LogReader, loadState, readEntries } from './snapshot.ts'
 import type { DeltaTable, Snapshot } from './table.ts'
-
-export interface DeltaTableOptions {
-  readonly store: ObjectStore
-  /** Key prefix of the table, without slashes at its ends: `bronze/movies`. */
-  readonly path: string
-  /** Asked for only when a log checkpoint is read or written. */
-  readonly duckdb: () => Promise<Duckdb>
-  readonly clock: Clock
-  readonly ids: Ids
-  /** Commits between log checkpoints, unless the table says otherwise (`delta.checkpointInterval`); default 10. */
-  readonly checkpointInterval?: number
-  /** Existing local folder for unfinished files. */
-  readonly stagingDir: string
-  /** Told why a log checkpoint could not be written; the commit stands all the same. */
-  readonly onCheckpointFailed?: (error: unknown) => void
-}
+import type { DeltaTableOptions } from './table-options.ts'
 
 /**
  * Opens a table, which need not exist; nothing is read before the first call. The newest snapshot is kept and extended

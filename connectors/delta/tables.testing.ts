@@ -3,8 +3,8 @@ import type { Clock, Ids, ObjectStore } from '../../engine/contracts.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
 import type { Action, AddFile } from './actions.ts'
 import { createActions } from './create.ts'
-import type { DeltaTableOptions } from './delta-table.ts'
 import type { DeltaTable, LiveFiles, Snapshot, Transaction } from './table.ts'
+import type { DeltaTableOptions } from './table-options.ts'
 
 /** An `add` of a file that need not exist. */
 export function addAction(path: string, more: Partial<AddFile> = {}): Action {
