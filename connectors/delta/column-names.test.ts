@@ -36,6 +36,32 @@ test.each(ways)('a column that is named filename may change: %s', async (_, way)
   expect(await lake.rows('t', 'filename')).toEqual([{ filename: 'f2' }])
 })
 
+/** What the statements of a merge name besides columns. */
+const aliases = 'newer file rows changed value keys nullKeys min0 max0 t s h f r p n part text0 null0 millrace_source'
+
+test.each([...ways, ['in partitions', {}]] as const)(
+  'columns may have the names that a merge uses itself, in its key or not: %s',
+  async (name, way) => {
+    const columns = (from: number, step: number) =>
+      aliases.split(' ').map((alias, i) => `${from} + ${step} * ${i} AS ${alias}`).join(', ') // biome-ignore format: one line
+    const rows = (n: number) => `SELECT ${columns(7, 1)}, ${n} AS v UNION ALL SELECT ${columns(8, 2)}, ${n}`
+    const partitionBy = name === 'in partitions' ? ['newer', 'part', 'p', 'r'] : []
+    const more: Way = { ...way, ...(partitionBy.length > 0 ? { partitionBy } : {}), rules: { notNull: ['rows', 'n'] } }
+    expect(await merge(aliases.split(' '), rows, more)).toEqual([{ n: 2n, v: 2 }])
+    expect(await lake.rows('t', 'list(newer ORDER BY newer) AS newer, list(t ORDER BY t) AS t')).toEqual([
+      { newer: [7, 8], t: [16, 26] },
+    ])
+    const sink = lake.sink('other', { write: { mode: 'merge', key: ['newer'], newer: ['rows', 'v'] }, ...more })
+    for (let n = 0n; n < 2n; n++) await sink.commit(batch(n, n + 1n, await lake.stage(rows(Number(n)))))
+    expect(await lake.rows('other', 'count(*) AS n, min(v) AS v')).toEqual([{ n: 2n, v: 1 }])
+  },
+)
+
+test.each(ways)('a boolean in a key may be named newer: %s', async (_, way) => {
+  const rows = (n: number) => `SELECT true AS newer, ${n} AS v UNION ALL SELECT false, ${n}`
+  expect(await merge(['newer'], rows, way)).toEqual([{ n: 2n, v: 2 }])
+})
+
 test.each([['file_row_number'], ['FILE_ROW_NUMBER']])('a merge refuses a column named %s at once', async (name) => {
   await expect(merge(['k'], (n) => `SELECT 1 AS k, 7 AS ${name}, ${n} AS v`)).rejects.toMatchObject({
     code: 'SCHEMA_MISMATCH',

@@ -42,6 +42,7 @@ const fileColumn = '__millrace_file'
 const rowColumn = '__millrace_row'
 const deleteColumn = '__millrace_delete'
 const homeColumn = '__millrace_home'
+const newerColumn = '__millrace_newer'
 
 /** Statement: takes the source rows in, as they came but for what a partition column cannot tell apart. */
 export function loadSource(shape: MergeShape, files: readonly LocalFile[]): string {
@@ -109,8 +110,8 @@ export function findHits(shape: MergeShape, candidates: readonly LocalFile[]): s
   const keys = shape.key.map((name) => `s.${identifier(name)}`).join(', ')
   const bare = shape.key.map(identifier).join(', ')
   return [
-    `CREATE TEMP TABLE ${hits} AS SELECT ${keys}, t.${fileColumn}, t.${rowColumn}, ${isNewer(shape.newer)} AS newer FROM (${target}) t JOIN ${source} s ON ${sameKey(shape, 's', 't')}`,
-    `CREATE TEMP TABLE ${fresh} AS SELECT ${bare}, min(${fileColumn}) AS ${homeColumn} FROM ${hits} GROUP BY ${bare} HAVING bool_and(newer)`,
+    `CREATE TEMP TABLE ${hits} AS SELECT ${keys}, t.${fileColumn}, t.${rowColumn}, ${isNewer(shape.newer)} AS ${newerColumn} FROM (${target}) t JOIN ${source} s ON ${sameKey(shape, 's', 't')}`,
+    `CREATE TEMP TABLE ${fresh} AS SELECT ${bare}, min(${fileColumn}) AS ${homeColumn} FROM ${hits} GROUP BY ${bare} HAVING bool_and(${newerColumn})`,
   ]
 }
 
