@@ -3,7 +3,7 @@
  * `partition`, `offset`. Of dead letters `pipeline` and `step` count too: a record may be rejected once by each step.
  * - `row-outside`: rows whose position lies in no range of any pipeline; the span goes from the first to behind the
  *   last of them within one hole of the ranges.
- * - `row-twice`: positions that are there more often than pipelines covered their source partition; the span goes from
+ * - `row-twice`: positions that are there more often than there are pipelines that covered them; the span goes from
  *   the first to behind the last of them. A pipeline that makes several rows of a record is told here too.
  *
  * Rows without a position are passed over, and so are dead letters of pipelines that read a table: theirs are positions
@@ -53,7 +53,7 @@ export async function auditRows(options: RowAuditOptions): Promise<RowAudit> {
   const letters = holdsLetters(options.columns)
   const rows = positionsQuery(options, letters)
   const counts = await connection.rows(countQuery(rows, regionsOf(log)))
-  const twice = await connection.rows(twiceQuery(rows, letters ? [] : log.chains))
+  const twice = await connection.rows(twiceQuery(rows, letters ? [] : coveredBy(log)))
   const findings = [
     ...counts.filter(({ kind }) => kind === 'outside' || kind === null).map((row) => outside(log, row)),
     ...twice.map((row) => twiceFinding(log, row)),
@@ -104,6 +104,16 @@ interface Region {
 /** All that an offset column can hold. */
 const everything: Span = { start: -(2n ** 63n), end: 2n ** 63n }
 
+/** A stretch of a source partition that one pipeline covered, or may have covered by commits that the log has no more. */
+type Covered = Pick<Region, 'sourcePartition' | 'span'>
+
+function coveredBy({ from, chains }: LogAudit): Covered[] {
+  return chains.flatMap(({ sourcePartition, covered, from: first }) => {
+    const older = from === 0n ? [] : [{ start: everything.start, end: first }]
+    return within([...covered, ...older]).map((span) => ({ sourcePartition, span }))
+  })
+}
+
 /** Every source partition that has a chain, cut up from end to end. */
 function regionsOf(log: LogAudit): Region[] {
   const names = [...new Set(log.chains.map(({ sourcePartition }) => sourcePartition))]
@@ -153,16 +163,19 @@ function countQuery(rows: string, regions: readonly Region[]): string {
     GROUP BY pipeline, r.source_partition, kind, low ORDER BY ALL`
 }
 
-/** @param chains those that may each have brought a position once */
-function twiceQuery(rows: string, chains: readonly Chain[]): string {
-  const times = new Map<string, number>()
-  for (const { sourcePartition } of chains) times.set(sourcePartition, (times.get(sourcePartition) ?? 0) + 1)
-  const several = [...times].filter(([, count]) => count > 1)
-  const cases = several.map(([name, count]) => `WHEN ${literal(name)} THEN ${count}`)
-  const allowed = cases.length === 0 ? '1' : `CASE source_partition ${cases.join(' ')} ELSE 1 END`
+/** @param covered stretches that may each have brought a position once */
+function twiceQuery(rows: string, covered: readonly Covered[]): string {
+  const values = covered.map(
+    ({ sourcePartition, span }) =>
+      `(${literal(sourcePartition)}, ${literal(span.start)}::HUGEINT, ${literal(span.end)}::HUGEINT)`,
+  )
+  const pipelines = `SELECT count(*) FROM (VALUES ${values.join(', ')}) AS c (source_partition, low, high)
+    WHERE c.source_partition = r.source_partition AND r.place >= low AND r.place < high`
+  const allowed = values.length === 0 ? '1' : `greatest(1, (${pipelines}))`
   return `SELECT pipeline, source_partition, min(place) AS first, max(place) AS last, count(*) AS places
-    FROM (SELECT pipeline, source_partition, place FROM (${rows}) AS r
-          GROUP BY pipeline, step, source_partition, place HAVING count(*) > ${allowed}) AS repeated
+    FROM (SELECT pipeline, source_partition, place, count(*) AS times FROM (${rows}) AS t
+          GROUP BY pipeline, step, source_partition, place HAVING count(*) > 1) AS r
+    WHERE times > ${allowed}
     GROUP BY pipeline, source_partition ORDER BY ALL`
 }
 
