@@ -8,6 +8,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import { localStore } from '../storage/local.ts'
 import { memoryStore } from '../storage/memory.ts'
+import { CommitNotAllowed } from './commit.ts'
 import { contend } from './contending-process.testing.ts'
 import { openDeltaTable } from './delta-table.ts'
 import { commitInfoOf, entryKey, printLogEntry } from './log-entry.ts'
@@ -243,6 +244,8 @@ test('what the table does not allow is refused before anything is written', asyn
     transaction(null, [addAction('a')]),
   ]
   for (const each of refused) await expect(table.commit(each)).rejects.toBeInstanceOf(MillraceError)
+  for (const each of [...refused.slice(0, 2), refused.at(-1)!])
+    await expect(table.commit(each)).rejects.toBeInstanceOf(CommitNotAllowed)
   expect(await store.get(entryKey('t', 1n))).toBeNull()
 })
 

@@ -28,11 +28,14 @@ const maxLostAnswers = 5
 const firstWaitMs = 4
 const longestWaitMs = 500
 
+/** The table's protocol or its settings do not allow a transaction: nothing of it was written, and nothing will be. */
+export class CommitNotAllowed extends MillraceError {}
+
 /**
  * Commits a transaction once. Before each try `admits` is asked of the state that the entry would stand on; after a
  * lost race the conflict rules are asked as well. Whatever a failed put leaves behind is settled by reading the version
- * back and comparing `txnId`. Throws what the store or the table's protocol refuses: of a `TABLE_UNSUPPORTED`,
- * `TABLE_NOT_FOUND` or `SINK_FAILED` nothing was written; after anything else the outcome is unknown.
+ * back and comparing `txnId`. Throws {@link CommitNotAllowed} and `SINK_FAILED` for a malformed transaction; after any other
+ * error the outcome is unknown.
  */
 export async function commitTransaction(
   committer: Committer,
@@ -125,6 +128,15 @@ function describe(transaction: Transaction, nowMs: number): CommitInfo {
 }
 
 function assertAllowed(table: string, base: TableState | null, actions: readonly Action[]): void {
+  try {
+    assertKept(table, base, actions)
+  } catch (cause) {
+    if (!(cause instanceof MillraceError)) throw cause
+    throw new CommitNotAllowed(cause.code, cause.message, { context: cause.context, cause })
+  }
+}
+
+function assertKept(table: string, base: TableState | null, actions: readonly Action[]): void {
   let protocol = base?.protocol
   let metaData = base?.metaData
   if (base !== null) assertWritable(table, base.protocol, base.metaData)

@@ -5,6 +5,7 @@ import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { type Connection, type Duckdb, identifier } from '../../engine/duckdb.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { AddFile } from './actions.ts'
+import { commitPublished } from './commit-published.ts'
 import { type LocalFile, localDataFile, selectFiles } from './read.ts'
 import { placed, type RowOrder } from './row-order.ts'
 import type { Snapshot } from './table.ts'
@@ -36,12 +37,11 @@ export async function rewriteFiles(
   layout: Layout,
 ): Promise<AddFile[] | null> {
   const target: WriteTarget = { ...options.target, published: [] }
-  const { table, clock, ids } = target
+  const { clock, ids } = target
   const adds = await publishing(target, () => writeTogether(options, target, { snapshot, group, layout }))
   const removes = group.map((add) => ({ remove: { ...removalOf(add, clock.nowMs()), dataChange: false } }))
   const { columns = [], curve = null } = layout.order ?? {}
-  // From here on nothing may be deleted when this throws: the log entry may be there.
-  const result = await table.commit({
+  const result = await commitPublished(target, {
     snapshot,
     actions: [...removes, ...adds.map((add) => ({ add }))],
     reads: { kind: 'files', files: new Set(group.map(({ path }) => path)), mayMatch: () => false },

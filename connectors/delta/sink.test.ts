@@ -4,6 +4,7 @@ import { armFault } from '../../engine/fault-points.ts'
 import { localStore } from '../storage/local.ts'
 import { tableHistory } from './history.ts'
 import { batch, openTestLake, type TestLake } from './lake.testing.ts'
+import { transaction } from './tables.testing.ts'
 
 let lake: TestLake
 beforeAll(async () => {
@@ -16,6 +17,15 @@ async function dataFiles(store: ObjectStore, path: string): Promise<string[]> {
   const keys: string[] = []
   for await (const { key } of store.list(`${path}/`)) if (!key.includes('_delta_log/')) keys.push(key)
   return keys
+}
+
+/** Sets properties of a table, as another engine would. */
+async function configure(path: string, configuration: Readonly<Record<string, string>>): Promise<void> {
+  const table = lake.table(path)
+  const snapshot = (await table.snapshot())!
+  const metaData = { ...snapshot.metaData, configuration: { ...snapshot.metaData.configuration, ...configuration } }
+  const result = await table.commit(transaction(snapshot, [{ metaData }]))
+  expect(result.kind).toBe('committed')
 }
 
 test('rows and position arrive together, and both are there for a process that opens the table anew', async () => {
@@ -171,6 +181,19 @@ test('a failure before the commit removes the published files; one around it lea
   armFault(null)
   expect((await lake.sink('faults').position('p')).position).toEqual(new Map([['s/0', 2n]]))
   expect(await lake.rows('faults', 'list(id ORDER BY id) AS ids')).toEqual([{ ids: [0, 1] }])
+})
+
+test('a batch that the table does not allow leaves no file', async () => {
+  await lake.sink('fixed').commit(batch(0n, 1n, await lake.stage('SELECT 1 AS id, 1 AS v')))
+  await configure('fixed', { 'delta.appendOnly': 'true' })
+  const before = await dataFiles(lake.store, 'fixed')
+  const sink = lake.sink('fixed', { write: { mode: 'merge', key: ['id'], newer: ['v'] } })
+  const files = await lake.stage('SELECT unnest([1, 2]) AS id, 2 AS v')
+  await expect(sink.commit(batch(1n, 2n, files))).rejects.toMatchObject({
+    code: 'TABLE_UNSUPPORTED',
+    message: expect.stringContaining('append-only'),
+  })
+  expect(await dataFiles(lake.store, 'fixed')).toEqual(before)
 })
 
 test('an abandoned batch writes nothing', async () => {

@@ -7,6 +7,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import type { Column } from '../../engine/schema.ts'
 import { prepareAppend } from './append.ts'
+import { commitPublished } from './commit-published.ts'
 import { openCompaction } from './compaction.ts'
 import { assertRules, type TableRules } from './constraints/rules.ts'
 import { lastFingerprint } from './history.ts'
@@ -170,15 +171,14 @@ async function tryCommit(
   const held = positionOf(snapshot?.txns ?? new Map(), commit.pipeline)
   const moved = commit.ranges.filter(({ sourcePartition, end }) => held.get(sourcePartition) !== end)
   const txns = txnsOf(commit.pipeline, moved, clock.nowMs()) // one that says nothing new would only be in others' way
-  // From here on nothing may be deleted when this throws: the log entry may be there.
-  const result = await table.commit({
+  const result = await commitPublished(target, {
     ...described,
     snapshot,
     actions: [...write.actions, ...txns.map((txn) => ({ txn }))],
     txnId: commit.txnId,
     millrace: batchOf(commit),
     admits: (newest) => isAdmitted(newest, commit),
-  } satisfies Transaction)
+  })
   return outcomeOf(result, target, commit, written)
 }
 
