@@ -1,5 +1,5 @@
 /** How long a table's past is kept. */
-import type { MetaData } from './actions.ts'
+import type { MetaData, Txn } from './actions.ts'
 
 type Configured = Pick<MetaData, 'configuration'>
 
@@ -25,6 +25,13 @@ export function logRetentionMs(metaData: Configured): bigint {
 /** Milliseconds after which transaction identifiers may be dropped by others (`delta.setTransactionRetentionDuration`). */
 export function txnRetentionMs(metaData: Configured): bigint | null {
   return durationOf(metaData, 'delta.setTransactionRetentionDuration')
+}
+
+/** Whether a transaction identifier has used up half of that time: written again, it stays. */
+export function isAgeing(metaData: Configured, { lastUpdated }: Txn, nowMs: number): boolean {
+  const retention = txnRetentionMs(metaData)
+  if (retention === null) return false
+  return lastUpdated === undefined || BigInt(Math.floor(nowMs)) - lastUpdated > retention / 2n
 }
 
 /** Null if the table does not say, or says it in words unknown to us. */

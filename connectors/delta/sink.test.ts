@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import type { ObjectStore } from '../../engine/contracts.ts'
+import { systemClock } from '../../engine/clock.ts'
+import type { ObjectStore, Range, SinkCommit } from '../../engine/contracts.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import { localStore } from '../storage/local.ts'
-import { tableHistory } from './history.ts'
+import { openAudit } from './audit.ts'
+import { readEntries, tableHistory } from './history.ts'
 import { batch, openTestLake, type TestLake } from './lake.testing.ts'
 import { transaction } from './tables.testing.ts'
 
@@ -194,6 +196,63 @@ test('a batch that the table does not allow leaves no file', async () => {
     message: expect.stringContaining('append-only'),
   })
   expect(await dataFiles(lake.store, 'fixed')).toEqual(before)
+})
+
+test('positions that do not move are written again in time, where other engines may drop old ones', async () => {
+  const hour = 3_600_000
+  let nowMs = 1_700_000_000_000
+  const clock = { ...systemClock, nowMs: () => nowMs }
+  const commit = async (at: bigint, ranges: readonly Range[], more: Partial<SinkCommit> = {}) => {
+    const outcome = await lake.sink('ageing', { clock }).commit({ ...batch(at, at, []), ranges, ...more })
+    expect(outcome.kind).toBe('committed')
+    const table = lake.table('ageing')
+    const { version } = (await table.snapshot())!
+    const [entry] = await readEntries(table, version, version + 1n)
+    return entry!.actions.flatMap((action) => ('txn' in action ? [action.txn.appId] : []))
+  }
+  const range = (sourcePartition: string, start: bigint, end: bigint) => ({ sourcePartition, start, end })
+  const id = range('s/id', 7n, 7n)
+  const columns = new Map([['rows', [{ name: 'id', type: 'integer' as const }]]])
+  const initial = new Map([[id.sourcePartition, id.start]])
+  await commit(0n, [range('s/0', 0n, 1n), range('s/1', 0n, 4n), id], { columns, initial })
+  await commit(0n, [range('s/0', 0n, 1n)], { pipeline: 'q' })
+  nowMs += 100 * hour
+  expect(await commit(1n, [range('s/0', 1n, 2n), id])).toEqual(['p/s/0']) // the table does not ask for more
+  await configure('ageing', { 'delta.setTransactionRetentionDuration': 'interval 10 hours' })
+  expect(await commit(2n, [range('s/0', 2n, 3n), id])).toEqual(['p/s/0', 'p/s/1', 'p/s/id'])
+  nowMs += 4 * hour
+  expect(await commit(3n, [range('s/0', 3n, 4n), id])).toEqual(['p/s/0'])
+  nowMs += 2 * hour
+  expect(await commit(4n, [range('s/0', 4n, 5n), id])).toEqual(['p/s/0', 'p/s/1', 'p/s/id'])
+  const position = new Map([['s/0', 5n], ['s/1', 4n], ['s/id', 7n]]) // biome-ignore format: pairs
+  expect((await lake.sink('ageing').position('p')).position).toEqual(position)
+  expect((await lake.sink('ageing').position('q')).position).toEqual(new Map([['s/0', 1n]])) // old, but there
+  expect(await commit(1n, [range('s/0', 1n, 2n)], { pipeline: 'q' })).toEqual(['q/s/0'])
+
+  const table = lake.table('ageing')
+  const snapshot = (await table.snapshot())!
+  const auditing = openAudit()
+  for (const entry of await readEntries(table, 0n, snapshot.version + 1n)) auditing.add(entry)
+  expect(auditing.finish(snapshot).findings).toEqual([])
+})
+
+test('a position that another process moves meanwhile is not set back by being written again', async () => {
+  let nowMs = 1_700_000_000_000
+  const clock = { ...systemClock, nowMs: () => nowMs }
+  const both = [{ sourcePartition: 's/0', start: 0n, end: 1n }, { sourcePartition: 's/1', start: 0n, end: 1n }] // biome-ignore format: pairs
+  await lake.sink('shared', { clock }).commit({ ...batch(0n, 1n, await lake.stage('SELECT 0 AS id')), ranges: both })
+  await configure('shared', { 'delta.setTransactionRetentionDuration': 'interval 10 hours' })
+  nowMs += 36_000_000
+  const outcomes = await Promise.all(
+    both.map(async ({ sourcePartition }) => {
+      const ranges = [{ sourcePartition, start: 1n, end: 2n }]
+      const files = await lake.stage('SELECT 1 AS id')
+      return lake.sink('shared', { clock }).commit({ ...batch(1n, 2n, files), ranges })
+    }),
+  )
+  expect(outcomes.map(({ kind }) => kind)).toEqual(['committed', 'committed'])
+  const position = new Map(both.map(({ sourcePartition }) => [sourcePartition, 2n]))
+  expect((await lake.sink('shared').position('p')).position).toEqual(position)
 })
 
 test('an abandoned batch writes nothing', async () => {

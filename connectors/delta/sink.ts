@@ -1,7 +1,16 @@
 /** A Delta table as a sink: the rows of a batch and how far the source has been read, in one log entry. */
 import { admits } from '../../checkpoints/fence.ts'
 import { positionOf, txnsOf } from '../../checkpoints/position.ts'
-import type { Clock, CommitOutcome, Ids, ObjectStore, Sink, SinkCommit, SinkPosition } from '../../engine/contracts.ts'
+import type {
+  Clock,
+  CommitOutcome,
+  Ids,
+  ObjectStore,
+  Range,
+  Sink,
+  SinkCommit,
+  SinkPosition,
+} from '../../engine/contracts.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
@@ -14,6 +23,7 @@ import { lastFingerprint } from './history.ts'
 import { type Marking, prepareMerge } from './merge.ts'
 import { prepareOverwrite, type ReplaceWhere } from './overwrite.ts'
 import { assertPartitionBy } from './partitions/partition-by.ts'
+import { isAgeing } from './retention.ts'
 import type { DeltaTable, Snapshot, TableHead, Transaction, TransactionResult } from './table.ts'
 import { checkAbandoned, dropPublished, publishing, type TableWrite, type WriteTarget } from './table-write.ts'
 
@@ -168,18 +178,33 @@ async function tryCommit(
     return prepared
   })
   const { written, ...described } = write
-  const held = positionOf(snapshot?.txns ?? new Map(), commit.pipeline)
-  const moved = commit.ranges.filter(({ sourcePartition, end }) => held.get(sourcePartition) !== end)
-  const txns = txnsOf(commit.pipeline, moved, clock.nowMs()) // one that says nothing new would only be in others' way
+  const nowMs = clock.nowMs()
+  const told = rangesToTell(snapshot, commit, nowMs)
+  const txns = txnsOf(commit.pipeline, told, nowMs)
   const result = await commitPublished(target, {
     ...described,
     snapshot,
     actions: [...write.actions, ...txns.map((txn) => ({ txn }))],
     txnId: commit.txnId,
-    millrace: batchOf(commit),
+    millrace: batchOf({ ...commit, ranges: [...commit.ranges, ...told] }),
     admits: (newest) => isAdmitted(newest, commit),
   })
   return outcomeOf(result, target, commit, written)
+}
+
+/**
+ * The ranges whose ends are written: those that move a position, since others would only be in the way of other writers; and
+ * empty ones where one has not moved for so long that another engine may soon drop it from the log.
+ */
+function rangesToTell(snapshot: Snapshot | null, { pipeline, ranges }: SinkCommit, nowMs: number): Range[] {
+  if (snapshot === null) return [...ranges]
+  const { txns, metaData } = snapshot
+  const held = positionOf(txns, pipeline)
+  const moved = ranges.filter(({ sourcePartition, end }) => held.get(sourcePartition) !== end)
+  const ageing = positionOf(new Map([...txns].filter(([, txn]) => isAgeing(metaData, txn, nowMs))), pipeline)
+  const names = new Set(moved.map(({ sourcePartition }) => sourcePartition))
+  const kept = [...ageing].filter(([sourcePartition]) => !names.has(sourcePartition))
+  return [...moved, ...kept.map(([sourcePartition, at]) => ({ sourcePartition, start: at, end: at }))]
 }
 
 /** The commit rule on a table; one that does not exist holds no position. */
