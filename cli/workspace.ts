@@ -6,11 +6,11 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { planRecovery } from '../checkpoints/recovery.ts'
 import type { KafkaSettings } from '../connectors/kafka/settings.ts'
-import { isAlive } from '../connectors/storage/cache/processes.ts'
 import { storageError } from '../connectors/storage/storage-error.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Clock, Executor, Ids } from '../engine/contracts.ts'
 import { type ArmedFault, armFault } from '../engine/fault-points.ts'
+import { isAbandoned, processName } from '../engine/process-name.ts'
 import { defaultRetryPolicy } from '../engine/retry.ts'
 import type { Runtime } from '../engine/runtime.ts'
 import { foldersOf } from './folders.ts'
@@ -50,9 +50,9 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   const clock = options.clock ?? systemClock
   const ids = options.ids ?? systemIds
   const { logDir, storesDir, scratchRoot } = foldersOf(options.dataDir)
-  const scratchDir = join(scratchRoot, `${process.pid}-${ids.uuid()}`)
+  const scratchDir = join(scratchRoot, `${processName()}~${ids.uuid()}`)
   armFault(options.fault ?? null)
-  await dropAbandonedScratch(scratchRoot)
+  await dropAbandonedScratch(scratchRoot, clock)
   const place = await openPlace({ ...options, scratchDir, clock, ids })
   try {
     await place.prepareLake()
@@ -137,11 +137,15 @@ async function makeFolder(dir: string): Promise<void> {
   }
 }
 
-/** Scratch folders are named `<pid>-<uuid>`; those of processes that are gone hold nothing that anybody needs. */
-async function dropAbandonedScratch(root: string): Promise<void> {
+/**
+ * Scratch folders are named `<process name>~<uuid>`, or `<pid>-<uuid>` by earlier versions; those of processes that are gone
+ * hold nothing that anybody needs.
+ */
+async function dropAbandonedScratch(root: string, clock: Clock): Promise<void> {
   const names = await readdir(root).catch(() => [])
   for (const name of names) {
-    const pid = Number(name.split('-')[0])
-    if (Number.isSafeInteger(pid) && !isAlive(pid)) await rm(join(root, name), { recursive: true, force: true })
+    const owner = name.split(name.includes('~') ? '~' : '-')[0]!
+    if (isAbandoned(join(root, name), owner, clock.nowMs()))
+      await rm(join(root, name), { recursive: true, force: true })
   }
 }

@@ -2,7 +2,7 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import type { Clock } from '../../../engine/contracts.ts'
 import { isSystemError } from '../../../engine/errors.ts'
-import { isAlive } from './processes.ts'
+import { isAbandoned as isLeft, processName } from '../../../engine/process-name.ts'
 
 /** What {@link bringOnce} is told. */
 export interface BringOnce {
@@ -15,7 +15,7 @@ export interface BringOnce {
 }
 
 const lookAgainMs = 25
-/** A lock whose holder has not been seen for so long is nobody's: process ids are given again. */
+/** A lock that has been there for so long is nobody's, whoever's it was. */
 const abandonedMs = 10 * 60_000
 
 /**
@@ -41,7 +41,7 @@ export async function bringOnce(options: BringOnce): Promise<void> {
 
 async function take(lock: string): Promise<boolean> {
   try {
-    await writeFile(lock, String(process.pid), { flag: 'wx' })
+    await writeFile(lock, processName(), { flag: 'wx' })
     return true
   } catch (error) {
     if (isSystemError(error, 'EEXIST')) return false
@@ -53,7 +53,7 @@ async function isAbandoned(lock: string, clock: Clock): Promise<boolean> {
   try {
     const [text, { mtimeMs }] = [await readFile(lock, 'utf8'), await stat(lock)]
     if (clock.nowMs() - mtimeMs > abandonedMs) return true
-    return text !== '' && !isAlive(Number(text)) // an empty one is just being written
+    return isLeft(lock, text, clock.nowMs()) // an empty one is just being written
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return false // it was given back
     throw error

@@ -1,5 +1,6 @@
 /** What a cached file is called. */
 import { createHash } from 'node:crypto'
+import { processName } from '../../../engine/process-name.ts'
 
 /** One version of an object of a store. */
 export interface CachedObject {
@@ -19,7 +20,7 @@ export function entryName({ source, key, etag, sizeBytes }: CachedObject): strin
 
 /** Name of an unfinished file of this process; it begins with a dot, so that it is never taken for an entry. */
 export function unfinishedName(entry: string, id: string): string {
-  return `.${entry}.${process.pid}.${id}.tmp`
+  return `.${entry}.${processName()}.${id}.tmp`
 }
 
 /** Name of the file that says who brings an entry. */
@@ -28,7 +29,6 @@ export function lockName(entry: string): string {
 }
 
 /** The process that an unfinished file is of; null for a name of another kind. */
-export function processOfUnfinished(name: string): number | null {
-  const match = /^\..+\.(\d+)\.[^.]+\.tmp$/.exec(name)
-  return match === null ? null : Number(match[1])
+export function processOfUnfinished(name: string): string | null {
+  return /^\.[^.]+\.(.+)\.[^.]+\.tmp$/.exec(name)?.[1] ?? null
 }

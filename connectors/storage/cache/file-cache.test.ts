@@ -3,12 +3,14 @@ import { once } from 'node:events'
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +18,8 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { systemIds } from '../../../engine/clock.ts'
 import type { Clock } from '../../../engine/contracts.ts'
-import type { CachedObject } from './entry.ts'
+import { processName } from '../../../engine/process-name.ts'
+import { type CachedObject, entryName, lockName } from './entry.ts'
 import { type FileCache, openFileCache } from './file-cache.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-cache-'))
@@ -207,5 +210,37 @@ test('what a killed process had half downloaded is not taken for whole, nor wait
   expect(downloads.count).toBe(1)
   await ask(open(dir), object('b'))
   expect(readdirSync(join(dir, 'files')).filter((name) => name.startsWith('.'))).toEqual([])
-  expect(readdirSync(join(dir, 'held')).map((name) => name.split('-')[0])).not.toContain(String(child.pid))
+  expect(readdirSync(join(dir, 'held')).map((name) => name.split('.')[0])).not.toContain(String(child.pid))
+})
+
+test.each([
+  ['as an earlier version named it', String(process.pid)],
+  ['that began at another time', `${process.pid}.0000-1.${processName().split('.')[2]}`],
+])(
+  'what a killed run left is not taken for ours although it had our process id, as in a container: %s',
+  async (_, left) => {
+    const dir = fresh()
+    const name = entryName(object('a'))
+    const links = join(dir, 'held', left.includes('.') ? `${left}~some-id` : `${left}-some-id`)
+    for (const folder of [links, join(dir, 'files')]) mkdirSync(folder, { recursive: true })
+    writeFileSync(join(links, 'link'), 'x')
+    writeFileSync(join(dir, 'files', lockName(name)), left)
+    writeFileSync(join(dir, 'files', `.${name}.${left}.some-id.tmp`), 'x')
+    const cache = open(dir)
+    expect(existsSync(links)).toBe(false)
+    await ask(cache, object('a')) // nor waited for
+    expect(readdirSync(join(dir, 'files'))).toEqual([name])
+  },
+)
+
+test('what another host left goes when it was not touched for a day', async () => {
+  const dir = fresh()
+  const links = join(dir, 'held', '1.0000-1.elsewhere~some-id')
+  mkdirSync(links, { recursive: true })
+  utimesSync(links, now / 1000, now / 1000)
+  open(dir)
+  expect(existsSync(links)).toBe(true)
+  now += 25 * 60 * minutes
+  open(dir)
+  expect(existsSync(links)).toBe(false)
 })

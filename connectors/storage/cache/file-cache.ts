@@ -43,7 +43,7 @@ export interface FileCacheOptions {
 export function openFileCache({ dir, limitBytes, clock, ids }: FileCacheOptions): FileCache {
   const filesDir = join(dir, 'files')
   const held = heldFiles(join(dir, 'held'), ids.uuid(), clock)
-  const room = roomIn(filesDir, limitBytes)
+  const room = roomIn(filesDir, limitBytes, clock)
   const coming = new Map<string, Promise<void>>()
   const cached = (name: string) => join(filesDir, name)
   const handed = (name: string) => join(held.dir, name)

@@ -5,7 +5,7 @@
 import { readdirSync, rmSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../../engine/contracts.ts'
-import { isAlive } from './processes.ts'
+import { isAbandoned, processName } from '../../../engine/process-name.ts'
 
 /** The files that this process holds. */
 export interface HeldFiles {
@@ -27,12 +27,12 @@ interface Held {
   readonly holds: Set<symbol>
 }
 
-/** @param root holds a folder of links for each process, `<pid>-<id>`; those of dead ones are removed */
+/** @param root holds a folder of links for each process, `<process name>~<id>`; those of dead ones are removed */
 export function heldFiles(root: string, id: string, clock: Clock): HeldFiles {
-  const dir = join(root, `${process.pid}-${id}`)
+  const dir = join(root, `${processName()}~${id}`)
   const files = new Map<string, Held>()
   const holds = new Set<symbol>()
-  dropAbandoned(root)
+  dropAbandoned(root, clock.nowMs())
 
   function release(hold: symbol): void {
     holds.delete(hold)
@@ -68,10 +68,11 @@ function remove(path: string): void {
   }
 }
 
-function dropAbandoned(root: string): void {
+/** Before there were process names, folders were called `<pid>-<id>`. */
+function dropAbandoned(root: string, nowMs: number): void {
   for (const name of namesIn(root)) {
-    const pid = Number(name.split('-')[0])
-    if (Number.isSafeInteger(pid) && !isAlive(pid)) rmSync(join(root, name), { recursive: true, force: true })
+    const owner = name.split(name.includes('~') ? '~' : '-')[0]!
+    if (isAbandoned(join(root, name), owner, nowMs)) rmSync(join(root, name), { recursive: true, force: true })
   }
 }
 

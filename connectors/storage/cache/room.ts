@@ -1,9 +1,10 @@
 /** Keeps a folder of cached files within its limit: those that were not used for longest go first. */
 import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Clock } from '../../../engine/contracts.ts'
 import { isSystemError } from '../../../engine/errors.ts'
+import { isAbandoned } from '../../../engine/process-name.ts'
 import { processOfUnfinished } from './entry.ts'
-import { isAlive } from './processes.ts'
 
 /** A promise of room, to be given back once the file is in its place or given up. */
 export type Reservation = () => void
@@ -19,7 +20,7 @@ const unseenFiles = 50
 const unseenShare = 0.05
 
 /** The files of `dir` and how long each was not used, by their times of modification. */
-export function roomIn(dir: string, limitBytes: number): Room {
+export function roomIn(dir: string, limitBytes: number, clock: Clock): Room {
   let usedBytes = Number.POSITIVE_INFINITY // nobody has looked yet
   let reservedBytes = 0
   let [unseen, unseenBytes] = [0, 0]
@@ -31,7 +32,7 @@ export function roomIn(dir: string, limitBytes: number): Room {
     unseenBytes += sizeBytes
     const stale = unseen > unseenFiles || unseenBytes > limitBytes * unseenShare
     if (stale || usedBytes + reservedBytes + sizeBytes > limitBytes) {
-      usedBytes = await trim(dir, limitBytes - reservedBytes - sizeBytes)
+      usedBytes = await trim(dir, limitBytes - reservedBytes - sizeBytes, clock.nowMs())
       ;[unseen, unseenBytes] = [0, 0]
     }
     reservedBytes += sizeBytes
@@ -56,8 +57,8 @@ interface Entry {
 }
 
 /** Removes the oldest files, and unfinished ones of dead processes, until at most `bytes` are left; how many are. */
-async function trim(dir: string, bytes: number): Promise<number> {
-  const entries = await entriesOf(dir)
+async function trim(dir: string, bytes: number, nowMs: number): Promise<number> {
+  const entries = await entriesOf(dir, nowMs)
   let usedBytes = entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   for (const { path, sizeBytes } of entries.sort((a, b) => a.usedMs - b.usedMs)) {
     if (usedBytes <= bytes) break
@@ -67,7 +68,7 @@ async function trim(dir: string, bytes: number): Promise<number> {
   return usedBytes
 }
 
-async function entriesOf(dir: string): Promise<Entry[]> {
+async function entriesOf(dir: string, nowMs: number): Promise<Entry[]> {
   const entries: Entry[] = []
   for (const name of await readdir(dir)) {
     const path = join(dir, name)
@@ -75,17 +76,16 @@ async function entriesOf(dir: string): Promise<Entry[]> {
       const entry = await entryAt(path)
       if (entry !== null) entries.push(entry)
     } else {
-      const pid = processOfUnfinished(name) ?? (name.endsWith('.lock') ? await holderOf(path) : null)
-      if (pid !== null && !isAlive(pid)) await rm(path, { force: true })
+      const owner = processOfUnfinished(name) ?? (name.endsWith('.lock') ? await holderOf(path) : '')
+      if (isAbandoned(path, owner, nowMs)) await rm(path, { force: true })
     }
   }
   return entries
 }
 
-/** The process that a lock is of; null while it is being written. */
-async function holderOf(path: string): Promise<number | null> {
-  const text = await readFile(path, 'utf8').catch(() => '') // given back just now
-  return /^\d+$/.test(text) ? Number(text) : null
+/** The process that a lock is of; empty while it is being written, or if it was given back just now. */
+async function holderOf(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '')
 }
 
 /** Null for a file that another process has just removed. */
