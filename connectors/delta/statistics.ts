@@ -46,13 +46,13 @@ export function looseStatistics(stats: string): string {
   return printJson({ ...(parseJson(stats) as object), tightBounds: false })
 }
 
-/** Rows that somebody looks for: `min <= column <= max`, both as in the statistics of a `ParquetFile`. */
+/** Rows that somebody looks for: `min <= column <= max`, both as in the statistics of a `ParquetFile`; null: any. */
 export interface ColumnRange {
   /** Field names from the top-level column to the leaf. */
   readonly path: readonly string[]
   readonly type: DataType
-  readonly min: Bound
-  readonly max: Bound
+  readonly min: Bound | null
+  readonly max: Bound | null
 }
 
 /** Whether the file may hold a row in the range. True whenever its statistics do not rule it out. */
@@ -71,6 +71,12 @@ export function mayMatchRanges(add: AddFile, ranges: readonly ColumnRange[]): bo
   function isParted({ path }: ColumnRange): boolean {
     return Object.hasOwn(add.partitionValues, path[0]!)
   }
+}
+
+/** Whether the file may hold a null in a column. False only if its partition or its statistics say so. */
+export function mayHoldNull(add: AddFile, column: string): boolean {
+  if (Object.hasOwn(add.partitionValues, column)) return (add.partitionValues[column] ?? '') === ''
+  return int64(valueAt(parseStats(add)?.nullCount, [column])) !== 0n
 }
 
 // ---------------------------------------------------------------------------------------------- printing
@@ -170,8 +176,8 @@ function overlaps(stats: Stats, range: ColumnRange): boolean {
   if (rows !== null && int64(valueAt(stats.nullCount, range.path)) === rows) return false
   const min = readBound(valueAt(stats.minValues, range.path), range.type)
   const max = readBound(valueAt(stats.maxValues, range.path), range.type)
-  if (min !== null && comparable(min, range.max) && compare(range.max, min) < 0) return false
-  if (max === null || !comparable(max, range.min)) return true
+  if (min !== null && range.max !== null && comparable(min, range.max) && compare(range.max, min) < 0) return false
+  if (max === null || range.min === null || !comparable(max, range.min)) return true
   const upper = isTimestamp(range.type) && typeof max === 'bigint' ? max + 999n : max
   return compare(range.min, upper) <= 0
 }
@@ -181,7 +187,8 @@ function isPartitionIn(add: AddFile, { path, type, min, max }: ColumnRange): boo
   const text = add.partitionValues[path[0]!] ?? null
   if (text === null) return false
   const value = partitionBound(text, type)
-  return value === null || (compare(min, value) <= 0 && compare(value, max) <= 0)
+  if (value === null) return true
+  return (min === null || compare(min, value) <= 0) && (max === null || compare(value, max) <= 0)
 }
 
 /** A value of nested statistics, by the names of fields from the column to the leaf; undefined where there is none. */

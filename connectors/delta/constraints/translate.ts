@@ -16,22 +16,35 @@ export interface Condition {
   readonly columns: readonly string[]
 }
 
+/** Relations whose columns an expression names as `name.column`; in SQL they are the aliases of the same names. */
+export type Relations = Readonly<Record<string, readonly Column[]>>
+
+/** What an expression may name: columns, or those of relations. */
+export type Names = readonly Column[] | Relations
+
 /** The condition that an expression of Spark SQL states. {@link Untranslatable} with the reason. */
-export function translate(expression: string, columns: readonly Column[]): Condition {
-  const scope: Scope = { columns, used: new Set() }
+export function translate(expression: string, names: Names): Condition {
+  const scope: Scope = { names, used: new Set() }
   const { sql, type } = typed(parseExpression(expression), scope)
   if (type !== 'boolean') throw new Untranslatable(`a condition that is ${describe(type)}`)
   return { sql, columns: [...scope.used] }
 }
 
+/** The value that an expression of Spark SQL has, of the type that it has there. {@link Untranslatable} with the reason. */
+export function translateValue(expression: string, names: Names): Typed {
+  return typed(parseExpression(expression), { names, used: new Set() })
+}
+
 interface Scope {
-  readonly columns: readonly Column[]
+  readonly names: Names
   readonly used: Set<string>
 }
 
-type Type = DataType | 'null'
+/** The type of a value; `null` is that of the null which stands for itself. */
+export type Type = DataType | 'null'
 
-interface Typed {
+/** SQL of a value. */
+export interface Typed {
   readonly sql: string
   readonly type: Type
   /** A text or a number that stands in the expression itself. */
@@ -88,19 +101,28 @@ function truth({ sql, type }: Typed): string {
 }
 
 /** Spark takes names in any case. */
-function reference(path: readonly string[], scope: Scope): Typed {
-  let fields = scope.columns
+function reference(path: readonly string[], { names, used }: Scope): Typed {
+  const relation = isRelations(names) ? (path[0] ?? '').toLowerCase() : null
+  let fields = isRelations(names) ? (Object.hasOwn(names, relation!) ? names[relation!]! : []) : names
   let found: Typed | null = null
-  for (const name of path) {
+  const unknown = () => new Untranslatable(`the name ${path.join('.')}`)
+  for (const name of relation === null ? path : path.slice(1)) {
     const matching = fields.filter((field) => field.name.toLowerCase() === name.toLowerCase())
     const [field] = matching
-    if (field === undefined || matching.length > 1) throw new Untranslatable(`the name ${path.join('.')}`)
-    const sql: string = found === null ? identifier(field.name) : `(${found.sql}).${identifier(field.name)}`
-    if (found === null) scope.used.add(field.name)
+    if (field === undefined || matching.length > 1) throw unknown()
+    const column: string =
+      relation === null ? identifier(field.name) : `${identifier(relation)}.${identifier(field.name)}`
+    const sql: string = found === null ? column : `(${found.sql}).${identifier(field.name)}`
+    if (found === null) used.add(field.name)
     found = { sql, type: field.type }
     fields = typeof field.type === 'object' && field.type.kind === 'struct' ? field.type.fields : []
   }
-  return found!
+  if (found === null) throw unknown()
+  return found
+}
+
+function isRelations(names: Names): names is Relations {
+  return !Array.isArray(names)
 }
 
 // ---------------------------------------------------------------------------------------------- literals
@@ -162,8 +184,11 @@ function comparableNumbers(left: Typed, right: Typed): readonly [string, string]
   return left.type === 'double' || right.type === 'double' ? doubles : [left.sql, right.sql]
 }
 
-/** A text where a day or a time is looked for. One without a zone is a time of the session's where zones count. */
-function readAs(type: Type, text: string): string {
+/**
+ * A text where a day or a time is looked for. One without a zone is a time of the session's where zones count:
+ * {@link Untranslatable}, as is every other text.
+ */
+export function readAs(type: Type, text: string): string {
   if (type === 'date') return date(text)
   const time = /^(\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?(Z|[-+]\d\d:\d\d)?$/.exec(text)
   const zoned = time?.[2] !== undefined
@@ -183,13 +208,15 @@ function like({ sql, type }: Typed, pattern: string): Typed {
 
 const integers: readonly Type[] = ['byte', 'short', 'integer', 'long']
 /** Digits of the decimal that holds every value of an integer type. */
-const integerDigits: Readonly<Record<string, number>> = { byte: 3, short: 5, integer: 10, long: 20 }
+export const integerDigits: Readonly<Record<string, number>> = { byte: 3, short: 5, integer: 10, long: 20 }
 
-function isInteger(type: Type): type is 'byte' | 'short' | 'integer' | 'long' {
+/** Whether it is one of the types of whole numbers. */
+export function isInteger(type: Type): type is 'byte' | 'short' | 'integer' | 'long' {
   return integers.includes(type)
 }
 
-function isDecimal(type: Type): type is DecimalType {
+/** Whether it is a decimal, of any number of digits. */
+export function isDecimal(type: Type): type is DecimalType {
   return typeof type === 'object' && type.kind === 'decimal'
 }
 
@@ -278,6 +305,7 @@ function coalesced(of: readonly Typed[]): Typed {
   return { sql: `CAST(coalesce(${of.map(({ sql }) => sql).join(', ')}) AS ${duckdbType(type as DataType)})`, type }
 }
 
-function describe(type: Type): string {
+/** The type as messages have it. */
+export function describe(type: Type): string {
   return type === 'null' ? 'null' : formatType(type)
 }
