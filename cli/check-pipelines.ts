@@ -64,8 +64,10 @@ async function checkPipeline(pipeline: Pipeline, checking: Checking): Promise<Ch
   const ofSinks: string[] = []
   for (const sink of pipeline.sinks) {
     ofSinks.push(...missingColumns(sink, columns))
-    if (sink.kind === 'delta')
-      ofSinks.push(...tableProblems(sink, columns), ...(await growTable(sink, columns, checking)))
+    if (sink.kind !== 'delta') continue
+    const grown = await growTable(sink, columns, checking)
+    const table = await columnsOfTable(String(sink.options.table), checking)
+    ofSinks.push(...tableProblems(sink, columns, table), ...grown)
   }
   return { pipeline, columns, problems: [...problems, ...ofSinks] }
 }

@@ -1,6 +1,8 @@
 /** Descriptions of what pipelines read and write. Data only: the connectors themselves are opened where they run. */
 export {
   type DeltaAppendOptions,
+  type DeltaMergeClause,
+  type DeltaMergeClauses,
   type DeltaMergeOptions,
   type DeltaOverwriteOptions,
   type DeltaSinkOptions,

@@ -92,6 +92,28 @@ test('a table that cannot be made as its sink asks for is found, with all that i
   ])
 })
 
+test('clauses of a merge are held against the columns of its step and of the table', async () => {
+  const write = `sink: delta({ table: 'a', mode: 'merge', key: ['id'], newer: ['n']`
+  const problems = await problemsOf(
+    `export default definePipeline({ name: 'a', source: kafka({ topic: 't' }), trigger,
+      steps: [parseCritical('p', { id: int64('$.id'), n: int64('$.n'), old: int64('$.old') })], ${write} }),
+      deadLetters: delta({ table: 'dead_letters/a', mode: 'append' }) })`,
+    `export default definePipeline({ name: 'b', source: kafka({ topic: 't' }), trigger,
+      steps: [parseCritical('p', { id: int64('$.id'), n: int64('$.n') })], ${write},
+        whenMatched: [{ if: 'target.old > source.n', then: 'delete' }, { if: 'source.old > 1', then: 'update' }],
+        whenNotMatchedBySource: [{ if: 'target.gone', then: 'insert' }] }), deadLetters: delta({ table: 'dead_letters/b', mode: 'append' }) })`,
+  )
+  expect(problems).toEqual([
+    expect.stringMatching(
+      /^sink table:a: whenMatched\[1\]: if: source.old > 1: there is no column old in source \(.*n\)$/,
+    ),
+    'sink table:a: whenNotMatchedBySource[0]: then: "insert" is none of update, delete, keep',
+    expect.stringMatching(
+      /^sink table:a: whenNotMatchedBySource\[0\]: if: target.gone: there is no column gone in target/,
+    ),
+  ])
+})
+
 test('a column that would change its type in a table that exists is found', async () => {
   await data.send('tmdb.movies', movieEvent(1, 'Heat'))
   await data.run('bronze-movies')

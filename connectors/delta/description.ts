@@ -48,8 +48,41 @@ export interface DeltaAppendOptions extends DeltaSinkBase {
   readonly mode: 'append'
 }
 
+/**
+ * What a merge does to a row. Conditions and expressions are Spark SQL over `source.<column>`, the row that comes, and
+ * `target.<column>`, the row that is there; of a batch's rows with one key only the newest comes.
+ */
+export interface DeltaMergeClause {
+  /** The clause decides of rows of which this is true; not of those of which it is false or null. Default: of all. */
+  readonly if?: string
+  /** `keep`: the row that is there stays as it is, or the row that comes is left out. */
+  readonly then: 'update' | 'delete' | 'insert' | 'keep'
+  /**
+   * Values of columns. An update leaves the others as they are, in an insert they are null; the key is always that of the row
+   * that comes. Without it, all of that row is taken. Name the `newer` columns as well, or an older row may follow.
+   */
+  readonly set?: { readonly [column: string]: string }
+}
+
+/** Clauses of a merge, by the rows that they are for. The first whose condition is true decides; if none is, nothing is done. */
+export interface DeltaMergeClauses {
+  /**
+   * For a row that comes and the one with its key that is there, where it is newer than that: `update`, `delete`, `keep`.
+   * Default: an update.
+   */
+  readonly whenMatched?: readonly DeltaMergeClause[]
+  /** For a row that comes with a key that is not there: `insert`, `keep`. Default: an insert. */
+  readonly whenNotMatched?: readonly DeltaMergeClause[]
+  /**
+   * For a row that is there and whose key no row of the batch has, also of a batch without rows: `update`, `delete`, `keep`.
+   * Only for pipelines of which every batch is all that there is. Default: it stays. Files that conditions on partition
+   * columns, or on columns beside literals, rule out are not read.
+   */
+  readonly whenNotMatchedBySource?: readonly DeltaMergeClause[]
+}
+
 /** Rows are inserted, replaced or deleted by key, if they are newer than what is there. */
-export interface DeltaMergeOptions extends DeltaSinkBase {
+export interface DeltaMergeOptions extends DeltaSinkBase, DeltaMergeClauses {
   readonly mode: 'merge'
   /** Columns that identify a row. */
   readonly key: readonly string[]

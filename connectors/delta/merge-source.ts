@@ -46,8 +46,9 @@ export async function readSource({ connection, shape, files, target }: SourceOpt
   if (facts.keys !== facts.rows) for (const statement of dedupeSource(shape)) await connection.run(statement)
   const ranges = shape.key.flatMap((name, i) => keyRange(shape, facts, name, i))
   const partitions = await keyPartitions(connection, shape)
-  const mayMatch = (file: AddFile) => mayBeIn(file, partitions) && mayMatchRanges(file, ranges)
-  return { rows: Number(facts.rows), mayMatch }
+  const rows = Number(facts.rows)
+  const mayMatch = (file: AddFile) => rows > 0 && mayBeIn(file, partitions) && mayMatchRanges(file, ranges)
+  return { rows, mayMatch }
 }
 
 /** The values that keys have in partition columns, where they are few and comparable with those of the log. */

@@ -35,12 +35,14 @@ const boundTypes: ReadonlySet<DataType> = new Set<DataType>([
   'timestamp_ntz',
 ])
 
-const source = 'millrace_source'
+/** The temporary table of the source's rows. */
+export const source = 'millrace_source'
 const hits = 'millrace_hits'
 const fresh = 'millrace_fresh'
-const fileColumn = '__millrace_file'
-const rowColumn = '__millrace_row'
-const deleteColumn = '__millrace_delete'
+/** Further columns of target rows: their file and their number in it; and one of the source: whether it deletes. */
+export const fileColumn = '__millrace_file'
+export const rowColumn = '__millrace_row'
+export const deleteColumn = '__millrace_delete'
 const homeColumn = '__millrace_home'
 const newerColumn = '__millrace_newer'
 
@@ -174,17 +176,20 @@ function names(shape: MergeShape, alias?: string): string {
   return shape.columns.map(({ name }) => `${prefix}${identifier(name)}`).join(', ')
 }
 
-function sameKey(shape: MergeShape, left: string, right: string): string {
+/** Condition: the rows of two aliases have one key. */
+export function sameKey(shape: MergeShape, left: string, right: string): string {
   return shape.key.map((name) => `${left}.${identifier(name)} = ${right}.${identifier(name)}`).join(' AND ')
 }
 
-/** Whether the source row is greater than the target's, column by column, null below everything. */
-function isNewer(newer: readonly string[]): string {
+/** Condition: the source row `s` is greater than the target's, `t`, column by column, null below everything. */
+export function isNewer(newer: readonly string[], [s, t]: readonly [string, string] = ['s', 't']): string {
   const [first, ...rest] = newer
   if (first === undefined) return 'false'
-  const [s, t] = [`s.${identifier(first)}`, `t.${identifier(first)}`]
-  const greater = `coalesce(${s} > ${t}, ${s} IS NOT NULL)`
-  return rest.length === 0 ? greater : `(${greater} OR (${s} IS NOT DISTINCT FROM ${t} AND ${isNewer(rest)}))`
+  const [one, other] = [`${s}.${identifier(first)}`, `${t}.${identifier(first)}`]
+  const greater = `coalesce(${one} > ${other}, ${one} IS NOT NULL)`
+  return rest.length === 0
+    ? greater
+    : `(${greater} OR (${one} IS NOT DISTINCT FROM ${other} AND ${isNewer(rest, [s, t])}))`
 }
 
 function keyType(shape: MergeShape, name: string): DataType {

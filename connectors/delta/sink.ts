@@ -19,13 +19,16 @@ import { prepareAppend } from './append.ts'
 import { commitPublished } from './commit-published.ts'
 import { openCompaction } from './compaction.ts'
 import { assertRules, type TableRules } from './constraints/rules.ts'
+import type { DeltaMergeClauses } from './description.ts'
 import { lastFingerprint } from './history.ts'
-import { type Marking, prepareMerge } from './merge.ts'
+import { prepareMerge } from './merge.ts'
+import { assertClauses } from './merge-clauses.ts'
 import { prepareOverwrite, type ReplaceWhere } from './overwrite.ts'
 import { assertPartitionBy } from './partitions/partition-by.ts'
 import { isAgeing } from './retention.ts'
 import type { DeltaTable, Snapshot, TableHead, Transaction, TransactionResult } from './table.ts'
 import { checkAbandoned, dropPublished, publishing, type TableWrite, type WriteTarget } from './table-write.ts'
+import type { Marking } from './touched-files.ts'
 
 export interface TableSinkOptions {
   readonly table: DeltaTable
@@ -64,13 +67,16 @@ export interface AppendMode {
 }
 
 /** Rows are inserted, replaced or deleted by key. */
-export interface MergeMode {
+export interface MergeMode extends DeltaMergeClauses {
   readonly mode: 'merge'
   /** Columns that identify a row. */
   readonly key: readonly string[]
   /** Columns, compared in order, null below everything: a row replaces another only if these are greater. */
   readonly newer: readonly string[]
-  /** Boolean column of the rows, not of the table: true deletes the row that is there, if it is older. */
+  /**
+   * Boolean column of the rows, not of the table: true deletes the row that is there, if it is older. It decides before any
+   * clause, and clauses do not know it.
+   */
   readonly deleteWhen?: string
 }
 
@@ -94,6 +100,7 @@ export function deltaSink(options: TableSinkOptions): Sink {
       'DEFINITION_INVALID',
       `table ${table.path}: a merge needs columns that identify a row and columns that say which is newer (name both: key, newer)`,
     )
+  if (write.mode === 'merge') assertClauses(table.path, write, options.columns ?? null)
   if (options.partitionBy !== undefined) assertPartitionBy(table.path, options.partitionBy, options.columns ?? null)
   assertRules(table.path, options.rules ?? {}, options.columns ?? null)
   const { compactAfter } = options
