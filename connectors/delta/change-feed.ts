@@ -116,13 +116,17 @@ function dataChanges(entry: LogEntry) {
   return { adds, removes, cdc }
 }
 
-/** An update is two rows of the feed: before and after. */
+/** An update is two rows of the feed: before and after. Null for what its writer did not count. */
 function countedChanges(entry: LogEntry): number | null {
-  const metrics = commitInfoOf(entry)?.operationMetrics ?? {}
-  const [inserted, updated, deleted] = ['Inserted', 'Updated', 'Deleted'].map((what) =>
-    Number(metrics[`numTargetRows${what}`] ?? Number.NaN),
-  )
-  const count = inserted! + 2 * updated! + deleted!
+  const { operation, operationMetrics: metrics = {} } = commitInfoOf(entry) ?? {}
+  const metric = (name: string) => Number(metrics[name] ?? Number.NaN)
+  const [inserted, updated, deleted] = ['Inserted', 'Updated', 'Deleted'].map((what) => metric(`numTargetRows${what}`))
+  const count =
+    operation === 'DELETE'
+      ? metric('numDeletedRows')
+      : operation === 'UPDATE'
+        ? 2 * metric('numUpdatedRows')
+        : inserted! + 2 * updated! + deleted!
   return Number.isFinite(count) ? count : null
 }
 
