@@ -37,6 +37,10 @@ async function main(words: readonly string[]): Promise<number> {
       return (await import('./commands/optimize.ts')).optimize(context)
     case 'tables doctor':
       return (await import('./commands/doctor.ts')).doctor(context)
+    case 'tables delete':
+      return (await import('./commands/table-rows.ts')).deleteFrom(context)
+    case 'tables update':
+      return (await import('./commands/table-rows.ts')).updateIn(context)
     case 'tables vacuum':
       return (await import('./commands/vacuum.ts')).vacuum(context)
     case 'tables restore':

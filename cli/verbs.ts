@@ -10,6 +10,13 @@ const rate = (help: string): OptionSpec => ({
   help: `${help} (0 to 1, default 0)`,
 })
 
+const where: OptionSpec = {
+  type: 'string',
+  placeholder: 'CONDITION',
+  help: 'which rows: a condition in Spark SQL ("person_id = 7"); those of which it is null are left alone',
+}
+const dryRun: OptionSpec = { type: 'boolean', help: 'only show how many rows and files would change' }
+
 /** Every command, in the order of the help. */
 export const verbs: readonly VerbSpec[] = [
   {
@@ -126,6 +133,32 @@ export const verbs: readonly VerbSpec[] = [
         placeholder: 'A,B',
         help: 'the same for readers who look for values of any one of these columns',
       },
+      json,
+    },
+  },
+  {
+    verb: 'tables delete',
+    arguments: '<table>',
+    minArguments: 1,
+    maxArguments: 1,
+    help: "Deletes rows of a table, as a new version; its change feed tells of each. Older versions keep the rows until 'tables vacuum --delete' has removed their files, so that erasing a person takes both. Pipelines go on writing meanwhile; one that follows the table without its change feed stops at that version.",
+    options: { where, 'dry-run': dryRun, json },
+  },
+  {
+    verb: 'tables update',
+    arguments: '<table>',
+    minArguments: 1,
+    maxArguments: 1,
+    help: "Gives columns of rows of a table other values, as a new version; its change feed tells of each. Older versions keep the old values until 'tables vacuum --delete' has removed their files. Pipelines go on writing meanwhile; one that follows the table without its change feed stops at that version.",
+    options: {
+      where,
+      set: {
+        type: 'string',
+        multiple: true,
+        placeholder: '"COLUMN = VALUE"',
+        help: 'an expression in Spark SQL over the row as it was ("name = \'[erased]\'"); more may follow',
+      },
+      'dry-run': dryRun,
       json,
     },
   },
