@@ -3,7 +3,7 @@ import { type BatchSink, type CommitSinksOutcome, commitSinks } from './commit.t
 import type { Position } from './contracts.ts'
 import { MillraceError } from './errors.ts'
 import { faultPoint } from './fault-points.ts'
-import { advance, type PlannedRanges, pinnedRanges, planRanges, type Run } from './session.ts'
+import { advance, hasUntoldStarts, type PlannedRanges, pinnedRanges, planRanges, type Run } from './session.ts'
 import { planStages } from './stages.ts'
 import { columnsFor, outputsFor, runStages, type WorkResult } from './work.ts'
 
@@ -24,7 +24,9 @@ export type BatchOutcome =
 /** Runs the next batch of a draft. Whatever it throws, some of the sinks may hold the batch: their positions tell. */
 export async function runBatch(run: Run, draft: BatchDraft): Promise<BatchOutcome> {
   const { pipeline, runtime, sinks } = run.session
-  const planned = await planRanges(run.session, draft.position, draft.end)
+  let planned = await planRanges(run.session, draft.position, draft.end)
+  // a run that ends would leave the next one to begin behind what came between them
+  if (pipeline.trigger.kind !== 'every' && hasUntoldStarts(run.session, draft)) planned ??= nothing
   if (planned === null) return { kind: 'nothing-to-read', position: draft.position }
   run.emit({
     type: 'planned',
@@ -43,6 +45,9 @@ export async function runBatch(run: Run, draft: BatchDraft): Promise<BatchOutcom
     await runtime.dropStaging(stagingDir)
   }
 }
+
+/** A batch that only tells the sinks where partitions begin. */
+const nothing: PlannedRanges = { bySource: new Map(), all: [], lagRecords: 0, missing: [] }
 
 interface Prepared {
   readonly planned: PlannedRanges

@@ -70,10 +70,6 @@ export async function latestPosition(session: Session): Promise<Position> {
 export async function refreshInitial(session: Session): Promise<boolean> {
   const before = session.identity
   const held = session.initial.size === 0 ? (await sinkPositions(session)).flatMap(({ position }) => [...position]) : []
-  const begun = held.flatMap(([partition, at]) => {
-    const started = startedPartition(partition)
-    return started === null ? [] : [[started, at] as const]
-  })
   const now = new Map<string, bigint>()
   const moving: string[] = []
   for (const source of session.sources.values()) {
@@ -82,11 +78,22 @@ export async function refreshInitial(session: Session): Promise<boolean> {
     if (source.startMoves === true) moving.push(...start.keys())
   }
   const identity = await merged(session, async (source) => (await source.identity?.()) ?? new Map())
-  const initial = new Map([...now, ...begun, ...session.initial, ...identity])
+  const initial = new Map([...now, ...session.initial, ...identity])
   for (const partition of moving) initial.set(startPartition(partition), initial.get(partition)!)
   session.identity = identity
   session.initial = initial
   return replacedSources(before, identity).length > 0
+}
+
+/** Takes over where the first batch of a partition began, as sinks hold it: another process may have been first. */
+export function adoptStarts(session: Session, sinks: readonly SinkPosition[]): void {
+  const initial = new Map(session.initial)
+  for (const { position } of sinks)
+    for (const [partition, at] of position) {
+      const started = startedPartition(partition)
+      if (started !== null) initial.set(started, at).set(partition, at)
+    }
+  session.initial = initial
 }
 
 /** Takes hold of our share of the partitions; whether it is, or may be, another one than in the turn before. */
@@ -134,7 +141,7 @@ export function ownedPositions(session: Session, sinks: readonly SinkPosition[])
   }))
 }
 
-/** What one batch is to read; at least one range is not empty. */
+/** What one batch is to read. */
 export interface PlannedRanges {
   /** By source name. */
   readonly bySource: ReadonlyMap<string, readonly Range[]>
@@ -186,6 +193,11 @@ export function pinnedRanges(
   )
   const pinned = new Map([...begins, ...session.identity])
   return [...pinned].map(([sourcePartition, at]) => ({ sourcePartition, start: at, end: at }))
+}
+
+/** Whether partitions begin where the next run would not begin any more, and no sink has been told. */
+export function hasUntoldStarts(session: Session, draft: Parameters<typeof pinnedRanges>[1]): boolean {
+  return pinnedRanges(session, draft, []).some(({ sourcePartition }) => startedPartition(sourcePartition) !== null)
 }
 
 async function missingOf(source: Source, ranges: readonly Range[]): Promise<Range[]> {

@@ -9,6 +9,7 @@ import { systemClock } from './clock.ts'
 import type { Executor, Position, Range, Sink, SinkDescription, SourceDescription, Step } from './contracts.ts'
 import { definePipeline } from './define.ts'
 import { MillraceError } from './errors.ts'
+import type { PipelineEvent } from './events.ts'
 import { runPipeline } from './run.ts'
 import type { Runtime } from './runtime.ts'
 import { availableNow } from './trigger.ts'
@@ -47,45 +48,41 @@ const executor: Executor = {
   close: async () => {},
 }
 
-test.each<[string, StartFrom, bigint]>([
-  ['by offsets', { offsets: { 't/0': 5 } }, 5n],
-  ['at the end', 'latest', 10n],
-])('sinks begin together, also if the first batch was cut off between them: %s', async (_, startFrom, begins) => {
+/** A topic of ten records, two sinks, and runs over them that each open everything anew. */
+interface World {
+  /** What each sink holds. */
+  readonly committed: Map<string, Range[]>
+  /** Called in every commit, before anything else. */
+  intrude: (sink: string) => void
+  send(...values: readonly string[]): Promise<unknown>
+  run(): Promise<readonly PipelineEvent[]>
+  /** What a sink got of the only partition, in order. */
+  read(sink: string): (readonly [bigint, bigint])[]
+}
+
+async function withWorld(startFrom: StartFrom, work: (world: World) => Promise<void>): Promise<void> {
   await withFolder(async (dir) => {
     const producer = await producerIn(dir)
     await producer.createTopic('t', 1)
-    await producer.append('t', texts(0, ...Array.from({ length: 10 }, (_, i) => `r${i}`)))
+    const send = (...values: readonly string[]) => producer.append('t', texts(0, ...values))
+    await send(...Array.from({ length: 10 }, (_, i) => `r${i}`))
     const committed = new Map<string, Range[]>()
-    let killed = false
+    const position = (name: string): Position =>
+      new Map((committed.get(name) ?? []).map((range) => [range.sourcePartition, range.end]))
     const sinkOf = (name: string): Sink => ({
       name,
       delivery: 'exactly-once',
-      position: async () => ({
-        position: new Map((committed.get(name) ?? []).map((range) => [range.sourcePartition, range.end])),
-        fingerprint: null,
-      }),
+      position: async () => ({ position: position(name), fingerprint: null }),
       async commit({ ranges, initial }) {
-        if (name === 'primary' && !killed) {
-          killed = true
-          throw new MillraceError('SINK_FAILED', 'killed here') // not retryable: this run ends
-        }
-        const position = new Map((committed.get(name) ?? []).map((range) => [range.sourcePartition, range.end]))
-        if (!admits(position, ranges, initial)) return { kind: 'fenced', position }
+        world.intrude(name)
+        if (!admits(position(name), ranges, initial)) return { kind: 'fenced', position: position(name) }
         committed.set(name, [...(committed.get(name) ?? []), ...ranges])
         return { kind: 'committed', written: {} }
       },
       close: async () => {},
     })
     const runtime = (): Runtime => ({
-      async openSource() {
-        const source = fileLogSource({ dir, choice: { topic: 't' }, startFrom, clock: systemClock })
-        const start = async (held?: Position) => {
-          const begins = await source.start(held)
-          await producer.append('t', texts(0, 'later')) // so that the end is another one at the next start
-          return begins
-        }
-        return { ...source, start }
-      },
+      openSource: async () => fileLogSource({ dir, choice: { topic: 't' }, startFrom, clock: systemClock }),
       openSink: async ({ writes }) => sinkOf(writes),
       executors: { columns: executor, relational: executor },
       planRecovery,
@@ -95,27 +92,91 @@ test.each<[string, StartFrom, bigint]>([
       ids: { uuid: () => 'id', random: () => 0.5 },
       retry: { attempts: 3, firstDelayMs: 1, maxDelayMs: 1 },
     })
-    const run = () =>
-      lastValueFrom(
-        runPipeline(pipeline, runtime(), {
-          stop: new AbortController().signal,
-          abandon: new AbortController().signal,
-        }).pipe(toArray()),
-      )
-    await expect(run()).rejects.toThrow('killed here')
-    await run()
-    const read = (name: string) =>
-      committed
-        .get(name)!
-        .filter(({ sourcePartition, start, end }) => sourcePartition === 't/0' && start < end)
-        .map(({ start, end }) => [start, end])
-    expect(read('second')[0]![0]).toBe(begins)
-    expect(read('primary')[0]![0]).toBe(begins)
-    for (const name of ['second', 'primary']) {
-      const ranges = read(name)
-      expect(ranges.slice(1).map(([start]) => start)).toEqual(ranges.slice(0, -1).map(([, end]) => end))
+    const signal = new AbortController().signal
+    const world: World = {
+      committed,
+      intrude: () => {},
+      send,
+      run: () => lastValueFrom(runPipeline(pipeline, runtime(), { stop: signal, abandon: signal }).pipe(toArray())),
+      read: (name) =>
+        (committed.get(name) ?? [])
+          .filter(({ sourcePartition, start, end }) => sourcePartition === 't/0' && start < end)
+          .map(({ start, end }) => [start, end] as const),
     }
-    expect(read('primary').at(-1)![1]).toBe(read('second').at(-1)![1])
+    await work(world)
     await producer.close()
+  })
+}
+
+const starts: readonly (readonly [string, StartFrom, bigint])[] = [
+  ['by offsets', { offsets: { 't/0': 5 } }, 5n],
+  ['at the end', 'latest', 10n],
+]
+
+test.each(starts)(
+  'sinks begin together, also if the first batch was cut off between them: %s',
+  async (_, startFrom, begins) => {
+    await withWorld(startFrom, async (world) => {
+      let sent: Promise<unknown> = Promise.resolve()
+      let killed = false
+      world.intrude = (sink) => {
+        if (sink === 'second') sent = world.send('later') // so that the end is another one at the next start
+        if (sink !== 'primary' || killed) return
+        killed = true
+        throw new MillraceError('SINK_FAILED', 'killed here') // not retryable: this run ends
+      }
+      await expect(world.run()).rejects.toThrow('killed here')
+      await sent
+      await world.run()
+      await sent
+      await world.run()
+      for (const name of ['second', 'primary']) {
+        const ranges = world.read(name)
+        expect(ranges[0]![0]).toBe(begins)
+        expect(ranges.slice(1).map(([start]) => start)).toEqual(ranges.slice(0, -1).map(([, end]) => end))
+      }
+      expect(world.read('primary').at(-1)![1]).toBe(world.read('second').at(-1)![1])
+    })
+  },
+)
+
+test('a run that finds nothing to read keeps its start at the end for the next one, and that once', async () => {
+  await withWorld('latest', async (world) => {
+    await world.run()
+    expect(world.committed.get('primary')).toContainEqual({ sourcePartition: 't/0', start: 10n, end: 10n })
+    await world.send('between', 'two', 'runs')
+    await world.run()
+    expect([world.read('second'), world.read('primary')]).toEqual([[[10n, 13n]], [[10n, 13n]]])
+    const events = await world.run()
+    expect(events.map(({ type }) => type)).toEqual(['stopped'])
+  })
+})
+
+test('such a start is kept too if the run was cut off between two sinks', async () => {
+  await withWorld('latest', async (world) => {
+    world.intrude = (sink) => {
+      if (sink === 'primary') throw new MillraceError('SINK_FAILED', 'killed here')
+    }
+    await expect(world.run()).rejects.toThrow('killed here')
+    world.intrude = () => {}
+    await world.send('between')
+    await world.run()
+    expect([world.read('second'), world.read('primary')]).toEqual([[[10n, 11n]], [[10n, 11n]]])
+  })
+})
+
+test('where another process began, one that started beside it goes on, though that one died between the sinks', async () => {
+  await withWorld({ offsets: { 't/0': 5 } }, async (world) => {
+    let died = false
+    world.intrude = (sink) => {
+      if (died || sink !== 'second') return
+      died = true
+      world.committed.set('second', [
+        { sourcePartition: 't/0', start: 3n, end: 8n },
+        { sourcePartition: 't/0/start', start: 3n, end: 3n },
+      ])
+    }
+    await world.run()
+    expect([world.read('second'), world.read('primary')]).toEqual([[[3n, 8n], [8n, 10n]], [[3n, 8n], [8n, 10n]]]) // biome-ignore format: pairs
   })
 })

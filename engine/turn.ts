@@ -4,7 +4,7 @@ import { MillraceError } from './errors.ts'
 import { identified, replacedSources, startedPartition } from './identity.ts'
 import { type BatchOutcome, runBatch } from './micro-batch.ts'
 import type { Recovery } from './runtime.ts'
-import { latestPosition, ownedPositions, type Run, type Session, sinkPositions } from './session.ts'
+import { adoptStarts, latestPosition, ownedPositions, type Run, type Session, sinkPositions } from './session.ts'
 
 /** What became of a turn; `position` is where the next one goes on, null where it must ask the sinks. */
 export type Turn = BatchOutcome | { readonly kind: 'replayed'; readonly position: null }
@@ -18,6 +18,7 @@ export async function takeTurn(run: Run, known: Position | null, goal: Position 
   let position = known
   if (position === null) {
     const held = await sinkPositions(session)
+    adoptStarts(session, held)
     assertKept(session, held, await latestPosition(session))
     const own = ownedPositions(session, held)
     const recovery = session.runtime.planRecovery(own, session.initial, session.pipeline.fingerprint)
