@@ -1,9 +1,8 @@
 /**
  * Fills a lake with a table of every kind that we write, for other engines to read: all types, schemas that grew, rows that were
  * merged and deleted by writing files anew and by deletion vectors, with a change feed and without, partitioned by columns of
- * every type, with constraints, overwritten whole and in part, and log checkpoints.
- * merged and deleted by writing files anew and by deletion vectors, with a change feed and without, and log checkpoints. Fails if
- * a log breaks a rule of the protocol.
+ * every type, with constraints, overwritten whole and in part, merged by clauses, with rows deleted and updated by a condition, and
+ * log checkpoints. Fails if a log breaks a rule of the protocol.
  *
  *   node checks/kinds-of-tables.ts DATA_DIR
  */
@@ -11,6 +10,7 @@ import { join } from 'node:path'
 import { defaultMemoryLimitBytes } from '../cli/config.ts'
 import { openWorkspace } from '../cli/workspace.ts'
 import { assertLakeKeepsRules } from '../connectors/delta/lint/lint-lake.ts'
+import { deleteRows, updateRows } from '../connectors/delta/row-changes.ts'
 import { deltaSink, type MergeMode, type TableSinkOptions } from '../connectors/delta/sink.ts'
 import { copyToParquet } from '../engine/batch/duckdb-parquet.ts'
 import { systemIds } from '../engine/clock.ts'
@@ -51,6 +51,30 @@ async function make(name: string, queries: readonly string[], options: Partial<T
     if (outcome.kind !== 'committed') throw new Error(`${path}: commit ${i} was ${outcome.kind}`)
   }
   await sink.close()
+}
+
+/** Deletes rows of a table and updates others, a version for each condition. */
+async function change(
+  name: string,
+  deleted: readonly string[],
+  updated: Readonly<Record<string, object>>,
+): Promise<void> {
+  const { lake: store, clock, ids, scratchDir: stagingDir } = workspace
+  const table = workspace.table(`kinds/${name}`)
+  const { signal } = new AbortController()
+  const target = { table, store, clock, ids }
+  const common = { target, duckdb: workspace.duckdb, stagingDir, marking: everywhere, signal }
+  const changes = [
+    ...deleted.map((where) => () => deleteRows({ ...common, where })),
+    ...Object.entries(updated).map(
+      ([where, set]) =>
+        () =>
+          updateRows({ ...common, where, set: { ...set } }),
+    ),
+  ]
+  for (const [i, each] of changes.entries())
+    if ((await each()).rows === 0n) throw new Error(`kinds/${name}: condition ${i} was true of no row`)
+  await table.settled()
 }
 
 const everyType = `SELECT
@@ -145,5 +169,49 @@ await make(
   [0, 30].map((from) => `SELECT * FROM (${partedRows(from, from + 60)}) WHERE a_boolean`),
   some,
 )
+const clauses: MergeMode = {
+  ...byVersion,
+  whenMatched: [
+    { if: "source.text = 'round 5'", then: 'delete' },
+    { if: 'source.v % 2 = 0', then: 'update', set: { v: 'source.v', text: 'coalesce(source.text, target.text)' } },
+    { if: 'source.v > 3', then: 'update' },
+  ],
+  whenNotMatched: [{ if: 'source.k >= 1100', then: 'keep' }, { then: 'insert' }],
+  whenNotMatchedBySource: [
+    { if: 'target.k % 97 = target.v', then: 'delete' },
+    { if: 'target.k % 89 = 0', then: 'update', set: { v: 'target.v + 1' } },
+  ],
+}
+const marks = { deletionVectors: true, marking: everywhere }
+await make('clauses', rounds, { write: clauses, changeFeed: true })
+await make('clauses_marked', rounds, { write: clauses, ...marks })
+await make('clauses_marked_feed', rounds, { write: clauses, changeFeed: true, ...marks })
+await make('clauses_parted', moving, { write: clauses, changeFeed: true, partitionBy: ['bucket', 'one'] })
+const kinds: Readonly<Record<string, Partial<TableSinkOptions>>> = {
+  rewritten: {},
+  rewritten_feed: { changeFeed: true },
+  marked: marks,
+  marked_feed: { ...marks, changeFeed: true },
+}
+for (const [kind, options] of Object.entries(kinds)) {
+  await make(`changed_${kind}`, [types(0, 100), types(100, 200), types(200, 260)], options)
+  const name = `changed_${kind}`
+  await change(name, ['id >= 200', 'a_byte BETWEEN 10 AND 14', "a_date < '1600-01-01' OR a_string LIKE 'ж🎬_'"], {
+    'id % 10 = 3': {
+      a_long: 'an_integer - 1',
+      a_decimal: 'NULL',
+      a_struct: 'NULL',
+      a_list: 'NULL',
+      a_string: "'[erased]'",
+    },
+  })
+  await make(`moved_${kind}`, [partedRows(0, 60), partedRows(60, 120)], {
+    ...options,
+    partitionBy: kind.endsWith('feed') ? ['a_boolean'] : ['name', 'a_boolean'],
+  })
+  await change(`moved_${kind}`, ["name = 'a/b'", 'name IS NULL AND NOT a_boolean AND id < 60'], {
+    "name = ' ' OR id % 7 = 0": { name: "'x=y&z#?'", text: "'moved'", a_boolean: 'NOT a_boolean' },
+  })
+}
 await assertLakeKeepsRules({ store: workspace.lake, duckdb: workspace.duckdb })
 await workspace.close()
