@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** Tests run alike wherever a cluster or a bucket is configured; those that need one ask for it by another name. */
+/** Tests run alike wherever a cluster, a bucket or a database is configured; those that need one ask for it by another name. */
 const services: Readonly<Record<string, string>> = {
   KAFKA_BROKERS: 'MILLRACE_TEST_KAFKA_BROKERS',
   KAFKA_BROKERS_SASL: 'MILLRACE_TEST_KAFKA_BROKERS_SASL',
@@ -13,8 +13,19 @@ const services: Readonly<Record<string, string>> = {
   AWS_SECRET_ACCESS_KEY: 'MILLRACE_TEST_S3_SECRET_KEY',
   AWS_REGION: 'MILLRACE_TEST_S3_REGION',
   S3_BUCKET: 'MILLRACE_TEST_S3_BUCKET',
+  CLICKHOUSE_URL: 'MILLRACE_TEST_CLICKHOUSE_URL',
+  CLICKHOUSE_USER: 'MILLRACE_TEST_CLICKHOUSE_USER',
+  CLICKHOUSE_PASSWORD: 'MILLRACE_TEST_CLICKHOUSE_PASSWORD',
 }
-const hidden = ['AWS_ENDPOINT_URL', 'MILLRACE_LAKE', 'MILLRACE_S3_PATH_STYLE', 'MILLRACE_S3_CA', 'MILLRACE_CACHE_BYTES']
+const hidden = [
+  'AWS_ENDPOINT_URL',
+  'MILLRACE_LAKE',
+  'MILLRACE_S3_PATH_STYLE',
+  'MILLRACE_S3_CA',
+  'MILLRACE_CACHE_BYTES',
+  'CLICKHOUSE_DATABASE',
+  'CLICKHOUSE_CA',
+]
 const env = Object.fromEntries([
   ...Object.entries(services).flatMap(([name, testName]) => [
     [name, ''],

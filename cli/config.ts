@@ -1,11 +1,13 @@
 /** Settings from environment and file, as one frozen object. The only reader of `process.env`. */
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import type { ClickhouseSettings } from '../connectors/clickhouse/settings.ts'
 import type { KafkaSettings } from '../connectors/kafka/settings.ts'
 import { messageOf } from '../engine/errors.ts'
 import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-points.ts'
 import { defaultRetryPolicy } from '../engine/retry.ts'
 import { usageError } from './args.ts'
+import { clickhouseSettings, readClickhouse } from './clickhouse-config.ts'
 import { kafkaSettings, readKafka } from './kafka-config.ts'
 import { type LakeSettings, lakeSettings, readLake } from './lake-config.ts'
 import { type Setting, whole } from './setting.ts'
@@ -25,6 +27,8 @@ export interface Config {
   readonly kafka: KafkaSettings | null
   /** Where the tables are; null: in the data directory. */
   readonly lake: LakeSettings | null
+  /** The service that serves `olap({...})`; null: the embedded store. */
+  readonly clickhouse: ClickhouseSettings | null
   /** For crash tests: `MILLRACE_FAULT=<point>:<passage>:<kill|throw|crash>`. */
   readonly fault: ArmedFault | null
 }
@@ -62,7 +66,7 @@ const settings = {
     read: whole(1, 1000),
   },
   fault: { key: 'fault', variable: 'MILLRACE_FAULT', fallback: null, read: readFault },
-} satisfies { readonly [K in Exclude<keyof Config, 'kafka' | 'lake'>]: Setting<Config[K]> }
+} satisfies { readonly [K in Exclude<keyof Config, 'kafka' | 'lake' | 'clickhouse'>]: Setting<Config[K]> }
 
 /** Where settings come from. */
 export interface ConfigInput {
@@ -81,7 +85,9 @@ export function readConfig(input: ConfigInput): Config {
   const problems: string[] = []
   const file = readFile(input.file, problems)
   const known = new Set<string>(
-    [...Object.values(settings), ...Object.values(kafkaSettings), ...Object.values(lakeSettings)].map(({ key }) => key),
+    [settings, kafkaSettings, lakeSettings, clickhouseSettings].flatMap((each) =>
+      Object.values(each).map(({ key }) => key),
+    ),
   )
   for (const key of Object.keys(file.values))
     if (!known.has(key)) problems.push(`${file.path}: ${key}: unknown setting (known: ${[...known].join(', ')})`)
@@ -94,6 +100,7 @@ export function readConfig(input: ConfigInput): Config {
     retries: value(settings.retries as Setting<number>),
     kafka: readKafka((setting) => value(setting), problems),
     lake: readLake((setting) => value(setting), problems),
+    clickhouse: readClickhouse((setting) => value(setting)),
     fault: value(settings.fault as Setting<ArmedFault | null>),
   }
   if (problems.length > 0) throw usageError(problems)

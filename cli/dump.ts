@@ -1,12 +1,14 @@
 /** Everything that a data directory holds, as comparable text: for checks that two runs end alike. */
 
 import { existsSync } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { listTables } from '../connectors/delta/list-tables.ts'
 import { selectTable } from '../connectors/delta/read.ts'
 import { positionLabel, readCatalog } from '../connectors/ladybug/catalog.ts'
 import { openGraphDatabase } from '../connectors/ladybug/database.ts'
 import { name } from '../connectors/ladybug/types.ts'
-import { type Connection, identifier } from '../engine/duckdb.ts'
+import { type Connection, identifier, literal } from '../engine/duckdb.ts'
 import type { DuckdbStore } from '../engine/duckdb-store.ts'
 import type { Place } from './place.ts'
 import { graphFile, olapFile, vectorsFile } from './wire.ts'
@@ -18,7 +20,8 @@ export type Dump = ReadonlyMap<string, readonly string[]>
 export async function dumpAll(place: Place): Promise<Dump> {
   const dump = new Map<string, readonly string[]>()
   for (const path of await listTables(place.lake)) dump.set(`table:${path}`, await dumpTable(place, path))
-  await dumpStore('olap', olapFile(place), dump)
+  if (place.clickhouse === null) await dumpStore('olap', olapFile(place), dump)
+  else await dumpClickhouse(place, dump)
   await dumpStore('vectors', vectorsFile(place), dump)
   if (existsSync(graphFile(place))) await dumpGraph(graphFile(place), dump)
   return dump
@@ -53,6 +56,27 @@ async function dumpStore(prefix: string, store: DuckdbStore, dump: Map<string, r
     for (const table of tables)
       dump.set(`${prefix}:${table.name}`, await sortedRows(connection, identifier(String(table.name))))
   })
+}
+
+/** As the embedded store would hold them: exact days, and null where a list is null. */
+async function dumpClickhouse(place: Place, dump: Map<string, readonly string[]>): Promise<void> {
+  const { downloadRows, tableNames, viewNames } = await import('../connectors/clickhouse/store.ts')
+  const clickhouse = await place.clickhouseClient()
+  await mkdir(place.scratchDir, { recursive: true })
+  for (const table of [...(await tableNames(clickhouse)), ...(await viewNames(clickhouse))].sort()) {
+    const path = join(place.scratchDir, `${place.ids.uuid()}.parquet`)
+    const columns = await downloadRows(clickhouse, table, path)
+    const exprs = columns.map(({ name, stored, nulls }) => {
+      const value = identifier(stored)
+      const nullable =
+        nulls === null ? value : `CASE WHEN list_contains(${nulls}, ${literal(name)}) THEN NULL ELSE ${value} END`
+      return `${nullable} AS ${identifier(name)}`
+    })
+    const relation = `(SELECT ${exprs.length === 0 ? '*' : exprs.join(', ')} FROM read_parquet(${literal(path)}))`
+    const rows = await (await place.duckdb()).withConnection((connection) => sortedRows(connection, relation))
+    dump.set(`olap:${table}`, rows)
+    await rm(path)
+  }
 }
 
 async function sortedRows(connection: Connection, relation: string): Promise<string[]> {

@@ -1,6 +1,8 @@
 /** What connectors and commands find in a data directory. */
 import { rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import type { Clickhouse } from '../connectors/clickhouse/client.ts'
+import type { ClickhouseSettings } from '../connectors/clickhouse/settings.ts'
 import { openDeltaTable } from '../connectors/delta/delta-table.ts'
 import type { DeltaTable } from '../connectors/delta/table.ts'
 import type { KafkaClient } from '../connectors/kafka/client.ts'
@@ -19,12 +21,16 @@ export interface Place {
   readonly lake: ObjectStore
   /** The cluster that serves topics, by one client for all; null: the embedded log does. */
   readonly kafka: KafkaSettings | null
+  /** The service that serves OLAP tables, by one client for all; null: the embedded store does. */
+  readonly clickhouse: ClickhouseSettings | null
   readonly clock: Clock
   readonly ids: Ids
   /** The process's one DuckDB database, opened at the first call. */
   duckdb(): Promise<Duckdb>
   /** The client of {@link Place.kafka}, which must be there. */
   kafkaClient(): Promise<KafkaClient>
+  /** The client of {@link Place.clickhouse}, which must be there. Throws if the service does not let us in. */
+  clickhouseClient(): Promise<Clickhouse>
   /** Told what went wrong beside a table's commits, such as a log checkpoint that could not be written. */
   onUpkeepFailed(table: string, error: unknown): void
   /** A table of the lake; the same object for the same path, so that snapshots are read once. */
@@ -38,6 +44,7 @@ export interface PlaceOptions {
   readonly scratchDir: string
   readonly memoryLimitBytes: number
   readonly kafka?: KafkaSettings | null
+  readonly clickhouse?: ClickhouseSettings | null
   /** Null: a folder in the data directory. */
   readonly lake?: LakeSettings | null
   readonly clock: Clock
@@ -84,14 +91,32 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
     client ??= import('../connectors/kafka/client.ts').then(({ openKafkaClient }) => openKafkaClient(kafka!))
     return client
   }
+  const clickhouse = options.clickhouse ?? null
+  let olap: Clickhouse | null = null
+  const clickhouseClient = async () => {
+    if (olap !== null) return olap
+    const { openClickhouse } = await import('../connectors/clickhouse/client.ts')
+    const opening = openClickhouse(clickhouse!)
+    try {
+      await opening.check()
+    } catch (error) {
+      await opening.close()
+      throw error
+    }
+    if (olap !== null) await opening.close() // another caller came first
+    olap ??= opening
+    return olap
+  }
   const close = async () => {
     for (const table of tables.values()) await table.settled()
     if (client !== null) await (await client).close()
+    await olap?.close()
     if (database !== null) await (await database).close()
     opened.close()
     await rm(scratchDir, { recursive: true, force: true })
   }
   const { prepare: prepareLake, hold: holdFiles } = opened
-  const parts = { logDir, storesDir, scratchDir, lake, kafka, clock, ids, duckdb, kafkaClient, table, onUpkeepFailed }
+  const services = { kafka, kafkaClient, clickhouse, clickhouseClient }
+  const parts = { logDir, storesDir, scratchDir, lake, clock, ids, duckdb, table, onUpkeepFailed, ...services }
   return { ...parts, prepareLake, holdFiles, close }
 }

@@ -7,7 +7,7 @@ import { MillraceError } from '../engine/errors.ts'
 import type { Config } from './config.ts'
 import { openPlace, type Place } from './place.ts'
 
-type ReadingConfig = Pick<Config, 'dataDir' | 'memoryLimitBytes' | 'kafka' | 'lake'>
+type ReadingConfig = Pick<Config, 'dataDir' | 'memoryLimitBytes' | 'kafka' | 'lake' | 'clickhouse'>
 
 /** Runs `work` in an existing data directory, or on a lake elsewhere. `TABLE_NOT_FOUND` where there is neither. */
 export async function reading<T>(config: ReadingConfig, work: (place: Place) => Promise<T>): Promise<T> {

@@ -14,7 +14,8 @@ export async function primaryPosition(pipeline: Pipeline, place: Place): Promise
   const primary = pipeline.sinks.at(-1)!
   const { name } = pipeline
   if (primary.kind === 'graph') return graphPosition(name, graphFile(place))
-  if (primary.kind === 'olap') return (await positionInStore(impatient(olapFile(place), place), name)).position
+  if (primary.kind === 'olap' && place.clickhouse === null)
+    return (await positionInStore(impatient(olapFile(place), place), name)).position
   if (primary.kind === 'vectors') return (await positionInStore(impatient(vectorsFile(place), place), name)).position
   const sink = await openSink(primary, place)
   try {

@@ -1,4 +1,4 @@
-/** How much the embedded stores hold. */
+/** How much the stores hold. */
 import { existsSync } from 'node:fs'
 import { openOlapStore } from '../connectors/duckdb/store.ts'
 import { openGraph } from '../connectors/ladybug/query.ts'
@@ -14,7 +14,7 @@ export type StoreCounts = readonly { readonly name: string; readonly what: strin
 export const stores: readonly { readonly store: string; readonly count: (place: Place) => Promise<StoreCounts> }[] = [
   {
     store: 'olap',
-    count: async (place) => named(await openOlapStore(impatient(olapFile(place), place)).counts(), 'rows'),
+    count: async (place) => named(await olapCounts(place), 'rows'),
   },
   { store: 'graph', count: (place) => graphCounts(graphFile(place)) },
   {
@@ -26,6 +26,12 @@ export const stores: readonly { readonly store: string; readonly count: (place: 
 /** The same store for a look at it: whoever asks how things stand would rather hear "busy" than wait. */
 export function impatient({ path }: DuckdbStore, { duckdb, clock }: Place): DuckdbStore {
   return duckdbStore({ path, duckdb, clock, busyTimeoutMs: 250 })
+}
+
+async function olapCounts(place: Place): Promise<ReadonlyMap<string, number>> {
+  if (place.clickhouse === null) return openOlapStore(impatient(olapFile(place), place)).counts()
+  const { countRows } = await import('../connectors/clickhouse/store.ts')
+  return countRows(await place.clickhouseClient())
 }
 
 function named(counts: ReadonlyMap<string, number>, what: string): StoreCounts {

@@ -1,9 +1,9 @@
 /** From a description to the connector that serves it: the only place that knows all of them. */
 import { join } from 'node:path'
 import type { DeltaSinkOptions } from '../connectors/delta/description.ts'
-import type { OlapOptions } from '../connectors/duckdb/description.ts'
 import type { GraphOptions } from '../connectors/ladybug/description.ts'
 import type { VectorsOptions } from '../connectors/local-vectors/description.ts'
+import type { OlapOptions } from '../connectors/olap/description.ts'
 import type { TopicOptions } from '../connectors/records/description.ts'
 import type { Sink, SinkDescription, Source, SourceDescription } from '../engine/contracts.ts'
 import { type DuckdbStore, duckdbStore } from '../engine/duckdb-store.ts'
@@ -87,8 +87,14 @@ export async function openSink(description: SinkDescription, place: Place): Prom
       return fileLogSink({ dir: logDir, ...target, duckdb: await duckdb(), clock, ids })
     }
     case 'olap': {
-      const { olapSink } = await import('../connectors/duckdb/sink.ts')
       const options = description.options as unknown as OlapOptions
+      if (place.clickhouse !== null) {
+        const { clickhouseSink } = await import('../connectors/clickhouse/sink.ts')
+        const { duckdb, clock, scratchDir } = place
+        const clickhouse = await place.clickhouseClient()
+        return clickhouseSink({ clickhouse, description: options, duckdb, stagingDir: scratchDir, clock })
+      }
+      const { olapSink } = await import('../connectors/duckdb/sink.ts')
       return olapSink({ store: olapFile(place), description: options, clock: place.clock })
     }
     case 'vectors': {

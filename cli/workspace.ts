@@ -5,6 +5,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { planRecovery } from '../checkpoints/recovery.ts'
+import type { ClickhouseSettings } from '../connectors/clickhouse/settings.ts'
 import type { KafkaSettings } from '../connectors/kafka/settings.ts'
 import { storageError } from '../connectors/storage/storage-error.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
@@ -28,6 +29,8 @@ export interface WorkspaceOptions {
   readonly memoryLimitBytes: number
   /** The cluster that serves topics; without one the embedded log does. */
   readonly kafka?: KafkaSettings | null
+  /** The service that serves OLAP tables; without one the embedded store does. */
+  readonly clickhouse?: ClickhouseSettings | null
   /** Where the tables are; without it in the data directory. */
   readonly lake?: LakeSettings | null
   /** Failures in a row after which a pipeline stops. */

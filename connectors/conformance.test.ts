@@ -7,6 +7,10 @@ import { systemClock as clock, systemIds as ids } from '../engine/clock.ts'
 import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
 import { duckdbStore } from '../engine/duckdb-store.ts'
 import type { ParquetFile } from '../engine/schema.ts'
+import type { Clickhouse } from './clickhouse/client.ts'
+import { freshDatabase, service } from './clickhouse/service.testing.ts'
+import { clickhouseSink } from './clickhouse/sink.ts'
+import { countRows } from './clickhouse/store.ts'
 import { type RecordSourceSubject, recordSourceChecks, type SinkSubject, sinkChecks } from './conformance.ts'
 import { openDeltaTable } from './delta/delta-table.ts'
 import { deltaSink, type TableSinkOptions } from './delta/sink.ts'
@@ -29,12 +33,14 @@ const root = mkdtempSync(join(tmpdir(), 'millrace-conformance-'))
 let database: Duckdb
 const duckdb = async (): Promise<Duckdb> => database
 let made = 0
+const databases: Clickhouse[] = []
 
 beforeAll(async () => {
   database = await openDuckdb({ memoryLimitBytes: 256 * 2 ** 20, threads: 2, tempDir: root })
 })
 afterAll(async () => {
   await database.close()
+  for (const each of databases) await each.close()
   rmSync(root, { recursive: true, force: true })
 })
 
@@ -80,6 +86,20 @@ const sinks: Readonly<Record<string, () => Promise<SinkSubject>>> = {
       countRows: async () => (await openOlapStore(store).counts()).get('t') ?? 0,
     }
   },
+  ...(service.url === ''
+    ? {}
+    : {
+        async 'olap in ClickHouse (needs CLICKHOUSE_URL)'() {
+          const clickhouse = await freshDatabase()
+          databases.push(clickhouse)
+          const description = { tables: { t: { from: 'rows', key: ['id'], owner: { id: 'id' } } }, owners: 'rows' }
+          return {
+            open: async () => clickhouseSink({ clickhouse, description, duckdb, stagingDir: root, clock }),
+            outputs: (batch: number) => rows(`SELECT ${batch}::BIGINT AS id`),
+            countRows: async () => (await countRows(clickhouse)).get('t') ?? 0,
+          }
+        },
+      }),
   async graph() {
     const path = join(fresh(), 'graph.lbug')
     const description = { nodes: { Thing: { from: 'rows', key: 'id', properties: {} } } }

@@ -9,7 +9,6 @@ export {
   type DeltaSourceOptions,
   delta,
 } from './delta/description.ts'
-export { type OlapOptions, type OlapTable, olap } from './duckdb/description.ts'
 export {
   type GraphNodes,
   type GraphOptions,
@@ -20,4 +19,5 @@ export {
   graph,
 } from './ladybug/description.ts'
 export { type VectorsOptions, vectors } from './local-vectors/description.ts'
+export { type OlapOptions, type OlapTable, olap } from './olap/description.ts'
 export { kafka, type TopicOptions } from './records/description.ts'

@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'KAFKA_REFUSED' // a broker does not let us in, or not do that: certificate, password, rights
   | 'KAFKA_REQUEST_FAILED' // a broker answered with an error
   | 'KAFKA_UNSUPPORTED' // a broker or a topic's records are too old
+  | 'CLICKHOUSE_UNREACHABLE' // no service answers
+  | 'CLICKHOUSE_REFUSED' // the service does not let us in, or has no such database
   | 'TABLE_NOT_FOUND'
   | 'TABLE_CORRUPT' // a table's log is damaged: missing version, truncated commit, missing file
   | 'TABLE_UNSUPPORTED' // a table needs a protocol feature that we do not have

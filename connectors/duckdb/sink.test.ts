@@ -11,7 +11,7 @@ import { type Duckdb, literal, openDuckdb } from '../../engine/duckdb.ts'
 import { duckdbStore } from '../../engine/duckdb-store.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
-import type { OlapOptions } from './description.ts'
+import type { OlapOptions } from '../olap/description.ts'
 import { olapSink } from './sink.ts'
 import { openOlapStore } from './store.ts'
 

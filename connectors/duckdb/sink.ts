@@ -3,7 +3,7 @@ import { commitToStore, positionInStore } from '../../checkpoints/duckdb-commit.
 import type { Clock, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
 import { type Connection, identifier, literals } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
-import type { OlapOptions } from './description.ts'
+import type { OlapOptions } from '../olap/description.ts'
 import { syncTable, type TableCounts } from './table-sync.ts'
 import { syncViews } from './views.ts'
 

@@ -1,9 +1,9 @@
 /** One table made equal to its input for the owners touched, with the fewest rows written. */
 import { describeColumns, duckdbType } from '../../engine/batch/duckdb-types.ts'
 import { type Connection, identifier, literal, literals } from '../../engine/duckdb.ts'
-import { MillraceError } from '../../engine/errors.ts'
-import { type Column, type DataType, formatType, type ParquetFile, sameType } from '../../engine/schema.ts'
-import type { OlapTable } from './description.ts'
+import type { Column, ParquetFile } from '../../engine/schema.ts'
+import { checkType, keyPairs, ownerPairs, same, unionColumns } from '../olap/columns.ts'
+import type { OlapTable } from '../olap/description.ts'
 
 /** Rows that were really changed: rows equal to what was there do not count. */
 export interface TableCounts {
@@ -64,37 +64,13 @@ async function growTable(connection: Connection, { name, files }: TableSync): Pr
   const columns = await describeColumns(connection, `SELECT * FROM ${table}`)
   const known = new Map(columns.map((column) => [column.name, column]))
   const added = incoming.filter((column) => !known.has(column.name))
-  for (const column of incoming) checkType(name, known.get(column.name), column)
+  for (const column of incoming) checkType(name, known.get(column.name)?.type, column)
   for (const column of added) await connection.run(`ALTER TABLE ${table} ADD COLUMN ${columnSql(column)}`)
   return [...columns, ...added]
 }
 
-function unionColumns(files: readonly ParquetFile[]): Column[] {
-  const columns = new Map<string, Column>()
-  for (const column of files.flatMap((file) => file.columns))
-    if (!columns.has(column.name)) columns.set(column.name, column)
-  return [...columns.values()]
-}
-
 function columnSql({ name, type }: Column): string {
   return `${identifier(name)} ${duckdbType(type)}`
-}
-
-const wider: Readonly<Record<string, readonly DataType[]>> = {
-  long: ['integer', 'short', 'byte'],
-  integer: ['short', 'byte'],
-  double: ['float'],
-}
-
-function checkType(table: string, stored: Column | undefined, incoming: Column): void {
-  if (stored === undefined || sameType(stored.type, incoming.type)) return
-  if (wider[formatType(stored.type)]?.includes(incoming.type)) return
-  throw new MillraceError(
-    'SCHEMA_MISMATCH',
-    `olap table ${table}: column ${incoming.name} is ${formatType(stored.type)} in the store and ` +
-      `${formatType(incoming.type)} in the batch (cast it in the step that makes it, or drop the table and run again)`,
-    { context: { table, column: incoming.name } },
-  )
 }
 
 function incomingRows({ table, files, owners }: TableSync, columns: readonly Column[]): string {
@@ -140,18 +116,4 @@ function insertChanged(table: string, columns: readonly Column[]): string {
   const names = columns.map((column) => identifier(column.name)).join(', ')
   return `INSERT INTO ${table} (${names}) SELECT ${names} FROM temp.incoming
     WHERE rowid IN (SELECT new FROM temp.changes WHERE kind IN (${['inserted', 'updated'].map(literal).join(', ')}))`
-}
-
-type Pairs = readonly (readonly [left: string, right: string])[]
-
-function ownerPairs(table: OlapTable): Pairs {
-  return Object.entries(table.owner)
-}
-
-function keyPairs(table: OlapTable): Pairs {
-  return table.key.map((column) => [column, column])
-}
-
-function same(pairs: Pairs, left: string, right: string): string {
-  return pairs.map(([l, r]) => `${left}.${identifier(l)} IS NOT DISTINCT FROM ${right}.${identifier(r)}`).join(' AND ')
 }

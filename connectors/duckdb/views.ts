@@ -1,7 +1,7 @@
 /** The store's views: replaced when their text changes. */
 import { type Connection, identifier, literal } from '../../engine/duckdb.ts'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
-import type { OlapOptions } from './description.ts'
+import type { OlapOptions } from '../olap/description.ts'
 
 /**
  * Brings the views up to date with their texts. A view over a table that does not exist yet waits for a later batch;

@@ -1,0 +1,205 @@
+/** What one batch changes in one table: the rows that differ from what the store holds, and nothing else. */
+import { join } from 'node:path'
+import { type Connection, identifier, literal, literals } from '../../engine/duckdb.ts'
+import { MillraceError } from '../../engine/errors.ts'
+import type { Column, ParquetFile } from '../../engine/schema.ts'
+import { keyPairs, ownerPairs, same } from '../olap/columns.ts'
+import type { OlapTable } from '../olap/description.ts'
+import { type Clickhouse, quoted, text } from './client.ts'
+import { keyColumns, own, rowsTable, type StoredColumn, storedName } from './tables.ts'
+import { isoName, nullsExpression, outOfRange, storedExpressions } from './types.ts'
+
+/** One table of one batch. */
+export interface TableBatch {
+  readonly name: string
+  readonly table: OlapTable
+  readonly files: readonly ParquetFile[]
+  /** Columns of the files, in the table's order. */
+  readonly incoming: readonly Column[]
+  /** Columns of the table; never empty. */
+  readonly stored: readonly StoredColumn[]
+  /** Of the batch; see `versionOf`. */
+  readonly version: bigint
+}
+
+/** The rows to write, as a file that ClickHouse takes as it is. */
+export interface Changes {
+  readonly name: string
+  /** Null: nothing differs. */
+  readonly path: string | null
+  /** Of the content: the same rows have the same, and others another. */
+  readonly token: string
+  readonly counts: Readonly<Record<ChangeKind, number>>
+}
+
+type ChangeKind = 'inserted' | 'updated' | 'deleted' | 'unchanged'
+
+/** Bounds the length of a request's address. */
+const ownersPerQuery = 1000
+
+/** Names of the key and owner columns, without repetition. */
+function identifying({ table, stored }: TableBatch): string[] {
+  return [...new Set([...table.key, ...Object.keys(table.owner)])].filter((name) =>
+    stored.some((column) => column.name === name),
+  )
+}
+
+/**
+ * Compares the input with what the store holds of the owners touched (relation `temp.owners`). Rows get the version of the batch, or a greater one
+ * where the store holds a greater one already. Files go to `dir`.
+ */
+export async function findChanges(
+  connection: Connection,
+  clickhouse: Clickhouse,
+  batch: TableBatch,
+  dir: string,
+): Promise<Changes> {
+  await refuseOutOfRange(connection, batch)
+  await readStored(connection, clickhouse, batch, dir)
+  await connection.run(incomingRows(batch))
+  await connection.run(compared(batch))
+  const counts = { inserted: 0, updated: 0, deleted: 0, unchanged: 0 }
+  for (const row of await connection.rows('SELECT kind, count(*) AS n FROM temp.compared GROUP BY kind'))
+    counts[row.kind as ChangeKind] = Number(row.n)
+  if (counts.inserted + counts.updated + counts.deleted === 0)
+    return { name: batch.name, path: null, token: '', counts }
+  const path = join(dir, `${encodeURIComponent(batch.name)}.changes.parquet`)
+  await connection.run(`COPY (${changedRows(batch)}) TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy)`)
+  const [row] = await connection.rows(`SELECT bit_xor(md5_number(to_json(c)::VARCHAR))::VARCHAR AS token
+    FROM (SELECT * EXCLUDE (row) FROM temp.compared WHERE kind != 'unchanged') c`)
+  return { name: batch.name, path, token: String(row?.token), counts }
+}
+
+async function refuseOutOfRange(connection: Connection, { name, files, incoming }: TableBatch): Promise<void> {
+  for (const column of incoming) {
+    const wrong = outOfRange('r', column)
+    if (wrong === null) continue
+    const [found] = await connection.rows(`SELECT count(*) AS n FROM ${parquet(files)} r WHERE ${wrong}`)
+    if (Number(found?.n) > 0)
+      throw new MillraceError(
+        'SINK_FAILED',
+        `olap table ${name}: ${found?.n} rows have a timestamp in ${column.name} that ClickHouse cannot hold: before 1900 or after 2299 (make it a string or a date in the step before)`,
+        { context: { table: name, column: column.name } },
+      )
+  }
+}
+
+function parquet(files: readonly ParquetFile[]): string {
+  return `read_parquet(${literals(files.map((file) => file.path))}, union_by_name = true)`
+}
+
+/** Of several rows with one key the greatest wins, as in the embedded store. */
+function incomingRows({ table, files, incoming }: TableBatch): string {
+  if (files.length === 0) return 'CREATE OR REPLACE TEMP TABLE incoming AS FROM temp.stored LIMIT 0'
+  const hash = `${hashOf('r', incoming)} AS ${own.hash}`
+  const order = incoming.map(({ name }) => `r.${identifier(name)} DESC`).join(', ')
+  const names = incoming.map(({ name }) => `r.${identifier(name)}`).join(', ')
+  return `CREATE OR REPLACE TEMP TABLE incoming AS SELECT ${names}, ${hash} FROM ${parquet(files)} r
+    SEMI JOIN temp.owners o ON ${same(ownerPairs(table), 'r', 'o')}
+    QUALIFY row_number() OVER (PARTITION BY ${table.key.map((name) => `r.${identifier(name)}`).join(', ')} ORDER BY ${order}) = 1`
+}
+
+/** Of the values that are there, by name: a column that is added with nulls changes no row. */
+function hashOf(relation: string, columns: readonly Column[]): string {
+  const parts = [...columns]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name }) => {
+      const value = `${relation}.${identifier(name)}`
+      return `CASE WHEN ${value} IS NOT NULL THEN ${literal(`${name}=`)} || to_json(${value})::VARCHAR END`
+    })
+  return `md5(concat_ws(chr(1), ${parts.join(', ')}))`
+}
+
+/** The newest version of each row of the owners touched, deleted ones included, into `temp.stored`. */
+async function readStored(
+  connection: Connection,
+  clickhouse: Clickhouse,
+  batch: TableBatch,
+  dir: string,
+): Promise<void> {
+  const paths: string[] = []
+  const { name, table } = batch
+  const owners = Object.entries(table.owner)
+  for (let from = 0; ; from += ownersPerQuery) {
+    const columns = owners.map(([, column], i) => `CAST(${identifier(column)} AS VARCHAR) AS o${i}`)
+    const rows = await connection.rows(
+      `SELECT ${columns.join(', ')} FROM temp.owners ORDER BY ALL LIMIT ${ownersPerQuery} OFFSET ${from}`,
+    )
+    if (rows.length === 0 && from > 0) break
+    const path = join(dir, `${encodeURIComponent(name)}.stored-${from}.parquet`)
+    const values = owners.map((_, i) => [`o${i}`, rows.map((row) => row[`o${i}`])] as const)
+    await clickhouse.download(storedQuery(batch), path, Object.fromEntries(values))
+    paths.push(path)
+    if (rows.length < ownersPerQuery) break
+  }
+  const names = identifying(batch).map((column) =>
+    isDate(column, batch.stored) ? `CAST(${identifier(column)} AS DATE) AS ${identifier(column)}` : identifier(column),
+  )
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE stored AS SELECT ${[...names, own.hash, own.version, own.deleted].join(', ')}
+     FROM read_parquet(${literals(paths)})`,
+  )
+}
+
+/** Key columns have an index: it is used where the owner begins the key. */
+function storedQuery(batch: TableBatch): string {
+  const { name, table, stored } = batch
+  const rows = quoted(rowsTable(name))
+  const key = keyColumns(table, stored).map(quoted).join(', ')
+  const owner = Object.keys(table.owner)
+  const owned = `(${owner.map((column) => quoted(storedName(column, stored))).join(', ')}) IN (SELECT ${owner
+    .map((column, i) => `CAST(tupleElement(p, ${i + 1}), ${text(ownerType(column, stored))})`)
+    .join(
+      ', ',
+    )} FROM (SELECT arrayJoin(arrayZip(${owner.map((_, i) => `{o${i}:Array(Nullable(String))}`).join(', ')})) AS p))`
+  const inKey = owner.every((column) => table.key.includes(column))
+  const where = inKey ? owned : `(${key}) IN (SELECT ${key} FROM ${rows} WHERE ${owned})`
+  const listed = identifying(batch).map((column) =>
+    isDate(column, stored) ? `${quoted(isoName(column))} AS ${quoted(column)}` : quoted(column),
+  )
+  const newest = `SELECT * FROM ${rows} WHERE ${where} ORDER BY ${own.version} DESC LIMIT 1 BY ${key}`
+  return `SELECT ${[...listed, own.hash, own.version, own.deleted].join(', ')} FROM (${newest}) AS newest
+    ${inKey ? '' : `WHERE ${owned}`} SETTINGS transform_null_in = 1`
+}
+
+function ownerType(name: string, stored: readonly StoredColumn[]): string {
+  return isDate(name, stored) ? 'Nullable(String)' : stored.find((column) => column.name === name)!.type
+}
+
+function isDate(name: string, stored: readonly StoredColumn[]): boolean {
+  return stored.some((column) => column.name === name && column.typeName === 'date')
+}
+
+/** One row for each key of either side, but for those that were deleted before and still are. */
+function compared(batch: TableBatch): string {
+  const { table, version } = batch
+  const names = identifying(batch).map(identifier)
+  const either = names.map((name) => `CASE WHEN i.${own.hash} IS NULL THEN s.${name} ELSE i.${name} END AS ${name}`)
+  return `CREATE OR REPLACE TEMP TABLE compared AS
+    SELECT ${either.join(', ')}, i.row, coalesce(i.${own.hash}, '') AS ${own.hash},
+      greatest(${version}::UBIGINT, coalesce(s.${own.version} + 1, 0)::UBIGINT) AS ${own.version}, CASE
+      WHEN i.${own.hash} IS NULL THEN 'deleted' WHEN s.${own.hash} IS NULL OR s.${own.deleted} = 1 THEN 'inserted'
+      WHEN s.${own.hash} != i.${own.hash} THEN 'updated' ELSE 'unchanged' END AS kind
+    FROM (SELECT rowid AS row, * FROM temp.incoming) i FULL JOIN temp.stored s ON ${same(keyPairs(table), 's', 'i')}
+    WHERE i.${own.hash} IS NOT NULL OR s.${own.deleted} = 0`
+}
+
+/** Live rows whole; of deleted ones what identifies them. */
+function changedRows(batch: TableBatch): string {
+  const { incoming } = batch
+  const marks = (deleted: 0 | 1) => `c.${own.hash}, c.${own.version}, ${deleted}::UTINYINT AS ${own.deleted}`
+  const live = incoming.flatMap((column) => storedExpressions('i', column)).map(named)
+  const ids = identifying(batch).flatMap((name) => {
+    const type = isDate(name, batch.stored) ? 'date' : 'string' // else stored as it is
+    return storedExpressions('c', { name, type }).map(named)
+  })
+  const rows = `SELECT ${live.join(', ')}, ${nullsExpression('i', incoming)} AS ${own.nulls}, ${marks(0)}
+    FROM temp.compared c JOIN temp.incoming i ON i.rowid = c.row WHERE c.kind IN ('inserted', 'updated')`
+  const tombstones = `SELECT ${ids.join(', ')}, []::VARCHAR[] AS ${own.nulls}, ${marks(1)}
+    FROM temp.compared c WHERE c.kind = 'deleted'`
+  return batch.files.length === 0 ? tombstones : `${rows} UNION ALL BY NAME ${tombstones}`
+}
+
+function named([expression, name]: readonly [string, string]): string {
+  return `${expression} AS ${identifier(name)}`
+}

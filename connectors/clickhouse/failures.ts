@@ -1,0 +1,82 @@
+/** What the service or the way to it said, as an error of ours. The password is in none of them. */
+import { ClickHouseError } from '@clickhouse/client'
+import { MillraceError, messageOf } from '../../engine/errors.ts'
+import type { ClickhouseSettings } from './settings.ts'
+
+/** Error codes of ClickHouse that are told apart (src/Common/ErrorCodes.cpp). */
+export const clickhouseError = {
+  unknownTable: '60',
+  unknownDatabase: '81',
+} as const
+
+/** Unknown user, wrong or missing password, rights on a database, rights on anything, authentication failed. */
+const refusedCodes: ReadonlySet<string> = new Set(['192', '193', '194', '291', '497', '516'])
+
+/**
+ * What may pass: timeouts, too many queries or parts, lost network, no memory or disk at the moment, read-only or shutting-down tables, a status
+ * of an insert that nobody knows, a coordinator that is away.
+ */
+const retryableCodes: ReadonlySet<string> = new Set(
+  [
+    '159',
+    '160',
+    '202',
+    '203',
+    '209',
+    '210',
+    '225',
+    '236',
+    '241',
+    '242',
+    '243',
+    '252',
+    '286',
+    '319',
+    '341',
+    '394',
+    '425',
+  ].concat(['439', '473', '999']),
+)
+
+/** ClickHouse's own code in anything that the client threw; null if the service said nothing of the kind. */
+export function codeOf(error: unknown): string | null {
+  return error instanceof ClickHouseError ? error.code : null
+}
+
+/** Anything that the client threw while `what` was tried, as an error of ours. */
+export function clickhouseFailure(what: string, error: unknown, settings: ClickhouseSettings): MillraceError {
+  if (error instanceof MillraceError) return error
+  const where = `clickhouse at ${settings.url}`
+  const code = codeOf(error)
+  const said = firstLine(messageOf(error), settings.password)
+  const context = code === null ? {} : { code }
+  if (code === clickhouseError.unknownDatabase)
+    return new MillraceError(
+      'CLICKHOUSE_REFUSED',
+      `${where}: there is no database ${settings.database} (create it, or name another in CLICKHOUSE_DATABASE)`,
+      { context },
+    )
+  if (code !== null && refusedCodes.has(code))
+    return new MillraceError(
+      'CLICKHOUSE_REFUSED',
+      `${where}: ${what}: user ${settings.user} is refused: ${said} (check CLICKHOUSE_USER, CLICKHOUSE_PASSWORD and the user's rights)`,
+      { context },
+    )
+  if (code !== null)
+    return new MillraceError('SINK_FAILED', `${where}: ${what}: ${said} (code ${code})`, {
+      retryable: retryableCodes.has(code),
+      context,
+    })
+  return new MillraceError(
+    'CLICKHOUSE_UNREACHABLE',
+    `${where}: ${what}: ${said} (is the service up, and CLICKHOUSE_URL its HTTP address?)`,
+    { retryable: true },
+  )
+}
+
+/** Messages of the service may be pages long and end in its version. */
+function firstLine(message: string, password: string): string {
+  const line = (message.split('\n')[0] ?? '').slice(0, 500).trim()
+  const text = line === '' ? 'no answer that makes sense' : line
+  return password === '' ? text : text.replaceAll(password, '***')
+}

@@ -1,0 +1,136 @@
+/**
+ * Tables for analysis in ClickHouse, which has no transaction over several tables: rows first, the position last. What a commit that died left
+ * behind is what its replay would write.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { admits } from '../../checkpoints/fence.ts'
+import type { Clock, CommitOutcome, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import { type Connection, type Duckdb, identifier, literals } from '../../engine/duckdb.ts'
+import { faultPoint } from '../../engine/fault-points.ts'
+import { unionColumns } from '../olap/columns.ts'
+import type { OlapOptions, OlapTable } from '../olap/description.ts'
+import { type Changes, findChanges } from './changes.ts'
+import type { Clickhouse } from './client.ts'
+import { createPositions, heldPositions, movePosition, ownCommit, positionOf, versionOf } from './positions.ts'
+import { growTable, rowsTable, storedColumns } from './tables.ts'
+import { syncViews } from './views.ts'
+
+export interface ClickhouseSinkOptions {
+  readonly clickhouse: Clickhouse
+  readonly description: OlapOptions
+  /** Compares what comes with what is there. */
+  readonly duckdb: () => Promise<Duckdb>
+  /** For the files of a commit; an existing folder. */
+  readonly stagingDir: string
+  readonly clock: Clock
+}
+
+/**
+ * Keeps the described tables equal to the input for the owners that each batch names, and counts, as the embedded store does. Only
+ * one pipeline may write rows of a key. The client stays open: it is the process's.
+ */
+export function clickhouseSink(options: ClickhouseSinkOptions): Sink {
+  const { clickhouse } = options
+  return {
+    name: 'store olap',
+    delivery: 'idempotent',
+    async position(pipeline) {
+      const held = await heldPositions(clickhouse, pipeline)
+      return { position: positionOf(held), fingerprint: held[0]?.fingerprint ?? null }
+    },
+    async commit(commit) {
+      faultPoint('sink-begin')
+      const dir = await mkdtemp(join(options.stagingDir, 'clickhouse-'))
+      try {
+        return await commitBatch(options, commit, dir)
+      } finally {
+        await rm(dir, { recursive: true, force: true })
+      }
+    },
+    async close() {},
+  }
+}
+
+async function commitBatch(options: ClickhouseSinkOptions, commit: SinkCommit, dir: string): Promise<CommitOutcome> {
+  const { clickhouse, description, clock } = options
+  const held = await heldPositions(clickhouse, commit.pipeline)
+  const landed = ownCommit(held, commit)
+  if (landed !== null) return { kind: 'already-committed', written: landed }
+  const position = positionOf(held)
+  if (!admits(position, commit.ranges, commit.initial)) return { kind: 'fenced', position }
+  const version = versionOf(position, commit)
+  const changes = await (await options.duckdb()).withConnection((connection) =>
+    changesOf(connection, options, { commit, version, dir }),
+  )
+  // What was compared with may have been written by a copy of this pipeline that is further by now.
+  const now = positionOf(await heldPositions(clickhouse, commit.pipeline))
+  if (!admits(now, commit.ranges, commit.initial)) return { kind: 'fenced', position: now }
+  for (const { name, path, token } of changes) {
+    if (path === null) continue
+    // The content is part of the token: what a replay finds written already, it does not write again.
+    const insert = { token: `${commit.pipeline}/${version}/${name}/${token}`, signal: commit.signal }
+    await clickhouse.upload(rowsTable(name), path, insert)
+  }
+  const views = await syncViews(clickhouse, description.views)
+  const written = { ...totals(changes), ...(views === 0 ? {} : { views }) }
+  await createPositions(clickhouse)
+  faultPoint('store-before-commit')
+  await movePosition(clickhouse, commit, { version, written, nowMs: clock.nowMs() }) // the commit point
+  faultPoint('store-after-commit')
+  return { kind: 'committed', written }
+}
+
+interface Batch {
+  readonly commit: SinkCommit
+  readonly version: bigint
+  readonly dir: string
+}
+
+/** None when the batch touches no owner: then nothing can have changed. */
+async function changesOf(
+  connection: Connection,
+  { clickhouse, description }: ClickhouseSinkOptions,
+  { commit, version, dir }: Batch,
+): Promise<Changes[]> {
+  const owners = commit.outputs.get(description.owners) ?? []
+  if (owners.length === 0) return []
+  const columns = new Set(Object.values(description.tables).flatMap((table) => Object.values(table.owner)))
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE owners AS SELECT DISTINCT ${[...columns].map(identifier).join(', ')}
+     FROM read_parquet(${literals(owners.map((file) => file.path))}, union_by_name = true)`,
+  )
+  const changes: Changes[] = []
+  for (const [name, table] of Object.entries(description.tables)) {
+    const batch = await prepared(clickhouse, { name, table, files: commit.outputs.get(table.from) ?? [] })
+    if (batch !== null) changes.push(await findChanges(connection, clickhouse, { ...batch, version }, dir))
+  }
+  return changes
+}
+
+/** The table made ready for the batch; null where there is neither table nor input. */
+async function prepared(
+  clickhouse: Clickhouse,
+  batch: { readonly name: string; readonly table: OlapTable; readonly files: Parameters<typeof unionColumns>[0] },
+) {
+  const incoming = unionColumns(batch.files)
+  const { name, table } = batch
+  const stored =
+    incoming.length === 0
+      ? await storedColumns(clickhouse, name)
+      : await growTable(clickhouse, { name, table, incoming })
+  if (stored.length === 0) return null
+  const place = new Map(stored.map((column, i) => [column.name, i]))
+  const ordered = incoming.sort((a, b) => place.get(a.name)! - place.get(b.name)!)
+  return { ...batch, incoming: ordered, stored }
+}
+
+function totals(changes: readonly Changes[]): WriteCounts {
+  const written: Record<string, number> = { inserted: 0, updated: 0, deleted: 0, unchanged: 0 }
+  for (const { name, counts } of changes)
+    for (const [kind, rows] of Object.entries(counts)) {
+      written[kind] = (written[kind] ?? 0) + rows
+      if (rows > 0 && kind !== 'unchanged') written[`${name}.${kind}`] = rows
+    }
+  return written
+}

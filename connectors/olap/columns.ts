@@ -1,0 +1,53 @@
+/** What every store behind `olap({...})` does alike with the columns of a table. */
+import { identifier } from '../../engine/duckdb.ts'
+import { MillraceError } from '../../engine/errors.ts'
+import { type Column, type DataType, formatType, type ParquetFile } from '../../engine/schema.ts'
+import type { OlapTable } from './description.ts'
+
+/** The columns of all files, in the order in which they first come. */
+export function unionColumns(files: readonly ParquetFile[]): Column[] {
+  const columns = new Map<string, Column>()
+  for (const column of files.flatMap((file) => file.columns))
+    if (!columns.has(column.name)) columns.set(column.name, column)
+  return [...columns.values()]
+}
+
+const wider: Readonly<Record<string, readonly DataType[]>> = {
+  long: ['integer', 'short', 'byte'],
+  integer: ['short', 'byte'],
+  double: ['float'],
+}
+
+/**
+ * Whether a column of the batch fits the table's; a stored type that is only known by name (`formatType`) will do.
+ * @throws MillraceError `SCHEMA_MISMATCH`, naming both types
+ */
+export function checkType(table: string, stored: DataType | string | undefined, incoming: Column): void {
+  if (stored === undefined) return
+  const held = typeof stored === 'string' ? stored : formatType(stored)
+  if (held === formatType(incoming.type) || wider[held]?.includes(incoming.type)) return
+  throw new MillraceError(
+    'SCHEMA_MISMATCH',
+    `olap table ${table}: column ${incoming.name} is ${held} in the store and ` +
+      `${formatType(incoming.type)} in the batch (cast it in the step that makes it, or drop the table and run again)`,
+    { context: { table, column: incoming.name } },
+  )
+}
+
+/** Columns of two relations that must be equal. */
+export type Pairs = readonly (readonly [left: string, right: string])[]
+
+/** A row's owner, in the table and in `owners`. */
+export function ownerPairs(table: OlapTable): Pairs {
+  return Object.entries(table.owner)
+}
+
+/** The key, in two relations that both have it. */
+export function keyPairs(table: OlapTable): Pairs {
+  return table.key.map((column) => [column, column])
+}
+
+/** SQL that is true where all pairs are equal, null being equal to null. */
+export function same(pairs: Pairs, left: string, right: string): string {
+  return pairs.map(([l, r]) => `${left}.${identifier(l)} IS NOT DISTINCT FROM ${right}.${identifier(r)}`).join(' AND ')
+}
