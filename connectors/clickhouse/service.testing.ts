@@ -61,7 +61,9 @@ function forward(incoming: IncomingMessage, answer: ServerResponse, way: Pick<Wa
   incoming.on('data', (part: Buffer) => body.push(part))
   incoming.on('end', () => {
     const all = Buffer.concat(body)
-    const mishap = way.mishap(`${decodeURIComponent(incoming.url ?? '')} ${all.toString('latin1', 0, 200)}`)
+    const mishap = way.mishap(
+      `${decodeURIComponent((incoming.url ?? '').replaceAll('+', ' '))} ${all.toString('latin1', 0, 200)}`,
+    )
     if (mishap === 'cut') return void incoming.socket.destroy()
     if (typeof mishap === 'number') return void answer.writeHead(mishap).end('out of order')
     const { method, headers, url } = incoming

@@ -4,6 +4,7 @@ import { type Column, formatType } from '../../engine/schema.ts'
 import { checkType } from '../olap/columns.ts'
 import type { OlapTable } from '../olap/description.ts'
 import { type Clickhouse, quoted, text } from './client.ts'
+import { replaceView } from './replace-view.ts'
 import { clickhouseType, isoName, nullsColumn } from './types.ts'
 
 /** Columns of ours, beside the described ones. */
@@ -60,7 +61,7 @@ export async function growTable(
   for (const sql of stored.length === 0 ? [] : added.flatMap(columnDefinitions))
     await clickhouse.run(`ALTER TABLE ${quoted(rowsTable(name))} ADD COLUMN IF NOT EXISTS ${sql}`)
   if (added.length > 0 || !(await viewExists(clickhouse, name)))
-    await clickhouse.run(`CREATE OR REPLACE VIEW ${quoted(name)} AS ${newestRows(name, columns)}`)
+    await replaceView(clickhouse, { name, sql: newestRows(name, columns), comment: '' })
   return columns
 }
 

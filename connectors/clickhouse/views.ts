@@ -1,8 +1,9 @@
 /** The described views: replaced when their text changes. */
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 import type { OlapOptions } from '../olap/description.ts'
-import { type Clickhouse, quoted, text } from './client.ts'
+import type { Clickhouse } from './client.ts'
 import { clickhouseError } from './failures.ts'
+import { replaceView } from './replace-view.ts'
 
 /**
  * Brings the views up to date with their texts. A view over a table that does not exist yet waits for a later batch;
@@ -17,7 +18,7 @@ export async function syncViews(clickhouse: Clickhouse, views: OlapOptions['view
   let replaced = 0
   for (const [name, { sql }] of wanted) {
     if (stored.get(name) === sql || !(await isReady(clickhouse, name, sql))) continue
-    await clickhouse.run(`CREATE OR REPLACE VIEW ${quoted(name)} AS ${sql} COMMENT ${text(sql)}`)
+    await replaceView(clickhouse, { name, sql, comment: sql })
     replaced += 1
   }
   return replaced
