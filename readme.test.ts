@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { clickhouseSink } from './connectors/clickhouse/sink.ts'
 import { deltaSink } from './connectors/delta/sink.ts'
 import { olapSink } from './connectors/duckdb/sink.ts'
 import { fileLogSink } from './connectors/file-log/sink.ts'
@@ -61,6 +62,7 @@ test('the guarantees are those that the connectors declare', () => {
     ['kafka', fileLogSink({ dir: scratch } as never)],
     ['delta', deltaSink({ table: { path: 't' }, write: { mode: 'append' } } as never)],
     ['olap', olapSink(unused)],
+    ['olap', clickhouseSink(unused)],
     ['graph', graphSink({ description: {} } as never)],
     ['vectors', vectorsSink({ description: {} } as never)],
   ]

@@ -43,7 +43,7 @@ export async function storedColumns(clickhouse: Clickhouse, table: string): Prom
 
 /**
  * Creates or widens a table and its view.
- * @returns its columns afterwards; none where there is neither table nor input
+ * @returns its columns afterwards
  * @throws MillraceError `SCHEMA_MISMATCH` if a column changed its type
  */
 export async function growTable(
@@ -54,12 +54,12 @@ export async function growTable(
   const known = new Map(stored.map((column) => [column.name, column.typeName]))
   for (const column of incoming) checkType(name, known.get(column.name), column)
   const added = incoming.filter((column) => !known.has(column.name))
-  const columns = [...stored, ...added.map(storedAs)]
-  if (columns.length === 0) return []
-  refuseTakenNames(name, columns)
+  refuseTakenNames(name, [...stored, ...added.map(storedAs)])
   if (stored.length === 0) await clickhouse.run(createTable(name, table, incoming))
-  for (const sql of stored.length === 0 ? [] : added.flatMap(columnDefinitions))
+  // Another pipeline may have made the same table a moment ago, with columns of its own.
+  for (const sql of added.flatMap(columnDefinitions))
     await clickhouse.run(`ALTER TABLE ${quoted(rowsTable(name))} ADD COLUMN IF NOT EXISTS ${sql}`)
+  const columns = added.length === 0 ? stored : await storedColumns(clickhouse, name)
   if (added.length > 0 || !(await viewExists(clickhouse, name)))
     await replaceView(clickhouse, { name, sql: newestRows(name, columns), comment: '' })
   return columns
