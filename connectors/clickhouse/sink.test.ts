@@ -175,6 +175,17 @@ describe.skipIf(service.url === '')('over a service (needs CLICKHOUSE_URL)', () 
     )
   })
 
+  test('a batch that touches thousands of owners is compared with all of them', async () => {
+    const rows = (name: string) => ({
+      touched: `SELECT unnest(range(2500))::BIGINT AS title_id`,
+      'title-rows': `SELECT unnest(range(2500))::BIGINT AS id, '${name}' AS name`,
+    })
+    const sink = sinkOf(clickhouse)
+    expect(await commit(sink, 0, await outputs(rows('a')))).toMatchObject({ written: { inserted: 2500 } })
+    expect(await commit(sink, 1, await outputs(rows('a')))).toMatchObject({ written: { unchanged: 2500 } })
+    expect(await commit(sink, 2, await outputs(rows('b')))).toMatchObject({ written: { updated: 2500 } })
+  })
+
   test('a commit whose last answer got lost is known again', async () => {
     const given = await outputs(one)
     way.mishap = (query) => (query.includes('INSERT INTO _millrace_positions') ? 'lost-answer' : null)
