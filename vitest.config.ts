@@ -34,6 +34,8 @@ const env = Object.fromEntries([
   ...hidden.filter((name) => process.env[name] !== undefined).map((name) => [name, '']),
 ])
 
+const usesServices = Object.keys(services).some((name) => (process.env[name] ?? '') !== '')
+
 export default defineConfig({
   test: {
     include: ['**/*.test.ts'],
@@ -41,6 +43,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // services are shared and measured by the second; without them, files have nothing in common
+    ...(usesServices ? {} : { maxWorkers: 2 }),
     env,
   },
 })
