@@ -16,6 +16,12 @@ export function appId(pipeline: string, sourcePartition: string): string {
   return `${pipeline}/${sourcePartition}`
 }
 
+/** The parts of what {@link appId} makes. */
+export function partsOfAppId(id: string): { readonly pipeline: string; readonly sourcePartition: string } {
+  const slash = id.indexOf('/')
+  return { pipeline: id.slice(0, slash), sourcePartition: id.slice(slash + 1) }
+}
+
 /** How far `pipeline` has come, out of the transaction identifiers of all that write to the table. */
 export function positionOf(txns: ReadonlyMap<string, { readonly version: bigint }>, pipeline: string): Position {
   const prefix = appId(pipeline, '')

@@ -2,7 +2,7 @@
  * Whether the ranges that a table's commits covered tile: per pipeline and source partition each begins where the one
  * before it ended. Told from the log's entries alone, by `commitInfo.millrace` and the `txn` actions. Pure.
  */
-import { appId } from '../../checkpoints/position.ts'
+import { appId, partsOfAppId } from '../../checkpoints/position.ts'
 import type { Range } from '../../engine/contracts.ts'
 import type { CommitInfo, Txn } from './actions.ts'
 import { type Chain, extendChain, newChain, rangeFindings, rewindChain, sumRows } from './audit-chain.ts'
@@ -158,17 +158,11 @@ function txnMismatch(
   id: string,
   { version, ...found }: { readonly version: bigint; readonly span: Span; readonly message: string },
 ): Finding {
-  return { kind: 'txn-mismatch', ...partsOf(id), versions: [version], ...found }
-}
-
-/** Pipeline names hold no slash. */
-function partsOf(id: string): { readonly pipeline: string; readonly sourcePartition: string } {
-  const slash = id.indexOf('/')
-  return { pipeline: id.slice(0, slash), sourcePartition: id.slice(slash + 1) }
+  return { kind: 'txn-mismatch', ...partsOfAppId(id), versions: [version], ...found }
 }
 
 function isOfPipeline({ pipelines }: State, id: string): boolean {
-  return id.includes('/') && pipelines.has(partsOf(id).pipeline)
+  return id.includes('/') && pipelines.has(partsOfAppId(id).pipeline)
 }
 
 // ---------------------------------------------------------------------------------------------- ranges
@@ -242,12 +236,12 @@ function addUnseen(
   { version, id, txn }: { readonly version: bigint; readonly id: string; readonly txn: Pick<Txn, 'version'> },
 ): void {
   const position = txn.version
-  const range = { ...partsOf(id), start: position, end: position }
+  const range = { ...partsOfAppId(id), start: position, end: position }
   chains.set(id, newChain(range.pipeline, range, version))
   if (first !== 0n) return
   const message = `the snapshot's position is ${position}, and no range led there`
   const span = { start: position, end: position }
-  findings.push({ kind: 'snapshot-mismatch', ...partsOf(id), versions: [version], span, message })
+  findings.push({ kind: 'snapshot-mismatch', ...partsOfAppId(id), versions: [version], span, message })
 }
 
 function byName(left: Chain, right: Chain): number {

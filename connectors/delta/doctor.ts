@@ -4,8 +4,8 @@ import type { Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 import type { AddFile } from './actions.ts'
 import { dataLocation } from './data-location.ts'
-import { deletionVectorPath } from './deletion-vectors/deletion-vector.ts'
 import { examineFile } from './file-examination.ts'
+import { pathsOf } from './file-keys.ts'
 import { lintTable } from './lint/lint.ts'
 import { formatFinding } from './lint/lint-lake.ts'
 import { listLog } from './log-listing.ts'
@@ -82,8 +82,7 @@ async function missingFiles(store: ObjectStore, path: string, files: readonly Ad
   const stored = new Map<string, number>()
   for await (const { key, sizeBytes } of store.list(`${path}/`)) stored.set(key, sizeBytes)
   return files.flatMap((file): Diagnosis[] => {
-    const vector = file.deletionVector === undefined ? null : deletionVectorPath(file.deletionVector)
-    const gone = [file.path, ...(vector === null ? [] : [vector])].filter((each) => {
+    const gone = pathsOf(file).filter((each) => {
       const location = dataLocation(store, path, each)
       return 'key' in location && !stored.has(location.key)
     })

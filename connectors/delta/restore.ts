@@ -1,9 +1,9 @@
 /** Taking a table back to an earlier version, as a new one. */
+import { partsOfAppId } from '../../checkpoints/position.ts'
 import type { Clock, Ids, ObjectStore } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Action, AddFile } from './actions.ts'
-import { dataLocation } from './data-location.ts'
-import { deletionVectorPath } from './deletion-vectors/deletion-vector.ts'
+import { keysOf } from './file-keys.ts'
 import type { DeltaTable, LiveFiles, Snapshot, Transaction } from './table.ts'
 import { removalOf } from './table-write.ts'
 
@@ -64,7 +64,11 @@ async function tryRestore(options: RestoreOptions, head: Snapshot, then: Snapsho
     ...adds.map((add) => ({ add: { ...add, dataChange: true } })),
     ...txns,
   ]
-  const done = { filesRestored: adds.length, filesRemoved: removes.length, rewound: pipelinesOf(txns) }
+  const done = {
+    filesRestored: adds.length,
+    filesRemoved: removes.length,
+    rewound: pipelinesIn(txns.map(({ txn }) => txn)),
+  }
   if (actions.length === 0) return { version: head.version, ...done }
   const result = await table.commit({
     snapshot: head,
@@ -104,15 +108,6 @@ async function assertThere({ store, table, version }: RestoreOptions, adds: read
   )
 }
 
-/** Files outside of the lake are left to whoever reads them. */
-function keysOf(store: ObjectStore, tablePath: string, { path, deletionVector }: AddFile): string[] {
-  const vector = deletionVector === undefined ? null : deletionVectorPath(deletionVector)
-  return [path, ...(vector === null ? [] : [vector])].flatMap((each) => {
-    const location = dataLocation(store, tablePath, each)
-    return 'key' in location ? [location.key] : []
-  })
-}
-
 type TxnAction = Extract<Action, { txn: unknown }>
 
 function positionsBack({ table, version, clock }: RestoreOptions, head: Snapshot, then: Snapshot): TxnAction[] {
@@ -123,13 +118,12 @@ function positionsBack({ table, version, clock }: RestoreOptions, head: Snapshot
   if (later.length > 0)
     throw new MillraceError(
       'CONFIG_INVALID',
-      `table ${table.path}: ${[...new Set(later.map(({ appId }) => appId.split('/')[0]))].join(', ')} had not read ${later.map(({ appId }) => appId.slice(appId.indexOf('/') + 1)).join(', ')} at version ${version} and cannot be rewound to it (restore without rewinding, or choose a younger version)`,
+      `table ${table.path}: ${pipelinesIn(later).join(', ')} had not read ${later.map(({ appId }) => partsOfAppId(appId).sourcePartition).join(', ')} at version ${version} and cannot be rewound to it (restore without rewinding, or choose a younger version)`,
     )
   const lastUpdated = BigInt(Math.floor(clock.nowMs()))
   return moved.map(({ appId }) => ({ txn: { appId, version: then.txns.get(appId)!.version, lastUpdated } }))
 }
 
-/** Pipeline names hold no slash. */
-function pipelinesOf(txns: readonly TxnAction[]): string[] {
-  return [...new Set(txns.map(({ txn }) => txn.appId.slice(0, txn.appId.indexOf('/'))))].sort()
+function pipelinesIn(txns: readonly { readonly appId: string }[]): string[] {
+  return [...new Set(txns.map(({ appId }) => partsOfAppId(appId).pipeline))].sort()
 }

@@ -9,6 +9,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import type { Column } from '../../engine/schema.ts'
 import type { AddFile } from './actions.ts'
 import { assertRowsHavePlaces } from './column-names.ts'
+import { commitPublished } from './commit-published.ts'
 import { assigned } from './constraints/assign.ts'
 import { constraintsOf } from './constraints/constraints.ts'
 import { enforce } from './constraints/enforce.ts'
@@ -19,7 +20,7 @@ import { assertAppendOnly, assertWritable } from './protocol.ts'
 import { localDataFile } from './read.ts'
 import { countRows, type RowChange, rowChanges, updatedRows } from './row-changes-sql.ts'
 import { rowsOf } from './statistics.ts'
-import type { Snapshot, Transaction } from './table.ts'
+import type { Snapshot } from './table.ts'
 import {
   checkAbandoned,
   dropPublished,
@@ -260,8 +261,7 @@ async function commitRows(one: Try, found: Found, judge: (file: AddFile) => Outc
   })
   const adds = [...output.written, ...output.marked]
   const goes = [...removed, ...changed].map(({ add }) => add)
-  // From here on nothing may be deleted when this throws: the log entry may be there.
-  const result = await target.table.commit({
+  const result = await commitPublished(target, {
     snapshot,
     actions: [
       ...goes.map((add) => ({ remove: removalOf(add, target.clock.nowMs()) })),
@@ -275,7 +275,7 @@ async function commitRows(one: Try, found: Found, judge: (file: AddFile) => Outc
     operationMetrics: metricsOf(found, change, output),
     txnId: target.ids.uuid(),
     admits: () => true, // the conflict rules say whether the rows are still those that were found
-  } satisfies Transaction)
+  })
   if (result.kind === 'committed' || result.kind === 'already-committed')
     return { ...resultOf(snapshot, found), version: result.version }
   await dropPublished(target)

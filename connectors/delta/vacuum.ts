@@ -1,10 +1,8 @@
 /** Deleting files that no version of a table within its retention needs. */
 import type { Clock, Ids, ObjectInfo, ObjectStore } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
-import type { DeletionVector } from './actions.ts'
 import { vacuumTxn } from './beginning.ts'
-import { dataLocation } from './data-location.ts'
-import { deletionVectorPath } from './deletion-vectors/deletion-vector.ts'
+import { keysOf, type NamedFile } from './file-keys.ts'
 import { assertWritable } from './protocol.ts'
 import { leastVersion, readersOf, type TableReader } from './readers.ts'
 import { retentionMs } from './retention.ts'
@@ -78,11 +76,6 @@ function retentionOf({ table, retentionMs: asked, force }: VacuumOptions, { meta
   )
 }
 
-interface FileReferences {
-  readonly path: string
-  readonly deletionVector?: DeletionVector
-}
-
 /** Keys of files that are live, or were within the retention. */
 async function referenced(options: VacuumOptions, snapshot: Snapshot, oldestMs: number): Promise<Set<string>> {
   const keys = new Set<string>()
@@ -105,12 +98,8 @@ async function neededByReaders(options: VacuumOptions, snapshot: Snapshot, from:
   return keys
 }
 
-function addKeys({ store, table }: VacuumOptions, keys: Set<string>, file: FileReferences): void {
-  const vector = file.deletionVector === undefined ? null : deletionVectorPath(file.deletionVector)
-  for (const path of vector === null ? [file.path] : [file.path, vector]) {
-    const location = dataLocation(store, table.path, path)
-    if ('key' in location) keys.add(location.key)
-  }
+function addKeys({ store, table }: VacuumOptions, keys: Set<string>, file: NamedFile): void {
+  for (const key of keysOf(store, table.path, file)) keys.add(key)
 }
 
 /** Files that belong to the table and to nothing else. */
