@@ -1,8 +1,6 @@
 /** Settings from environment and file, as one frozen object. The only reader of `process.env`. */
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import type { ClickhouseSettings } from '../connectors/clickhouse/settings.ts'
-import type { KafkaSettings } from '../connectors/kafka/settings.ts'
 import { messageOf } from '../engine/errors.ts'
 import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-points.ts'
 import { defaultRetryPolicy } from '../engine/retry.ts'
@@ -10,10 +8,11 @@ import { usageError } from './args.ts'
 import { clickhouseSettings, readClickhouse } from './clickhouse-config.ts'
 import { kafkaSettings, readKafka } from './kafka-config.ts'
 import { type LakeSettings, lakeSettings, readLake } from './lake-config.ts'
+import type { ServiceSettings } from './services.ts'
 import { type Setting, whole } from './setting.ts'
 
 /** Settings, each from the first that has it: command line, environment, file, default. Frozen. */
-export interface Config {
+export interface Config extends ServiceSettings {
   readonly dataDir: string
   /** Worker threads for parsing and embedding; 0 works on the main thread. */
   readonly workers: number
@@ -23,12 +22,8 @@ export interface Config {
   readonly memoryLimitBytes: number
   /** Failures of a batch in a row, of the kind that may pass, after which a pipeline stops. */
   readonly retries: number
-  /** The cluster that serves `kafka({...})`; null: the embedded log. */
-  readonly kafka: KafkaSettings | null
   /** Where the tables are; null: in the data directory. */
   readonly lake: LakeSettings | null
-  /** The service that serves `olap({...})`; null: the embedded store. */
-  readonly clickhouse: ClickhouseSettings | null
   /** For crash tests: `MILLRACE_FAULT=<point>:<passage>:<kill|throw|crash>`. */
   readonly fault: ArmedFault | null
 }
@@ -66,7 +61,7 @@ const settings = {
     read: whole(1, 1000),
   },
   fault: { key: 'fault', variable: 'MILLRACE_FAULT', fallback: null, read: readFault },
-} satisfies { readonly [K in Exclude<keyof Config, 'kafka' | 'lake' | 'clickhouse'>]: Setting<Config[K]> }
+} satisfies { readonly [K in Exclude<keyof Config, 'lake' | keyof ServiceSettings>]: Setting<Config[K]> }
 
 /** Where settings come from. */
 export interface ConfigInput {

@@ -1,15 +1,13 @@
 /** What `npm start` shows at its end: what came in, what was refused, what did not have to be written, and two questions. */
-import { openGraph } from '../connectors/ladybug/query.ts'
-import { openVectorStore } from '../connectors/local-vectors/search.ts'
 import type { SimulationReport } from '../connectors/tmdb/simulator.ts'
 import { openEmbedder } from '../operators/embedders/registry.ts'
 import { type Kind, kinds, pipelineName, topicOf } from '../pipelines/entertainment/kinds.ts'
 import { formatPath } from './commands/graph.ts'
 import { openTable } from './lake-tables.ts'
 import { printRows } from './output.ts'
+import { openGraphStore, openVectors } from './stores.ts'
 import { deadLetterCounts, deadLettersFolder } from './table-status.ts'
 import type { runTotals } from './totals.ts'
-import { graphFile, vectorsFile } from './wire.ts'
 import type { Workspace } from './workspace.ts'
 
 export interface DemoRound {
@@ -71,7 +69,7 @@ function printSkipped({ totals }: DemoRound): void {
 async function printSearch(workspace: Workspace, text: string): Promise<void> {
   const embedder = await openEmbedder('local')
   const [vector] = await embedder.embed([text])
-  const matches = await openVectorStore(vectorsFile(workspace)).search(vector!, { topK: 3, embedder })
+  const matches = await openVectors(workspace).search(vector!, { topK: 3, embedder })
   console.log(`\nsearch "${text}"`)
   for (const { score, namespace, metadata } of matches)
     console.log(
@@ -81,7 +79,7 @@ async function printSearch(workspace: Workspace, text: string): Promise<void> {
 
 /** Between the two best connected people who never met. */
 async function printPath(workspace: Workspace): Promise<void> {
-  const graph = await openGraph({ path: graphFile(workspace) })
+  const graph = await openGraphStore(workspace)
   try {
     const [first] = await graph.query(
       'MATCH (p:Person)-[r:ACTED_IN]->(:Movie) RETURN p.id AS id, p.name AS name, count(r) AS n ORDER BY n DESC, id LIMIT 1',

@@ -6,8 +6,9 @@ import { systemClock, systemIds } from '../engine/clock.ts'
 import { MillraceError } from '../engine/errors.ts'
 import type { Config } from './config.ts'
 import { openPlace, type Place } from './place.ts'
+import type { ServiceSettings } from './services.ts'
 
-type ReadingConfig = Pick<Config, 'dataDir' | 'memoryLimitBytes' | 'kafka' | 'lake' | 'clickhouse'>
+type ReadingConfig = Pick<Config, 'dataDir' | 'memoryLimitBytes' | 'lake'> & ServiceSettings
 
 /** Runs `work` in an existing data directory, or on a lake elsewhere. `TABLE_NOT_FOUND` where there is neither. */
 export async function reading<T>(config: ReadingConfig, work: (place: Place) => Promise<T>): Promise<T> {

@@ -1,8 +1,8 @@
 /** Whether a sink gets the columns that its description names. Pure. */
 import type { DeltaSinkOptions } from '../connectors/delta/description.ts'
-import type { GraphOptions } from '../connectors/ladybug/description.ts'
-import type { VectorsOptions } from '../connectors/local-vectors/description.ts'
+import type { GraphOptions } from '../connectors/graph/description.ts'
 import type { OlapOptions } from '../connectors/olap/description.ts'
+import type { VectorsOptions } from '../connectors/vectors/description.ts'
 import type { SinkDescription } from '../engine/contracts.ts'
 import type { Column } from '../engine/schema.ts'
 

@@ -1,11 +1,10 @@
 /** How much the stores hold. */
 import { existsSync } from 'node:fs'
 import { openOlapStore } from '../connectors/duckdb/store.ts'
-import { openGraph } from '../connectors/ladybug/query.ts'
-import { openVectorStore } from '../connectors/local-vectors/search.ts'
 import { type DuckdbStore, duckdbStore } from '../engine/duckdb-store.ts'
 import type { Place } from './place.ts'
-import { graphFile, olapFile, vectorsFile } from './wire.ts'
+import { openGraphStore, openVectors } from './stores.ts'
+import { graphFile, olapFile } from './wire.ts'
 
 /** Counts by name; `what` says what is counted: rows, vectors, nodes, relationships. */
 export type StoreCounts = readonly { readonly name: string; readonly what: string; readonly count: number }[]
@@ -16,16 +15,19 @@ export const stores: readonly { readonly store: string; readonly count: (place: 
     store: 'olap',
     count: async (place) => named(await olapCounts(place), 'rows'),
   },
-  { store: 'graph', count: (place) => graphCounts(graphFile(place)) },
+  { store: 'graph', count: graphCounts },
   {
     store: 'vectors',
-    count: async (place) => named(await openVectorStore(impatient(vectorsFile(place), place)).counts(), 'vectors'),
+    count: async (place) => named(await openVectors(place, impatience).counts(), 'vectors'),
   },
 ]
 
-/** The same store for a look at it: whoever asks how things stand would rather hear "busy" than wait. */
+/** Whoever asks how things stand would rather hear "busy" than wait. */
+const impatience = 250
+
+/** The same store for a look at it. */
 export function impatient({ path }: DuckdbStore, { duckdb, clock }: Place): DuckdbStore {
-  return duckdbStore({ path, duckdb, clock, busyTimeoutMs: 250 })
+  return duckdbStore({ path, duckdb, clock, busyTimeoutMs: impatience })
 }
 
 async function olapCounts(place: Place): Promise<ReadonlyMap<string, number>> {
@@ -38,9 +40,9 @@ function named(counts: ReadonlyMap<string, number>, what: string): StoreCounts {
   return [...counts].map(([name, count]) => ({ name, what, count }))
 }
 
-async function graphCounts(path: string): Promise<StoreCounts> {
-  if (!existsSync(path)) return []
-  const graph = await openGraph({ path })
+async function graphCounts(place: Place): Promise<StoreCounts> {
+  if (!existsSync(graphFile(place))) return []
+  const graph = await openGraphStore(place)
   try {
     const { nodes, relationships } = await graph.counts()
     return [...named(nodes, 'nodes'), ...named(relationships, 'relationships')]

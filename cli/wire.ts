@@ -1,10 +1,10 @@
 /** From a description to the connector that serves it: the only place that knows all of them. */
 import { join } from 'node:path'
 import type { DeltaSinkOptions } from '../connectors/delta/description.ts'
-import type { GraphOptions } from '../connectors/ladybug/description.ts'
-import type { VectorsOptions } from '../connectors/local-vectors/description.ts'
+import type { GraphOptions } from '../connectors/graph/description.ts'
 import type { OlapOptions } from '../connectors/olap/description.ts'
 import type { TopicOptions } from '../connectors/records/description.ts'
+import type { VectorsOptions } from '../connectors/vectors/description.ts'
 import type { Sink, SinkDescription, Source, SourceDescription } from '../engine/contracts.ts'
 import { type DuckdbStore, duckdbStore } from '../engine/duckdb-store.ts'
 import { MillraceError } from '../engine/errors.ts'

@@ -5,8 +5,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { planRecovery } from '../checkpoints/recovery.ts'
-import type { ClickhouseSettings } from '../connectors/clickhouse/settings.ts'
-import type { KafkaSettings } from '../connectors/kafka/settings.ts'
 import { storageError } from '../connectors/storage/storage-error.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Clock, Executor, Ids } from '../engine/contracts.ts'
@@ -17,20 +15,17 @@ import type { Runtime } from '../engine/runtime.ts'
 import { foldersOf } from './folders.ts'
 import type { LakeSettings } from './lake-config.ts'
 import { openPlace, type Place } from './place.ts'
+import type { ServiceSettings } from './services.ts'
 import { openSink, openSource } from './wire.ts'
 
 /** Where the data is, and how much of the machine its pipelines may take. */
-export interface WorkspaceOptions {
+export interface WorkspaceOptions extends Partial<ServiceSettings> {
   /** Log, lake, stores and scratch space live under it. */
   readonly dataDir: string
   /** Threads for JavaScript and WASM work; 0 runs it on the calling thread. */
   readonly workers: number
   /** For DuckDB; it spills to disk beyond. */
   readonly memoryLimitBytes: number
-  /** The cluster that serves topics; without one the embedded log does. */
-  readonly kafka?: KafkaSettings | null
-  /** The service that serves OLAP tables; without one the embedded store does. */
-  readonly clickhouse?: ClickhouseSettings | null
   /** Where the tables are; without it in the data directory. */
   readonly lake?: LakeSettings | null
   /** Failures in a row after which a pipeline stops. */

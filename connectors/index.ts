@@ -17,7 +17,7 @@ export {
   type GraphRemovals,
   type GraphStub,
   graph,
-} from './ladybug/description.ts'
-export { type VectorsOptions, vectors } from './local-vectors/description.ts'
+} from './graph/description.ts'
 export { type OlapOptions, type OlapTable, olap } from './olap/description.ts'
 export { kafka, type TopicOptions } from './records/description.ts'
+export { type VectorsOptions, vectors } from './vectors/description.ts'

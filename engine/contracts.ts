@@ -180,6 +180,8 @@ export interface SinkPosition {
   readonly position: Position
   /** Fingerprint of the definition that made the last commit; null before the first. */
   readonly fingerprint: string | null
+  /** Sum of what the pipeline's commits wrote and skipped, where the sink keeps it. */
+  readonly totals?: WriteCounts
 }
 
 /** One batch, as it is handed to one sink. */
@@ -203,6 +205,16 @@ export interface WriteCounts {
   readonly [what: string]: number
 }
 
+/** A row that a store did not take, for what is in it. */
+export interface RefusedRow {
+  /** Input of the sink that it came by. */
+  readonly input: string
+  /** The row, as JSON text: keys first. */
+  readonly row: string
+  /** The store's own words. */
+  readonly message: string
+}
+
 /** What became of a commit. Anything else is thrown. */
 export type CommitOutcome =
   | { readonly kind: 'committed'; readonly version?: bigint; readonly written: WriteCounts }
@@ -223,6 +235,13 @@ export interface Sink {
   readonly name: string
   readonly delivery: Delivery
   position(pipeline: string): Promise<SinkPosition>
+  /**
+   * Does of a commit what finds rows that the store refuses for their content, short of making the batch count, and returns
+   * those rows: they go to the dead letters, which are committed before. The commit of the same `txnId` follows and writes all
+   * others; or `abandon`, if there will be none. A range that is prepared again refuses the same rows.
+   */
+  prepare?(commit: SinkCommit): Promise<readonly RefusedRow[]>
+  abandon?(): Promise<void>
   commit(commit: SinkCommit): Promise<CommitOutcome>
   close(): Promise<void>
 }

@@ -1,10 +1,9 @@
 /** `millrace graph` and `graph path`: questions to the knowledge graph. They only read. */
-import { type Graph, openGraph } from '../../connectors/ladybug/query.ts'
-import type { PathStep } from '../../connectors/ladybug/shortest-path.ts'
+import type { Graph, PathStep } from '../../connectors/graph/store.ts'
 import type { CommandContext } from '../context.ts'
 import { printRows, toJson } from '../output.ts'
 import { reading } from '../reading.ts'
-import { graphFile } from '../wire.ts'
+import { openGraphStore } from '../stores.ts'
 
 /** What joins people to titles. */
 const via = ['ACTED_IN', 'CREW_OF']
@@ -37,7 +36,7 @@ export async function path(context: CommandContext): Promise<number> {
 
 async function asking(context: CommandContext, work: (graph: Graph) => Promise<number>): Promise<number> {
   return reading(context.config, async (place) => {
-    const graph = await openGraph({ path: graphFile(place) })
+    const graph = await openGraphStore(place)
     try {
       return await work(graph)
     } finally {

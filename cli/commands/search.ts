@@ -1,11 +1,11 @@
 /** `millrace search`: titles and people by meaning. */
-import { type Match, openVectorStore } from '../../connectors/local-vectors/search.ts'
+import type { Match } from '../../connectors/vectors/store.ts'
 import { openEmbedder } from '../../operators/embedders/registry.ts'
 import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
 import { type OutputRow, printRows } from '../output.ts'
 import { reading } from '../reading.ts'
-import { vectorsFile } from '../wire.ts'
+import { openVectors } from '../stores.ts'
 
 const defaultTop = 10
 
@@ -15,7 +15,7 @@ export async function search({ config, arguments: [text = ''], options, json }: 
   return reading(config, async (place) => {
     const embedder = await openEmbedder('local')
     const [vector] = await embedder.embed([text])
-    const matches = await openVectorStore(vectorsFile(place)).search(vector!, {
+    const matches = await openVectors(place).search(vector!, {
       topK: typeof options.top === 'number' ? options.top : defaultTop,
       embedder,
       ...(typeof options.type === 'string' ? { namespace: options.type } : {}),

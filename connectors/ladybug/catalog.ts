@@ -1,7 +1,8 @@
 /** Tables of the graph: what is there, and what a description needs. */
 import { MillraceError } from '../../engine/errors.ts'
+import type { GraphOptions, KeyType, PropertyType } from '../graph/description.ts'
+import { type PairInfo, relationshipsOf, samePair, type TypedRelationship } from '../graph/relationships.ts'
 import type { GraphRow, RunCypher } from './database.ts'
-import type { GraphOptions, GraphRelationship, KeyType, PropertyType } from './description.ts'
 import { graphType, keyTypeOf, name, text } from './types.ts'
 
 /** A label of the graph: its key, and the types of its properties. */
@@ -14,18 +15,12 @@ export interface LabelInfo {
   readonly properties: ReadonlyMap<string, string>
 }
 
-/** A type of relationship between one pair of labels: Ladybug keeps a table for each pair. */
-export interface PairInfo {
-  readonly type: string
-  readonly fromNode: string
-  readonly toNode: string
-}
-
 /** The tables that a graph has. */
 export interface Catalog {
   readonly labels: ReadonlyMap<string, LabelInfo>
   /** Graph types of properties, by type of relationship; the first is the relationship's key. */
   readonly relationships: ReadonlyMap<string, ReadonlyMap<string, string>>
+  /** Ladybug keeps a table for each pair. */
   readonly pairs: readonly PairInfo[]
 }
 
@@ -34,16 +29,6 @@ export const positionLabel = 'MillracePosition'
 
 const positionProperties =
   'pipeline STRING, source_partition STRING, next_version INT64, fingerprint STRING, txn_id STRING, written STRING, updated_at TIMESTAMP'
-
-/** A relationship of a description, with its type and the labels that it joins. */
-export type TypedRelationship = GraphRelationship & PairInfo
-
-/** Relationships of a description, each with its type. */
-export function relationshipsOf(options: GraphOptions): TypedRelationship[] {
-  return Object.entries(options.relationships ?? {}).flatMap(([type, given]) =>
-    [given].flat().map((relationship) => ({ ...(relationship as GraphRelationship), type })),
-  )
-}
 
 /** What is in the graph. */
 export async function readCatalog(run: RunCypher): Promise<Catalog> {
@@ -153,11 +138,6 @@ function propertyGrowth(
   }
   const added = [...wanted].filter(([property]) => !known.has(property))
   return added.map(([property, type]) => `ALTER TABLE ${name(table)} ADD IF NOT EXISTS ${name(property)} ${type}`)
-}
-
-/** Whether two relationships are of one type between the same labels. */
-export function samePair(left: PairInfo, right: PairInfo): boolean {
-  return left.type === right.type && left.fromNode === right.fromNode && left.toNode === right.toNode
 }
 
 function mismatch(what: string, stored: string, wanted: string): MillraceError {

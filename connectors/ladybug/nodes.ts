@@ -1,5 +1,5 @@
 /** Writes and removes the nodes that a batch names. */
-import type { GraphNodes } from './description.ts'
+import type { GraphNodes } from '../graph/description.ts'
 import { expectRows } from './exchange.ts'
 import { type GraphBatch, labelOf, labelTables } from './inputs.ts'
 import { fromExchange, name } from './types.ts'

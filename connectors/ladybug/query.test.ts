@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
+import type { Graph } from '../graph/store.ts'
 import { commitTo, openSink, outputsOf, type Title } from './graph.testing.ts'
-import { type Graph, openGraph } from './query.ts'
+import { openGraph } from './query.ts'
 
 const far = 2n ** 53n + 1n
 const via = ['ACTED_IN', 'CREW_OF', 'DIRECTED']

@@ -1,25 +1,10 @@
 /** Reading the embedded graph. */
-import { positionLabel, readCatalog } from './catalog.ts'
-import { type GraphParameters, type GraphRow, openGraphDatabase } from './database.ts'
-import { type PathQuestion, type PathStep, shortestPath } from './shortest-path.ts'
-import { name } from './types.ts'
 
-/** A graph for those who ask questions. */
-export interface Graph {
-  /**
-   * Rows of a Cypher query that only reads. INT64 columns are bigint; a number beyond 2^53 is refused: return it by
-   * `CAST(... AS STRING)`. `SINK_FAILED` with the engine's message for a query that is wrong.
-   */
-  query(cypher: string, parameters?: GraphParameters): Promise<readonly GraphRow[]>
-  /** Nodes per label and relationships per type, by name; the store's own nodes are left out. */
-  counts(): Promise<{
-    readonly nodes: ReadonlyMap<string, number>
-    readonly relationships: ReadonlyMap<string, number>
-  }>
-  /** See {@link shortestPath}. */
-  shortestPath(question: PathQuestion): Promise<readonly PathStep[] | null>
-  close(): Promise<void>
-}
+import type { Graph } from '../graph/store.ts'
+import { positionLabel, readCatalog } from './catalog.ts'
+import { openGraphDatabase } from './database.ts'
+import { shortestPath } from './shortest-path.ts'
+import { name } from './types.ts'
 
 export interface OpenGraphOptions {
   readonly path: string

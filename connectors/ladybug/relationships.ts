@@ -1,8 +1,8 @@
 /** Relationships of the owners that a batch names: what is new, what is gone, what stays. */
 import { identifier } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
-import { relationshipsOf, type TypedRelationship } from './catalog.ts'
-import type { PropertyType } from './description.ts'
+import type { PropertyType } from '../graph/description.ts'
+import { relationshipsOf, type TypedRelationship } from '../graph/relationships.ts'
 import { expectRows } from './exchange.ts'
 import { type GraphBatch, keysOf, labelOf, labelTables, scan } from './inputs.ts'
 import { exchangeType, exported, fromExchange, name, toExchange } from './types.ts'

@@ -1,35 +1,11 @@
 /** How two nodes are connected: `Ann - Some Film - Bob`. */
 import { MillraceError } from '../../engine/errors.ts'
+import type { PathQuestion, PathStep } from '../graph/store.ts'
 import { type Catalog, type LabelInfo, readCatalog } from './catalog.ts'
 import type { GraphRow, RunCypher } from './database.ts'
 import { name } from './types.ts'
 
-export interface PathQuestion {
-  /** Label of both ends, whose nodes have a property `name`: `Person`. */
-  readonly label: string
-  /** Types of relationships to follow, in either direction; those that the graph does not have are left out. */
-  readonly via: readonly string[]
-  /** A key, or a name in any case; of several nodes of that name the one with the most relationships. */
-  readonly from: string
-  readonly to: string
-  /** Relationships at most, up to 30. Default 15. */
-  readonly maxHops?: number
-}
-
-export interface PathStep {
-  readonly label: string
-  /** The node's key, as text. */
-  readonly key: string
-  /** Its property `name` or `title`. */
-  readonly name: string | null
-  /** Type of the relationship that led here; null for the first. */
-  readonly via: string | null
-}
-
-/**
- * A path of the fewest relationships between two nodes, both ends included; null if there is none. Which of several
- * is not promised. `CONFIG_INVALID` for an end that is not in the graph, naming those that come near.
- */
+/** As `Graph.shortestPath` promises. */
 export async function shortestPath(read: RunCypher, question: PathQuestion): Promise<readonly PathStep[] | null> {
   const catalog = await readCatalog(read)
   const label = catalog.labels.get(question.label)

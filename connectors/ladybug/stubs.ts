@@ -1,6 +1,7 @@
 /** Nodes that live by their relationships: which must come, go, or change their name, as a function of what is there. */
-import { type PairInfo, samePair } from './catalog.ts'
-import type { GraphStub } from './description.ts'
+
+import type { GraphStub } from '../graph/description.ts'
+import { type PairInfo, samePair } from '../graph/relationships.ts'
 import { expectRows } from './exchange.ts'
 import { type GraphBatch, labelOf, labelTables } from './inputs.ts'
 import { deleteNodes } from './nodes.ts'

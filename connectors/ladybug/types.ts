@@ -1,6 +1,6 @@
 /** Property types: what a column is in the graph, in DuckDB, and in the Parquet files that both exchange. */
 import { MillraceError } from '../../engine/errors.ts'
-import type { PropertyType } from './description.ts'
+import type { PropertyType } from '../graph/description.ts'
 
 interface TypeMapping {
   /** Type of the property in the graph. */

@@ -1,17 +1,9 @@
 /** The table behind a namespace: its columns, and the embedder that its vectors come from. */
 import { describeColumns, duckdbType } from '../../engine/batch/duckdb-types.ts'
 import { type Connection, identifier, literal } from '../../engine/duckdb.ts'
-import type { Embedder } from '../../engine/embedder.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { type Column, formatType, sameType } from '../../engine/schema.ts'
-
-/** What identifies vectors that may be compared. */
-export type EmbedderIdentity = Pick<Embedder, 'id' | 'dimension'>
-
-/** A namespace and the embedder that all its vectors are of. */
-export interface StoredNamespace extends EmbedderIdentity {
-  readonly namespace: string
-}
+import { checkEmbedder, type EmbedderIdentity, type StoredNamespace } from '../vectors/embedder-identity.ts'
 
 const embedderTable = '_millrace_embedders'
 
@@ -32,17 +24,6 @@ export async function storedNamespaces(connection: Connection): Promise<StoredNa
     id: String(row.embedder),
     dimension: Number(row.dimension),
   }))
-}
-
-/** `SINK_FAILED` if vectors of `embedder` cannot be compared with those of the namespace. */
-export function checkEmbedder(stored: StoredNamespace, embedder: EmbedderIdentity): void {
-  if (stored.id === embedder.id && stored.dimension === embedder.dimension) return
-  throw new MillraceError(
-    'SINK_FAILED',
-    `vector namespace ${stored.namespace} holds vectors of ${stored.id} (${stored.dimension} dimensions), not of ` +
-      `${embedder.id} (${embedder.dimension} dimensions) (use another namespace, or delete this one and run again)`,
-    { context: { namespace: stored.namespace, stored: stored.id, embedder: embedder.id } },
-  )
 }
 
 /**

@@ -2,37 +2,9 @@
 import { literal, type Row } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { MillraceError } from '../../engine/errors.ts'
-import { checkEmbedder, type EmbedderIdentity, type StoredNamespace, storedNamespaces, tableOf } from './namespace.ts'
-
-export interface SearchOptions {
-  readonly topK: number
-  /** Default all. */
-  readonly namespace?: string
-  /** Embedder of the query: namespaces of another one are refused. */
-  readonly embedder: EmbedderIdentity
-}
-
-/** A vector that was found, with what was stored beside it. */
-export interface Match {
-  readonly namespace: string
-  readonly id: string
-  /** Cosine similarity, -1 to 1. */
-  readonly score: number
-  /** The columns stored with the vector. */
-  readonly metadata: Row
-}
-
-/** The vectors for those who ask questions. */
-export interface VectorStore {
-  /**
-   * The nearest vectors, best first, ties by namespace and id. A vector without direction (all zero) finds nothing
-   * and is never found.
-   * `TABLE_NOT_FOUND` for a namespace, or a store, that does not exist; `SINK_FAILED` for one of another embedder.
-   */
-  search(vector: Float32Array, options: SearchOptions): Promise<Match[]>
-  /** Vectors per namespace, by name. Empty before the first commit. */
-  counts(): Promise<ReadonlyMap<string, number>>
-}
+import { checkEmbedder, type StoredNamespace } from '../vectors/embedder-identity.ts'
+import type { Match, SearchOptions, VectorStore } from '../vectors/store.ts'
+import { storedNamespaces, tableOf } from './namespace.ts'
 
 /** The store for queries: attached, read-only, for the length of each. */
 export function openVectorStore(store: DuckdbStore): VectorStore {

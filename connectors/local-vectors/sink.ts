@@ -6,8 +6,9 @@ import { type Connection, identifier, literals } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
-import type { VectorsOptions } from './description.ts'
-import { checkEmbedder, type EmbedderIdentity, growNamespace, storedNamespaces, tableOf } from './namespace.ts'
+import type { VectorsOptions } from '../vectors/description.ts'
+import { checkEmbedder, type EmbedderIdentity } from '../vectors/embedder-identity.ts'
+import { growNamespace, storedNamespaces, tableOf } from './namespace.ts'
 
 export interface VectorsSinkOptions {
   readonly store: DuckdbStore

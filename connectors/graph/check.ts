@@ -1,7 +1,7 @@
 /** What a graph description must keep to. Pure. */
 import { MillraceError } from '../../engine/errors.ts'
-import { relationshipsOf, type TypedRelationship } from './catalog.ts'
 import type { GraphOptions } from './description.ts'
+import { relationshipsOf, type TypedRelationship } from './relationships.ts'
 
 /** `DEFINITION_INVALID` with every problem of the description. */
 export function checkGraph(options: GraphOptions): void {

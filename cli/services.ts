@@ -1,0 +1,74 @@
+/** Services that stand in for what is embedded: their settings, and one client a process for each, opened when first asked for. */
+import type { Clickhouse } from '../connectors/clickhouse/client.ts'
+import type { ClickhouseSettings } from '../connectors/clickhouse/settings.ts'
+import type { KafkaClient } from '../connectors/kafka/client.ts'
+import type { KafkaSettings } from '../connectors/kafka/settings.ts'
+
+/** Null each: what is embedded serves. */
+export interface ServiceSettings {
+  /** The cluster that serves topics. */
+  readonly kafka: KafkaSettings | null
+  /** The service that serves OLAP tables. */
+  readonly clickhouse: ClickhouseSettings | null
+}
+
+/** Services with their clients. A client of a service that is not configured must not be asked for. */
+export interface Services extends ServiceSettings {
+  kafkaClient(): Promise<KafkaClient>
+  /** Throws if the service does not let us in. */
+  clickhouseClient(): Promise<Clickhouse>
+}
+
+/** Opens none yet. */
+export function openServices(settings: Partial<ServiceSettings>): Services & { close(): Promise<void> } {
+  const { kafka = null, clickhouse = null } = settings
+  const clients: { close(): Promise<void> }[] = []
+  const kafkaClient = once(clients, async () => {
+    const { openKafkaClient } = await import('../connectors/kafka/client.ts')
+    return openKafkaClient(kafka!)
+  })
+  const clickhouseClient = once(clients, async () => {
+    const { openClickhouse } = await import('../connectors/clickhouse/client.ts')
+    return checked(openClickhouse(clickhouse!))
+  })
+  return {
+    kafka,
+    clickhouse,
+    kafkaClient,
+    clickhouseClient,
+    async close() {
+      for (const client of clients) await client.close()
+    },
+  }
+}
+
+/** One client for all callers; one that could not be opened is tried again by the next. */
+function once<T extends { close(): Promise<void> }>(
+  opened: { close(): Promise<void> }[],
+  open: () => Promise<T>,
+): () => Promise<T> {
+  let client: Promise<T> | null = null
+  return () => {
+    client ??= open().then(
+      (made) => {
+        opened.push(made)
+        return made
+      },
+      (error: unknown) => {
+        client = null
+        throw error
+      },
+    )
+    return client
+  }
+}
+
+async function checked<T extends { check(): Promise<void>; close(): Promise<void> }>(client: T): Promise<T> {
+  try {
+    await client.check()
+    return client
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+}

@@ -1,0 +1,22 @@
+/** The stores for those who ask questions: of a service where one is configured, else the embedded ones. */
+import type { Graph } from '../connectors/graph/store.ts'
+import { openGraph } from '../connectors/ladybug/query.ts'
+import { openVectorStore } from '../connectors/local-vectors/search.ts'
+import type { VectorStore } from '../connectors/vectors/store.ts'
+import { duckdbStore } from '../engine/duckdb-store.ts'
+import type { Place } from './place.ts'
+import { graphFile, vectorsFile } from './wire.ts'
+
+/** The knowledge graph. `TABLE_NOT_FOUND` before anything was written to it. To be closed. */
+export function openGraphStore(place: Place): Promise<Graph> {
+  return openGraph({ path: graphFile(place) })
+}
+
+/** @param busyTimeoutMs how long to wait for an embedded store that another process holds, if not as long as usual */
+export function openVectors(place: Place, busyTimeoutMs?: number): VectorStore {
+  const { path } = vectorsFile(place)
+  const { duckdb, clock } = place
+  return openVectorStore(
+    duckdbStore({ path, duckdb, clock, ...(busyTimeoutMs === undefined ? {} : { busyTimeoutMs }) }),
+  )
+}

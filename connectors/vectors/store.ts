@@ -1,0 +1,43 @@
+/** Vectors for those who ask questions, whatever keeps them. */
+import type { EmbedderIdentity } from './embedder-identity.ts'
+
+/**
+ * By column, all of them: a value that must be there (in a list: among its elements; text in any case), or the bounds of a number, both included.
+ * A vector without the column is not found.
+ */
+export interface MetadataFilter {
+  readonly [column: string]: string | number | { readonly from?: number; readonly to?: number }
+}
+
+/** What is looked for beside nearness. */
+export interface SearchOptions {
+  readonly topK: number
+  /** Default all. */
+  readonly namespace?: string
+  /** Only vectors whose metadata keeps to it. */
+  readonly where?: MetadataFilter
+  /** Embedder of the query: namespaces of another one are refused. */
+  readonly embedder: EmbedderIdentity
+}
+
+/** A vector that was found, with what was stored beside it. */
+export interface Match {
+  readonly namespace: string
+  readonly id: string
+  /** Cosine similarity, -1 to 1. */
+  readonly score: number
+  /** The columns stored with the vector. */
+  readonly metadata: { readonly [column: string]: unknown }
+}
+
+/** The vectors for those who ask questions. */
+export interface VectorStore {
+  /**
+   * The nearest vectors, best first, ties by namespace and id. A vector without direction (all zero) finds nothing
+   * and is never found.
+   * `TABLE_NOT_FOUND` for a namespace, or a store, that does not exist; `SINK_FAILED` for one of another embedder.
+   */
+  search(vector: Float32Array, options: SearchOptions): Promise<Match[]>
+  /** Vectors per namespace, by name. Empty before the first commit. */
+  counts(): Promise<ReadonlyMap<string, number>>
+}
