@@ -10,6 +10,7 @@ export const faultPoints = [
   'worker-read', // in the worker: records read, nothing written
   'file-written', // a Parquet file is in staging
   'stage-done', // every file of the stage is in staging
+  'sinks-prepared', // stores have found what they refuse, nothing counts yet
   'sink-begin', // about to commit to a sink
   'data-file-published', // data files are in the table's folder, not referenced
   'before-log-commit', // about to put the next log entry

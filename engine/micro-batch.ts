@@ -1,9 +1,18 @@
 /** One batch: its ranges planned, its stages run, its sinks committed. */
-import { type BatchSink, type CommitSinksOutcome, commitSinks } from './commit.ts'
+import { type CommitSinksOutcome, commitSinks } from './commit.ts'
 import type { Position } from './contracts.ts'
 import { MillraceError } from './errors.ts'
 import { faultPoint } from './fault-points.ts'
-import { advance, hasUntoldStarts, type PlannedRanges, pinnedRanges, planRanges, type Run } from './session.ts'
+import { type PreparedSink, prepareSinks } from './prepare.ts'
+import {
+  advance,
+  hasUntoldStarts,
+  type PlannedRanges,
+  pinnedRanges,
+  planRanges,
+  type Run,
+  type Session,
+} from './session.ts'
 import { planStages } from './stages.ts'
 import { columnsFor, outputsFor, runStages, type WorkResult } from './work.ts'
 
@@ -71,16 +80,8 @@ async function workAndCommit(run: Run, draft: BatchDraft, { planned, stagingDir 
     },
     runtime,
   )
-  const targets = draft.sinks.map((i) => targetOf(run, work, i))
   const pins = pinnedRanges(session, draft, work.ranges)
-  const outcome = await commitSinks(targets, {
-    pipeline: pipeline.name,
-    txnId: runtime.ids.uuid(),
-    fingerprint: pipeline.fingerprint,
-    ranges: [...work.ranges, ...pins],
-    initial: session.initial,
-    signal: options.abandon,
-  })
+  const { targets, outcome } = await commitWork(run, draft, { work, pins, stagingDir })
   if (outcome.kind === 'fenced') {
     emit({ type: 'fenced', pipeline: pipeline.name, sink: outcome.sink, position: outcome.position })
     return { kind: 'fenced', position: null }
@@ -106,6 +107,34 @@ async function workAndCommit(run: Run, draft: BatchDraft, { planned, stagingDir 
   return { kind: 'committed', position: reached }
 }
 
+interface Finished {
+  readonly work: WorkResult
+  readonly pins: WorkResult['ranges']
+  readonly stagingDir: string
+}
+
+/** Whatever becomes of the batch, no sink is left with something prepared. */
+async function commitWork({ session, options }: Run, draft: BatchDraft, { work, pins, stagingDir }: Finished) {
+  const { pipeline, runtime } = session
+  const commit = {
+    pipeline: pipeline.name,
+    txnId: runtime.ids.uuid(),
+    fingerprint: pipeline.fingerprint,
+    ranges: [...work.ranges, ...pins],
+    initial: session.initial,
+    signal: options.abandon,
+  }
+  const drafted = draft.sinks.map((i) => targetOf(session, work, i))
+  try {
+    const hasDeadLetters = pipeline.deadLetters >= 0
+    const targets = await prepareSinks(drafted, commit, { hasDeadLetters, stagingDir })
+    faultPoint('sinks-prepared')
+    return { targets, outcome: await commitSinks(targets, commit) }
+  } finally {
+    for (const { sink } of drafted) await sink.abandon?.()
+  }
+}
+
 /** For tools that show lag. What goes wrong is told and no reason to stop: nothing depends on it. */
 async function tellSources({ session, emit }: Run, reached: Position): Promise<void> {
   const pipeline = session.pipeline.name
@@ -113,12 +142,7 @@ async function tellSources({ session, emit }: Run, reached: Position): Promise<v
     await source.commitOffsets(reached).catch((error: unknown) => emit({ type: 'offsets-not-told', pipeline, error }))
 }
 
-interface Target extends BatchSink {
-  readonly holdsDeadLetters: boolean
-}
-
-function targetOf({ session }: Run, work: WorkResult, sinkIndex: number): Target {
-  const { pipeline, sinks } = session
+function targetOf({ pipeline, sinks }: Session, work: WorkResult, sinkIndex: number): PreparedSink {
   return {
     sink: sinks[sinkIndex]!,
     outputs: outputsFor(pipeline, sinkIndex, work.outputs),
@@ -127,7 +151,7 @@ function targetOf({ session }: Run, work: WorkResult, sinkIndex: number): Target
   }
 }
 
-function rowsOf(targets: readonly Target[]): number {
+function rowsOf(targets: readonly PreparedSink[]): number {
   const files = targets.flatMap(({ outputs }) => [...outputs.values()].flat())
   return files.reduce((sum, file) => sum + file.rows, 0)
 }

@@ -1,7 +1,15 @@
 /** Rows gathered in memory, with positions and scripted outcomes, for tests and examples. */
 import { admits } from '../../checkpoints/fence.ts'
 import { endOf } from '../../checkpoints/position.ts'
-import type { CommitOutcome, Position, Sink, SinkCommit, SinkPosition, WriteCounts } from '../../engine/contracts.ts'
+import type {
+  CommitOutcome,
+  Position,
+  RefusedRow,
+  Sink,
+  SinkCommit,
+  SinkPosition,
+  WriteCounts,
+} from '../../engine/contracts.ts'
 import { type Duckdb, literal, type Row } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 
@@ -16,6 +24,8 @@ export interface MemorySinkOptions {
   readonly name?: string
   /** One entry per call of `commit`, in order; `commit` when it has run out. */
   readonly script?: readonly ScriptedCommit[]
+  /** Why a row is not taken, for what is in it; null: it is. By default all are. */
+  readonly refuses?: (row: Row) => string | null
 }
 
 /** A sink, and a look at what it holds. */
@@ -36,6 +46,19 @@ export function memorySink(options: MemorySinkOptions): MemorySink {
   const held = new Map<string, Held>()
   const script = [...(options.script ?? [])]
   const name = options.name ?? 'memory'
+  const refuses = options.refuses ?? (() => null)
+  let prepared: string | null = null
+
+  async function prepare(batch: SinkCommit): Promise<RefusedRow[]> {
+    prepared = batch.txnId
+    const refused: RefusedRow[] = []
+    for (const [input, its] of await rowsOf(options.duckdb, batch))
+      for (const row of its) {
+        const message = refuses(row)
+        if (message !== null) refused.push({ input, row: jsonOf(row), message })
+      }
+    return refused
+  }
 
   async function commit(batch: SinkCommit): Promise<CommitOutcome> {
     const scripted = script.shift() ?? 'commit'
@@ -45,7 +68,12 @@ export function memorySink(options: MemorySinkOptions): MemorySink {
     if (scripted === 'conflict') return { kind: 'conflict', message: `${name} conflicts as scripted` }
     if (before?.txnId === batch.txnId) return { kind: 'already-committed', written: before.written }
     if (scripted === 'fence' || !admits(position, batch.ranges, batch.initial)) return { kind: 'fenced', position }
-    const added = await rowsOf(options.duckdb, batch)
+    const added = new Map<string, readonly Row[]>()
+    for (const [input, its] of await rowsOf(options.duckdb, batch)) {
+      const taken = its.filter((row) => refuses(row) === null)
+      if (taken.length < its.length && prepared !== batch.txnId) throw failure(name, 'before')
+      added.set(input, taken)
+    }
     const written = Object.fromEntries([...added].map(([input, its]) => [input, its.length]))
     for (const [input, its] of added) rows.set(input, [...(rows.get(input) ?? []), ...its])
     const { fingerprint, txnId } = batch
@@ -62,11 +90,19 @@ export function memorySink(options: MemorySinkOptions): MemorySink {
         const { position, fingerprint } = held.get(pipeline) ?? { position: new Map(), fingerprint: null }
         return { position, fingerprint }
       },
+      prepare,
+      async abandon() {
+        prepared = null
+      },
       commit,
       async close() {},
     },
     rows: (input = 'rows') => rows.get(input) ?? [],
   }
+}
+
+function jsonOf(row: Row): string {
+  return JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
 }
 
 function failure(name: string, when: 'before' | 'after'): MillraceError {
