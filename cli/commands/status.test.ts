@@ -35,7 +35,7 @@ test('tables show what their logs tell, dead letters why they were rejected, sto
     of('tables').map(({ table, version, rows, files, operation }) => [table, version, rows, files, operation]),
   ).toEqual([
     ['bronze/movies', 0, 2, 1, 'WRITE'],
-    ['dead_letters/movies', 1, 2, 1, 'WRITE'],
+    ['dead_letters/movies', 3, 2, 1, 'WRITE'],
     ['silver/movies', 0, 2, 1, 'MERGE'],
   ])
   expect(of('dead letters').map(({ code, records }) => [code, records])).toEqual([

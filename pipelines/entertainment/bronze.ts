@@ -2,6 +2,7 @@
 import { delta, kafka } from '../../connectors/index.ts'
 import { definePipeline, every, type Pipeline } from '../../engine/index.ts'
 import { constant, int64, oneOf, parseCritical, recordKey, recordTimestamp, timestamp } from '../../operators/index.ts'
+import { deadLetters } from './dead-letters.ts'
 import { type Kind, pipelineName, topicOf } from './kinds.ts'
 
 /** A null value is a tombstone: the title of that key is gone, as of the record's own timestamp. */
@@ -18,7 +19,7 @@ export function bronze(kind: Kind): Pipeline {
       }),
     ],
     sink: delta({ table: `bronze/${kind}`, mode: 'append' }),
-    deadLetters: delta({ table: `dead_letters/${kind}`, mode: 'append' }),
+    deadLetters: deadLetters(kind),
     trigger: every({ seconds: 5 }),
   })
 }

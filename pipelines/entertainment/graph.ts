@@ -19,6 +19,7 @@ import {
   yearOf,
 } from '../../operators/index.ts'
 import { after, changedSince, changeSteps, goneStep, netStep, silverChanges } from './changes.ts'
+import { deadLetters } from './dead-letters.ts'
 import { dateOfRelease, titleOf } from './embedding-text.ts'
 import { type Kind, pipelineName } from './kinds.ts'
 import { castKey, crewKey } from './relationships.ts'
@@ -61,6 +62,7 @@ export function knowledgeGraph(kind: Kind): Pipeline {
     source: silverChanges(kind),
     steps: [netStep(), ...changeSteps(), ...goneSteps(), ...(kind === 'people' ? personSteps() : titleSteps(kind))],
     sink: kind === 'people' ? personSink() : titleSink(kind),
+    deadLetters: deadLetters(kind),
     trigger: every({ seconds: 5 }),
   })
 }

@@ -15,6 +15,7 @@ import {
   yearOf,
 } from '../../operators/index.ts'
 import { after, changeSteps, netStep, silverChanges } from './changes.ts'
+import { deadLetters } from './dead-letters.ts'
 import { type Kind, pipelineName } from './kinds.ts'
 import { castKey, crewKey, titleType } from './relationships.ts'
 
@@ -52,6 +53,7 @@ export function olapTables(kind: Kind): Pipeline {
     source: silverChanges(kind),
     steps: [netStep(), ...changeSteps(), ...(kind === 'people' ? personSteps() : titleSteps(kind))],
     sink: kind === 'people' ? personSink() : titleSink(kind),
+    deadLetters: deadLetters(kind),
     trigger: every({ seconds: 5 }),
   })
 }

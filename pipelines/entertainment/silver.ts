@@ -16,6 +16,7 @@ import {
   trackChanges,
 } from '../../operators/index.ts'
 import { seriesCredits } from './credits.ts'
+import { deadLetters } from './dead-letters.ts'
 import { embeddingText } from './embedding-text.ts'
 import { type Kind, pipelineName } from './kinds.ts'
 import { creditIdentities, referenceIdentities } from './relationships.ts'
@@ -57,7 +58,7 @@ export function silver(kind: Kind): Pipeline {
       newer: ['event_time', 'source_partition', 'source_offset'],
       changeFeed: true,
     }),
-    deadLetters: delta({ table: `dead_letters/${kind}`, mode: 'append' }),
+    deadLetters: deadLetters(kind),
     trigger: every({ seconds: 5 }),
   })
 }

@@ -14,6 +14,7 @@ import {
   yearOf,
 } from '../../operators/index.ts'
 import { after, changedSince, changeSteps, goneStep, netStep, silverChanges } from './changes.ts'
+import { deadLetters } from './dead-letters.ts'
 import { dateOfRelease, embeddingText, genreNames, titleOf } from './embedding-text.ts'
 import { type Kind, pipelineName } from './kinds.ts'
 
@@ -37,6 +38,7 @@ export function searchVectors(kind: Kind): Pipeline {
       embed('upserts', { text: 'text', into: 'embedding', embedder: 'local' }),
     ],
     sink: vectors({ namespace: kind, upserts: 'upserts', deletes: 'deletes', embedder: 'local' }),
+    deadLetters: deadLetters(kind),
     trigger: every({ seconds: 5 }),
   })
 }
