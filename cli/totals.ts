@@ -1,5 +1,6 @@
 /** Totals of a run: a subscriber of the engine's events, for summaries. */
 import type { Observer } from 'rxjs'
+import { addCounts } from '../checkpoints/totals.ts'
 import type { WriteCounts } from '../engine/contracts.ts'
 import type { PipelineEvent } from '../engine/events.ts'
 
@@ -26,14 +27,8 @@ export function runTotals(): Partial<Observer<PipelineEvent>> & { of(pipeline: s
         rowsIn: before.rowsIn + event.rowsIn,
         deadLetters: before.deadLetters + event.deadLetters,
         batches: before.batches + 1,
-        written: added(before.written, event.sinks.at(-1)?.written ?? {}),
+        written: addCounts(before.written, event.sinks.at(-1)?.written ?? {}),
       })
     },
   }
-}
-
-function added(left: WriteCounts, right: WriteCounts): WriteCounts {
-  const sum: Record<string, number> = { ...left }
-  for (const [what, count] of Object.entries(right)) sum[what] = (sum[what] ?? 0) + count
-  return sum
 }

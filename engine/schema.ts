@@ -92,3 +92,8 @@ export function formatType(type: DataType): string {
 export function sameType(left: DataType, right: DataType): boolean {
   return formatType(left) === formatType(right)
 }
+
+/** Rows in files; 0 without any. */
+export function countRows(files: readonly ParquetFile[] | undefined): number {
+  return (files ?? []).reduce((sum, file) => sum + file.rows, 0)
+}

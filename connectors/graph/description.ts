@@ -79,12 +79,18 @@ export interface GraphOptions {
   readonly relationships?: { readonly [type: string]: GraphRelationship | readonly GraphRelationship[] }
   /** Labels that relationships may create, and those that removal turns into stubs; `stub` tells them from the others. */
   readonly stubs?: { readonly [label: string]: GraphStub }
+  /**
+   * Step that gives the keys of everything that could have led to a write, once each: those of which no node, or no relationship, had to
+   * be looked at are counted as `nodesSkipped` and `ownersSkipped`. For the counters alone.
+   */
+  readonly considered?: string
 }
 
 /** Nodes and relationships in the embedded graph store. Inputs are named like the steps that feed them. */
 export function graph(options: GraphOptions): SinkDescription {
-  const { nodes = {}, removeNodes = {}, owners, relationships = {} } = options
+  const { nodes = {}, removeNodes = {}, owners, relationships = {}, considered } = options
   const steps = [
+    ...(considered === undefined ? [] : [considered]),
     ...Object.values(nodes).map(({ from }) => from),
     ...Object.values(removeNodes).map(({ from }) => from),
     ...(owners === undefined ? [] : [owners.from]),

@@ -6,6 +6,7 @@ import type { Duckdb } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import { checkGraph } from '../graph/check.ts'
 import type { GraphOptions } from '../graph/description.ts'
+import { skippedInGraph } from '../graph/skipped.ts'
 import { growSchema } from './catalog.ts'
 import { type GraphDatabase, type GraphTransaction, openGraphDatabase } from './database.ts'
 import { withExchange } from './exchange.ts'
@@ -147,6 +148,7 @@ async function writeBatch(batch: GraphBatch): Promise<WriteCounts> {
     stubsCreated: written.created + written.emptied,
     stubsRenamed: written.renamed,
     stubsRemoved: gone.removed,
+    ...skippedInGraph(batch.options, batch.outputs),
   }
 }
 

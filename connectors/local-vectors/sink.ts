@@ -8,6 +8,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { VectorsOptions } from '../vectors/description.ts'
 import { checkEmbedder, type EmbedderIdentity } from '../vectors/embedder-identity.ts'
+import { skippedVectors } from '../vectors/skipped.ts'
 import { growNamespace, storedNamespaces, tableOf } from './namespace.ts'
 
 export interface VectorsSinkOptions {
@@ -45,7 +46,7 @@ async function writeVectors(
   const deleted = stored === undefined || gone.length === 0 ? 0 : await deleteIds(connection, namespace, gone)
   const files = commit.outputs.get(upserts) ?? []
   const written = files.length === 0 ? { inserted: 0, updated: 0 } : await upsert(connection, options, files)
-  return { ...written, deleted }
+  return { ...written, deleted, ...skippedVectors(options.description, commit.outputs) }
 }
 
 async function deleteIds(connection: Connection, namespace: string, files: readonly ParquetFile[]): Promise<number> {

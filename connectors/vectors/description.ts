@@ -11,13 +11,18 @@ export interface VectorsOptions {
   readonly upserts: string
   /** Step that gives the `id`s to delete. */
   readonly deletes?: string
+  /**
+   * Step that gives the `id`s of everything that could have led to a write, once each: those that are neither upserted nor deleted
+   * are counted as `skipped`. For the counters alone.
+   */
+  readonly considered?: string
   /** Embedder that made the vectors: `local`. */
   readonly embedder: string
 }
 
 /** Vectors in a search store, by id. Inputs are named like the steps that feed them. */
 export function vectors(options: VectorsOptions): SinkDescription {
-  const steps = options.deletes === undefined ? [options.upserts] : [options.upserts, options.deletes]
+  const steps = [options.upserts, options.deletes, options.considered].filter((step) => step !== undefined)
   return {
     kind: 'vectors',
     writes: `store:vectors/${options.namespace}`,

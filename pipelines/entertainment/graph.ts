@@ -60,12 +60,20 @@ export function knowledgeGraph(kind: Kind): Pipeline {
     name: pipelineName('graph', kind),
     description: `${kind} in the knowledge graph`,
     source: silverChanges(kind),
-    steps: [netStep(), ...changeSteps(), ...goneSteps(), ...(kind === 'people' ? personSteps() : titleSteps(kind))],
+    steps: [
+      netStep(),
+      ...changeSteps(),
+      consideredStep,
+      ...goneSteps(),
+      ...(kind === 'people' ? personSteps() : titleSteps(kind)),
+    ],
     sink: kind === 'people' ? personSink() : titleSink(kind),
     deadLetters: deadLetters(kind),
     trigger: every({ seconds: 5 }),
   })
 }
+
+const consideredStep = select('considered', { id: col('id') }, { from: 'changes' })
 
 function goneSteps(): Step[] {
   return [goneStep('gone-rows'), select('gone', { id: col('id') })]
@@ -94,6 +102,7 @@ function personSink(): SinkDescription {
     },
     removeNodes: { Person: { from: 'gone', key: 'id' } },
     stubs: { Person: { key: 'id', name: 'person_name' } },
+    considered: 'considered',
   })
 }
 
@@ -204,6 +213,7 @@ function titleSink(kind: TitleKind): SinkDescription {
         ),
       ),
     },
+    considered: 'considered',
   }
   return graph(options)
 }

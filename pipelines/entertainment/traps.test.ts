@@ -309,12 +309,14 @@ describe('only what changed is written', () => {
     expect(totals.of('silver-movies').written).toMatchObject({ updated: 5 })
     expect(totals.of('graph-movies').written).toMatchObject({
       ownersRewritten: 1,
+      ownersSkipped: 3,
+      nodesSkipped: 4,
       relationshipsWritten: 0,
       nodesWritten: 0,
       nodesRemoved: 1,
       stubsRemoved: 1,
     })
-    expect(totals.of('vectors-movies').written).toEqual({ inserted: 0, updated: 0, deleted: 1 })
+    expect(totals.of('vectors-movies').written).toEqual({ inserted: 0, updated: 0, deleted: 1, skipped: 4 })
   })
 
   test('the tables for analysis follow popularity', async () => {

@@ -29,6 +29,7 @@ export function searchVectors(kind: Kind): Pipeline {
       ...changeSteps(),
       goneStep('gone-rows'),
       select('gone', { id: toText(col('id')) }),
+      select('considered', { id: toText(col('id')) }, { from: 'changes' }),
       changedSince('changed', ['embedding_fingerprint']),
       select('texts', { id: toText(col('id')), text: embeddingText(kind, after), ...metadata(kind) }),
       filter('without-text', isNull(col('text')), { from: 'texts' }),
@@ -37,7 +38,13 @@ export function searchVectors(kind: Kind): Pipeline {
       filter('with-text', isNotNull(col('text')), { from: 'texts' }),
       embed('upserts', { text: 'text', into: 'embedding', embedder: 'local' }),
     ],
-    sink: vectors({ namespace: kind, upserts: 'upserts', deletes: 'deletes', embedder: 'local' }),
+    sink: vectors({
+      namespace: kind,
+      upserts: 'upserts',
+      deletes: 'deletes',
+      considered: 'considered',
+      embedder: 'local',
+    }),
     deadLetters: deadLetters(kind),
     trigger: every({ seconds: 5 }),
   })
