@@ -14,9 +14,9 @@ import { parseArgs } from 'node:util'
 import { differences } from '../cli/dump.ts'
 import { millrace, succeed } from './command.ts'
 import { dumpOf } from './dump.ts'
+import { ownService } from './own-service.ts'
 import { seededDraw } from './random.ts'
 import { startRace } from './s3-faults-race.ts'
-import { ownService } from './s3-service.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,7 +31,11 @@ const requestTimeoutMs = 1_500
 const embedded = { KAFKA_BROKERS: '' }
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-s3-faults-'))
-const service = await ownService(services, join(root, 'service'), 20_000 + draw(9_000))
+const service = await ownService(services, {
+  name: 's3',
+  dir: join(root, 'service'),
+  port: 20_000 + draw(9_000),
+})
 Object.assign(process.env, service.env) // for what reads the tables in this process
 // The service is no child of ours: it would outlive a check that is ended from outside.
 for (const signal of ['SIGINT', 'SIGTERM'] as const)

@@ -9,7 +9,16 @@ export type GraphRow = { readonly [column: string]: unknown }
 /** Runs one query that only reads. */
 export type ReadCypher = (cypher: string, parameters?: GraphParameters) => Promise<readonly GraphRow[]>
 
+/** Where stores spell the same thing differently. */
+export interface CypherDialect {
+  /** An expression as text, exact for whole numbers of any size. */
+  text(expression: string): string
+  /** A text as a whole number of 64 bits. */
+  long(expression: string): string
+}
+
 export interface Graph {
+  readonly dialect: CypherDialect
   /**
    * Rows of a Cypher query that only reads. Whole numbers are bigint; one beyond 2^53 may be refused: return it as text.
    * `SINK_FAILED` with the engine's message for a query that is wrong, or would write.

@@ -3,6 +3,7 @@
 import type { Graph } from '../graph/store.ts'
 import { positionLabel, readCatalog } from './catalog.ts'
 import { openGraphDatabase } from './database.ts'
+import { ladybugDialect } from './dialect.ts'
 import { shortestPath } from './shortest-path.ts'
 import { name } from './types.ts'
 
@@ -19,6 +20,7 @@ export async function openGraph(options: OpenGraphOptions): Promise<Graph> {
   const database = await openGraphDatabase({ ...options, mode: 'read' })
   const { read } = database
   return {
+    dialect: ladybugDialect,
     query: read,
     shortestPath: (question) => shortestPath(read, question),
     close: () => database.close(),

@@ -1,8 +1,10 @@
 /** How two nodes are connected: `Ann - Some Film - Bob`. */
 import { MillraceError } from '../../engine/errors.ts'
+import { findNode } from '../graph/find.ts'
 import type { PathQuestion, PathStep } from '../graph/store.ts'
 import { type Catalog, type LabelInfo, readCatalog } from './catalog.ts'
-import type { GraphRow, RunCypher } from './database.ts'
+import type { RunCypher } from './database.ts'
+import { ladybugDialect } from './dialect.ts'
 import { name } from './types.ts'
 
 /** As `Graph.shortestPath` promises. */
@@ -15,67 +17,14 @@ export async function shortestPath(read: RunCypher, question: PathQuestion): Pro
       `graph has no nodes ${question.label} (run a pipeline that writes them first)`,
     )
   const via = question.via.filter((type) => catalog.relationships.has(type))
-  const from = await find(read, label, via, question.from)
-  const to = await find(read, label, via, question.to)
+  const graph = { query: read, dialect: ladybugDialect }
+  const findable = { ...label, named: 'name', via }
+  const from = await findNode(graph, findable, question.from)
+  const to = await findNode(graph, findable, question.to)
   if (from.key === to.key) return [{ label: label.label, ...from, via: null }]
   return via.length === 0
     ? null
     : walk(read, catalog, label, { via, from: from.key, to: to.key, maxHops: question.maxHops ?? 15 })
-}
-
-interface End {
-  readonly key: string
-  readonly name: string | null
-}
-
-async function find(read: RunCypher, label: LabelInfo, via: readonly string[], wanted: string): Promise<End> {
-  const found = [...(await byKey(read, label, wanted)), ...(await byName(read, label, via, wanted))]
-  if (found[0] !== undefined) return found[0]
-  const near = (
-    await read(
-      `MATCH (n:${name(label.label)}) WHERE lower(n.name) CONTAINS lower($wanted) RETURN DISTINCT n.name AS name ORDER BY name LIMIT 5`,
-      { wanted },
-    )
-  ).map((row) => String(row.name))
-  const hint = near.length === 0 ? 'check the spelling' : `did you mean ${near.join(', ')}?`
-  throw new MillraceError('CONFIG_INVALID', `no ${label.label} is named ${wanted} (${hint})`, {
-    context: { label: label.label, wanted, near },
-  })
-}
-
-async function byKey(read: RunCypher, { label, key, keyType }: LabelInfo, wanted: string): Promise<End[]> {
-  if (keyType === 'long' && !/^-?\d{1,18}$/.test(wanted)) return []
-  const value = keyType === 'long' ? 'CAST($wanted AS INT64)' : '$wanted'
-  const rows = await read(
-    `MATCH (n:${name(label)} {${name(key)}: ${value}}) RETURN CAST(n.${name(key)} AS STRING) AS key, n.name AS name`,
-    { wanted },
-  )
-  return rows.map(end)
-}
-
-/** Best first. */
-async function byName(
-  read: RunCypher,
-  { label, key }: LabelInfo,
-  via: readonly string[],
-  wanted: string,
-): Promise<End[]> {
-  const named = `MATCH (n:${name(label)}) WHERE lower(n.name) = lower($wanted)`
-  const result = `RETURN CAST(n.${name(key)} AS STRING) AS key, n.name AS name`
-  const rows =
-    via.length === 0
-      ? await read(`${named} ${result}, 0 AS degree`, { wanted })
-      : await read(`${named} OPTIONAL MATCH (n)-[r:${typesOf(via)}]-() ${result}, count(r) AS degree`, { wanted })
-  return [...rows].sort(byDegree).map(end)
-}
-
-function byDegree(a: GraphRow, b: GraphRow): number {
-  const [left, right] = [String(a.key), String(b.key)]
-  return Number(b.degree) - Number(a.degree) || left.length - right.length || (left < right ? -1 : 1)
-}
-
-function end(row: GraphRow): End {
-  return { key: String(row.key), name: row.name === null ? null : String(row.name) }
 }
 
 async function walk(

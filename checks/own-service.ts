@@ -1,4 +1,4 @@
-/** An S3 service of a check's own, to be killed, paused and brought back. */
+/** A service of a check's own, to be killed, paused and brought back. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
@@ -18,11 +18,18 @@ export interface OwnService {
   resume(): Promise<void>
 }
 
+/** Which service, where its data is, and its port. */
+export interface OwnServiceOptions {
+  readonly name: 's3' | 'clickhouse' | 'neo4j' | 'kafka'
+  readonly dir: string
+  readonly port: number
+}
+
 /** Starts a service through the command that starts services, with its data in a folder. */
-export async function ownService(services: string, dir: string, port: number): Promise<OwnService> {
+export async function ownService(services: string, { name, dir, port }: OwnServiceOptions): Promise<OwnService> {
   const command = async (verb: string): Promise<string> => {
-    const env = { ...process.env, SERVICES_RUN: dir, S3_PORT: String(port) }
-    return (await execute(services, [verb, 's3'], { env, timeout: 290_000 })).stdout
+    const env = { ...process.env, SERVICES_RUN: dir, [`${name.toUpperCase()}_PORT`]: String(port) }
+    return (await execute(services, [verb, name], { env, timeout: 290_000 })).stdout
   }
   const printed = await command('start')
   const lines = [...printed.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name!, value!] as const)
