@@ -57,6 +57,14 @@ async function main(words: readonly string[]): Promise<number> {
       return (await import('./commands/search.ts')).search(context)
     case 'graph path':
       return (await import('./commands/graph.ts')).path(context)
+    case 'graph co-stars':
+      return (await import('./commands/graph.ts')).withPerson(context)
+    case 'graph pairs':
+      return (await import('./commands/graph.ts')).pairs(context)
+    case 'graph credits':
+      return (await import('./commands/graph.ts')).credits(context)
+    case 'graph hubs':
+      return (await import('./commands/graph.ts')).connected(context)
     default:
       return (await import('./commands/graph.ts')).query(context)
   }

@@ -2,6 +2,7 @@
 import type { OptionSpec, VerbSpec } from './args.ts'
 
 const json: OptionSpec = { type: 'boolean', help: 'print JSON' }
+const top: OptionSpec = { type: 'integer', min: 1, max: 1000, placeholder: 'N', help: 'how many (default 10)' }
 const rate = (help: string): OptionSpec => ({
   type: 'number',
   min: 0,
@@ -257,7 +258,7 @@ export const verbs: readonly VerbSpec[] = [
     maxArguments: 1,
     help: 'Titles and people whose text is nearest in meaning.',
     options: {
-      top: { type: 'integer', min: 1, max: 1000, placeholder: 'N', help: 'how many (default 10)' },
+      top,
       type: { type: 'string', placeholder: 'KIND', help: 'only movies, tv_series or people' },
       json,
     },
@@ -269,6 +270,38 @@ export const verbs: readonly VerbSpec[] = [
     maxArguments: 2,
     help: 'The shortest way from one person to another over the titles that they share.',
     options: { json },
+  },
+  {
+    verb: 'graph co-stars',
+    arguments: '<person>',
+    minArguments: 1,
+    maxArguments: 1,
+    help: 'Who acted in most titles with a person.',
+    options: { top, json },
+  },
+  {
+    verb: 'graph pairs',
+    arguments: '[person]',
+    minArguments: 0,
+    maxArguments: 1,
+    help: 'Directors (of series: creators) and actors with most titles together; those of one person if one is named.',
+    options: { top, json },
+  },
+  {
+    verb: 'graph credits',
+    arguments: '<person>',
+    minArguments: 1,
+    maxArguments: 1,
+    help: 'All credits of a person, newest first.',
+    options: { json },
+  },
+  {
+    verb: 'graph hubs',
+    arguments: '',
+    minArguments: 0,
+    maxArguments: 0,
+    help: 'Who acted beside most other people.',
+    options: { top, json },
   },
   {
     verb: 'graph',

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadNative } from '../../connectors/ladybug/native.ts'
 import { movieEvent, printed, printedJson, testData } from '../data-dir.testing.ts'
-import { path, query } from './graph.ts'
+import { connected, credits, pairs, path, query, withPerson } from './graph.ts'
 
 const available = await loadNative().then(
   () => true,
@@ -63,6 +63,23 @@ describe.skipIf(!available)('the graph (skipped where its engine has no build fo
       ['Movie', 'First', 'ACTED_IN'],
       ['Person', 'Bob', 'ACTED_IN'],
     ])
+  })
+
+  test('co-stars, pairs, credits and hubs are counted by title, however many roles somebody has in one', async () => {
+    const asked = async (question: typeof query, ...words: string[]) =>
+      (await printedJson(() => question(data.context({ arguments: words, json: true })))).rows
+    expect(await asked(withPerson, 'bob')).toEqual([{ id: 1, name: 'Ann', titles: 1 }])
+    expect(await asked(pairs)).toEqual([{ directorId: 3, director: 'Carl', actorId: 2, actor: 'Bob', titles: 1 }])
+    expect(await asked(pairs, 'Ann')).toEqual([])
+    expect(await asked(credits, '2')).toEqual([
+      { year: null, type: 'Movie', id: 1, title: 'First', role: 'somebody' },
+      { year: null, type: 'Movie', id: 2, title: 'Second', role: 'somebody' },
+    ])
+    expect(await asked(connected)).toEqual([
+      { id: 1, name: 'Ann', people: 1, titles: 1 },
+      { id: 2, name: 'Bob', people: 1, titles: 1 },
+    ])
+    await expect(asked(withPerson, 'Zoe')).rejects.toMatchObject({ message: expect.stringContaining('no Person is') })
   })
 
   test('people whom nothing joins, and people who are not there, are two things', async () => {

@@ -1,12 +1,10 @@
-/** `millrace graph` and `graph path`: questions to the knowledge graph. They only read. */
+/** `millrace graph`: own Cypher, and ready questions to the knowledge graph. They only read. */
 import type { Graph, PathStep } from '../../connectors/graph/store.ts'
 import type { CommandContext } from '../context.ts'
+import { coStars, directorActorPairs, filmography, hubs, pathBetween } from '../graph-questions.ts'
 import { printRows, toJson } from '../output.ts'
 import { reading } from '../reading.ts'
 import { openGraphStore } from '../stores.ts'
-
-/** What joins people to titles. */
-const via = ['ACTED_IN', 'CREW_OF']
 
 /** Prints the rows of a Cypher query. */
 export async function query(context: CommandContext): Promise<number> {
@@ -27,10 +25,54 @@ export async function path(context: CommandContext): Promise<number> {
     json,
   } = context
   return asking(context, async (graph) => {
-    const steps = await graph.shortestPath({ label: 'Person', via, from, to })
+    const steps = await pathBetween(graph, from, to)
     if (json) for (const step of steps ?? []) console.log(toJson(step))
     else console.log(steps === null ? `nothing joins ${from} and ${to} (within 15 relationships)` : formatPath(steps))
     return steps === null ? 1 : 0
+  })
+}
+
+/** Prints who acted with a person most. */
+export function withPerson(context: CommandContext): Promise<number> {
+  const [person = ''] = context.arguments
+  return rows(context, (graph) => coStars(graph, person, topOf(context)), 'nobody acted beside them')
+}
+
+/** Prints directors and actors who work together most, or those of one person. */
+export function pairs(context: CommandContext): Promise<number> {
+  const [person = null] = context.arguments
+  return rows(context, (graph) => directorActorPairs(graph, person, topOf(context)), 'none')
+}
+
+/** Prints all credits of a person. */
+export function credits(context: CommandContext): Promise<number> {
+  const [person = ''] = context.arguments
+  return rows(context, (graph) => filmography(graph, person), 'no credits')
+}
+
+/** Prints who acted beside most others. */
+export function connected(context: CommandContext): Promise<number> {
+  return rows(context, (graph) => hubs(graph, topOf(context)), 'none')
+}
+
+const defaultTop = 10
+
+function topOf({ options: { top } }: CommandContext): number {
+  return typeof top === 'number' ? top : defaultTop
+}
+
+function rows(
+  context: CommandContext,
+  question: (graph: Graph) => Promise<readonly object[]>,
+  empty: string,
+): Promise<number> {
+  return asking(context, async (graph) => {
+    const found = await question(graph)
+    printRows(
+      found.map((row) => ({ ...row })),
+      { json: context.json, empty },
+    )
+    return 0
   })
 }
 
