@@ -54,33 +54,40 @@ export function pathBetween(graph: Graph, from: string, to: string): Promise<rea
 /** Who acted in most titles with a person, a key or a name. `CONFIG_INVALID` for somebody who is not there. */
 export async function coStars(graph: Graph, person: string, top: number): Promise<CoStar[]> {
   const { key } = await findPerson(graph, person)
+  const { text, long } = graph.dialect
   const rows = await ask(
     graph,
-    `MATCH (p:Person)-[:ACTED_IN]->(t)<-[:ACTED_IN]-(o:Person) WHERE p.id = ${graph.dialect.long('$key')} AND o.id <> p.id
-     RETURN o.id AS id, o.name AS name, count(DISTINCT t) AS titles ORDER BY titles DESC, id LIMIT ${whole(top)}`,
+    `MATCH (p:Person)-[:ACTED_IN]->(t)<-[:ACTED_IN]-(o:Person) WHERE p.id = ${long('$key')} AND o.id <> p.id
+     WITH o, count(DISTINCT t) AS titles ORDER BY titles DESC, o.id LIMIT ${whole(top)}
+     RETURN ${text('o.id')} AS id, o.name AS name, titles`,
     { key },
   )
-  return rows.map((row) => ({ id: row.id as bigint, name: textOf(row.name), titles: Number(row.titles) }))
+  return rows
+    .map((row) => ({ id: idOf(row.id), name: textOf(row.name), titles: Number(row.titles) }))
+    .sort((a, b) => b.titles - a.titles || byId(a.id, b.id))
 }
 
 /** Directors and actors with most titles together; of one person only, if one is named. */
 export async function directorActorPairs(graph: Graph, person: string | null, top: number): Promise<Pair[]> {
   const key = person === null ? null : (await findPerson(graph, person)).key
-  const one = key === null ? '' : `AND ${graph.dialect.long('$key')} IN [d.id, a.id]`
+  const { text, long } = graph.dialect
+  const one = key === null ? '' : `AND ${long('$key')} IN [d.id, a.id]`
   const rows = await ask(
     graph,
     `MATCH (d:Person)-[c:CREW_OF]->(t)<-[:ACTED_IN]-(a:Person) WHERE c.job IN $jobs AND d.id <> a.id ${one}
-     RETURN d.id AS directorId, d.name AS director, a.id AS actorId, a.name AS actor, count(DISTINCT t) AS titles
-     ORDER BY titles DESC, directorId, actorId LIMIT ${whole(top)}`,
+     WITH d, a, count(DISTINCT t) AS titles ORDER BY titles DESC, d.id, a.id LIMIT ${whole(top)}
+     RETURN ${text('d.id')} AS directorId, d.name AS director, ${text('a.id')} AS actorId, a.name AS actor, titles`,
     { jobs: directing, ...(key === null ? {} : { key }) },
   )
-  return rows.map((row) => ({
-    directorId: row.directorId as bigint,
-    director: textOf(row.director),
-    actorId: row.actorId as bigint,
-    actor: textOf(row.actor),
-    titles: Number(row.titles),
-  }))
+  return rows
+    .map((row) => ({
+      directorId: idOf(row.directorId),
+      director: textOf(row.director),
+      actorId: idOf(row.actorId),
+      actor: textOf(row.actor),
+      titles: Number(row.titles),
+    }))
+    .sort((a, b) => b.titles - a.titles || byId(a.directorId, b.directorId) || byId(a.actorId, b.actorId))
 }
 
 /** All credits of a person, newest title first, those without a year last. */
@@ -95,14 +102,14 @@ export async function filmography(graph: Graph, person: string): Promise<Credit[
       const rows = await ask(
         graph,
         `MATCH (p:Person)-[r:${relationship}]->(t:${type}) WHERE p.id = ${graph.dialect.long('$key')}
-         RETURN t.id AS id, t.title AS title, t.year AS year, r.${role} AS role`,
+         RETURN ${graph.dialect.text('t.id')} AS id, t.title AS title, t.year AS year, r.${role} AS role`,
         { key },
       )
       for (const row of rows)
         found.push({
           year: row.year === null ? null : Number(row.year),
           type,
-          id: row.id as bigint,
+          id: idOf(row.id),
           title: textOf(row.title),
           role: textOf(row.role),
         })
@@ -115,16 +122,18 @@ export async function hubs(graph: Graph, top: number): Promise<Hub[]> {
   const rows = await ask(
     graph,
     `MATCH (p:Person)-[:ACTED_IN]->(t)<-[:ACTED_IN]-(o:Person) WHERE p.id <> o.id
-     RETURN p.id AS id, p.name AS name, count(DISTINCT o) AS people, count(DISTINCT t) AS titles
-     ORDER BY people DESC, id LIMIT ${whole(top)}`,
+     WITH p, count(DISTINCT o) AS people, count(DISTINCT t) AS titles ORDER BY people DESC, p.id LIMIT ${whole(top)}
+     RETURN ${graph.dialect.text('p.id')} AS id, p.name AS name, people, titles`,
     {},
   )
-  return rows.map((row) => ({
-    id: row.id as bigint,
-    name: textOf(row.name),
-    people: Number(row.people),
-    titles: Number(row.titles),
-  }))
+  return rows
+    .map((row) => ({
+      id: idOf(row.id),
+      name: textOf(row.name),
+      people: Number(row.people),
+      titles: Number(row.titles),
+    }))
+    .sort((a, b) => b.people - a.people || byId(a.id, b.id))
 }
 
 function findPerson(graph: Graph, person: string): Promise<FoundNode> {
@@ -152,16 +161,21 @@ function whole(top: number): number {
   return Math.max(1, Math.floor(top))
 }
 
+function idOf(value: unknown): bigint {
+  return BigInt(String(value))
+}
+
+function byId(a: bigint, b: bigint): number {
+  return a === b ? 0 : a < b ? -1 : 1
+}
+
 function textOf(value: unknown): string | null {
   return value === null || value === undefined ? null : String(value)
 }
 
 function byYear(a: Credit, b: Credit): number {
   return (
-    (b.year ?? -10_000) - (a.year ?? -10_000) ||
-    order(a.title, b.title) ||
-    order(a.role, b.role) ||
-    (a.id < b.id ? -1 : 1)
+    (b.year ?? -10_000) - (a.year ?? -10_000) || order(a.title, b.title) || order(a.role, b.role) || byId(a.id, b.id)
   )
 }
 

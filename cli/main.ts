@@ -55,6 +55,8 @@ async function main(words: readonly string[]): Promise<number> {
       return (await import('./commands/dead-letters.ts')).replay(context)
     case 'search':
       return (await import('./commands/search.ts')).search(context)
+    case 'serve':
+      return (await import('./commands/serve.ts')).serve(context)
     case 'graph path':
       return (await import('./commands/graph.ts')).path(context)
     case 'graph co-stars':

@@ -264,6 +264,28 @@ export const verbs: readonly VerbSpec[] = [
     },
   },
   {
+    verb: 'serve',
+    arguments: '',
+    minArguments: 0,
+    maxArguments: 0,
+    help: 'Answers questions to the stores over HTTP, until Ctrl-C; GET /openapi.json describes them. It only reads.',
+    options: {
+      host: {
+        type: 'string',
+        placeholder: 'HOST',
+        help: 'address to listen on (default 127.0.0.1: this machine only)',
+      },
+      port: {
+        type: 'integer',
+        min: 0,
+        max: 65_535,
+        placeholder: 'N',
+        help: 'port (default 8080; 0: any that is free)',
+      },
+      json,
+    },
+  },
+  {
     verb: 'graph path',
     arguments: '<person> <person>',
     minArguments: 2,
