@@ -5,10 +5,14 @@ import { type Connection, literal } from '../engine/duckdb.ts'
 import type { DuckdbStore } from '../engine/duckdb-store.ts'
 import { faultPoint } from '../engine/fault-points.ts'
 import { admits } from './fence.ts'
+import { totalsAfter, totalsIn } from './totals.ts'
 
 const CREATE = `CREATE TABLE IF NOT EXISTS _millrace_positions (
   pipeline VARCHAR, source_partition VARCHAR, next_version BIGINT,
-  fingerprint VARCHAR, txn_id VARCHAR, written VARCHAR, updated_at TIMESTAMPTZ)`
+  fingerprint VARCHAR, txn_id VARCHAR, written VARCHAR, updated_at TIMESTAMPTZ, totals VARCHAR)`
+
+/** Stores made by earlier versions lack it. */
+const GROW = 'ALTER TABLE _millrace_positions ADD COLUMN IF NOT EXISTS totals VARCHAR'
 
 interface StoredPosition {
   readonly source_partition: string
@@ -16,13 +20,16 @@ interface StoredPosition {
   readonly fingerprint: string
   readonly txn_id: string
   readonly written: string
+  readonly totals?: string | null
 }
 
 /** What the store holds of a pipeline's source; nothing before its first commit. */
 export async function positionInStore(store: DuckdbStore, pipeline: string): Promise<SinkPosition> {
   if (!store.exists()) return { position: new Map(), fingerprint: null }
   const rows = await store.use('read', (connection) => storedPositions(connection, pipeline))
-  return { position: positionOf(rows), fingerprint: rows[0]?.fingerprint ?? null }
+  const totals = totalsIn(rows.map((row) => row.totals ?? null))
+  const fingerprint = rows[0]?.fingerprint ?? null
+  return { position: positionOf(rows), fingerprint, ...(totals === undefined ? {} : { totals }) }
 }
 
 /**
@@ -43,7 +50,7 @@ export async function commitToStore(
       const position = positionOf(stored)
       if (!admits(position, commit.ranges, commit.initial)) return { kind: 'fenced', position }
       const written = await write(connection)
-      await movePosition(connection, commit, written, options.clock.nowMs())
+      await movePosition(connection, commit, { stored, written, nowMs: options.clock.nowMs() })
       faultPoint('store-before-commit')
       return { kind: 'committed', written }
     }),
@@ -94,19 +101,25 @@ function ownCommit(stored: readonly StoredPosition[], commit: SinkCommit): Write
 async function movePosition(
   connection: Connection,
   commit: SinkCommit,
-  written: WriteCounts,
-  nowMs: number,
+  {
+    stored,
+    written,
+    nowMs,
+  }: { readonly stored: readonly StoredPosition[]; readonly written: WriteCounts; readonly nowMs: number },
 ): Promise<void> {
   await connection.run(CREATE)
+  await connection.run(GROW)
   if (commit.ranges.length === 0) return
   const partitions = commit.ranges.map((range) => literal(range.sourcePartition)).join(', ')
   await connection.run(
     `DELETE FROM _millrace_positions WHERE pipeline = ${literal(commit.pipeline)} AND source_partition IN (${partitions})`,
   )
   const rest = [commit.fingerprint, commit.txnId, JSON.stringify(written)].map(literal).join(', ')
+  const held = new Map(stored.map((row) => [row.source_partition, row.totals ?? null]))
+  const totals = totalsAfter(held, commit.ranges, written)
   const rows = commit.ranges.map(
-    ({ sourcePartition, end }) =>
-      `(${literal(commit.pipeline)}, ${literal(sourcePartition)}, ${end}, ${rest}, epoch_ms(${Math.floor(nowMs)}))`,
+    ({ sourcePartition, end }, i) =>
+      `(${literal(commit.pipeline)}, ${literal(sourcePartition)}, ${end}, ${rest}, epoch_ms(${Math.floor(nowMs)}), ${literal(totals[i]!)})`,
   )
   await connection.run(`INSERT INTO _millrace_positions VALUES ${rows.join(', ')}`)
 }

@@ -1,4 +1,5 @@
 /** How far pipelines are, in a table of the same database. */
+import { totalsAfter } from '../../checkpoints/totals.ts'
 import type { Position, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
 import { identified, startedPartition } from '../../engine/identity.ts'
 import type { Clickhouse } from './client.ts'
@@ -12,23 +13,32 @@ export interface HeldPosition {
   readonly fingerprint: string
   readonly txnId: string
   readonly written: string
+  /** Its part of the pipeline's totals, as JSON text; null in a store that has none yet. */
+  readonly totals: string | null
 }
 
-/** Creates the table if it is missing. */
-export function createPositions(clickhouse: Clickhouse): Promise<void> {
-  return clickhouse.run(`CREATE TABLE IF NOT EXISTS ${TABLE} (
+/** Creates the table if it is missing, and what it lacks where an earlier version made it. */
+export async function createPositions(clickhouse: Clickhouse): Promise<void> {
+  const columns = await columnsOfTable(clickhouse)
+  if (columns.has('totals')) return
+  if (columns.size > 0) return clickhouse.run(`ALTER TABLE ${TABLE} ADD COLUMN IF NOT EXISTS totals String`)
+  await clickhouse.run(`CREATE TABLE IF NOT EXISTS ${TABLE} (
     pipeline String, source_partition String, next_version Int64, fingerprint String, txn_id String, written String,
-    version UInt64, updated_at DateTime64(3, 'UTC'))
+    version UInt64, updated_at DateTime64(3, 'UTC'), totals String)
     ENGINE = ReplacingMergeTree(version) ORDER BY (pipeline, source_partition)`)
+}
+
+async function columnsOfTable(clickhouse: Clickhouse): Promise<Set<string>> {
+  const rows = await clickhouse.rows(
+    'SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String}',
+    { table: TABLE },
+  )
+  return new Set(rows.map(({ name }) => String(name)))
 }
 
 /** Newest first; none before the first commit. */
 export async function heldPositions(clickhouse: Clickhouse, pipeline: string): Promise<HeldPosition[]> {
-  const there = await clickhouse.rows(
-    'SELECT 1 AS one FROM system.tables WHERE database = currentDatabase() AND name = {table:String}',
-    { table: TABLE },
-  )
-  if (there.length === 0) return []
+  if ((await columnsOfTable(clickhouse)).size === 0) return []
   const rows = await clickhouse.rows(
     `SELECT * FROM ${TABLE} FINAL WHERE pipeline = {pipeline:String} ORDER BY version DESC, updated_at DESC, source_partition`,
     { pipeline },
@@ -39,6 +49,7 @@ export async function heldPositions(clickhouse: Clickhouse, pipeline: string): P
     fingerprint: String(row.fingerprint),
     txnId: String(row.txn_id),
     written: String(row.written),
+    totals: row.totals === undefined || row.totals === '' ? null : String(row.totals),
   }))
 }
 
@@ -72,17 +83,30 @@ export function versionOf(held: Position, { ranges }: Pick<SinkCommit, 'ranges'>
 export async function movePosition(
   clickhouse: Clickhouse,
   commit: SinkCommit,
-  { version, written, nowMs }: { readonly version: bigint; readonly written: WriteCounts; readonly nowMs: number },
+  {
+    held,
+    version,
+    written,
+    nowMs,
+  }: {
+    readonly held: readonly HeldPosition[]
+    readonly version: bigint
+    readonly written: WriteCounts
+    readonly nowMs: number
+  },
 ): Promise<void> {
   if (commit.ranges.length === 0) return
+  const totals = new Map(held.map((each) => [each.sourcePartition, each.totals]))
   await clickhouse.run(
-    `INSERT INTO ${TABLE} SELECT {pipeline:String}, p.1, toInt64(p.2), {fingerprint:String}, {txn:String}, {written:String},
-       {version:UInt64}, fromUnixTimestamp64Milli({now:Int64})
-     FROM (SELECT arrayJoin(arrayZip({partitions:Array(String)}, {ends:Array(String)})) AS p)`,
+    `INSERT INTO ${TABLE} (pipeline, source_partition, next_version, fingerprint, txn_id, written, version, updated_at, totals)
+     SELECT {pipeline:String}, p.1, toInt64(p.2), {fingerprint:String}, {txn:String}, {written:String},
+       {version:UInt64}, fromUnixTimestamp64Milli({now:Int64}), p.3
+     FROM (SELECT arrayJoin(arrayZip({partitions:Array(String)}, {ends:Array(String)}, {totals:Array(String)})) AS p)`,
     {
       pipeline: commit.pipeline,
       partitions: commit.ranges.map(({ sourcePartition }) => sourcePartition),
       ends: commit.ranges.map(({ end }) => String(end)),
+      totals: totalsAfter(totals, commit.ranges, written),
       fingerprint: commit.fingerprint,
       txn: commit.txnId,
       written: JSON.stringify(written),

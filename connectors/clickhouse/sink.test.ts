@@ -198,6 +198,21 @@ describe.skipIf(service.url === '')('over a service (needs CLICKHOUSE_URL)', () 
     expect(await commit(sinkOf(far), 0, given, 'another')).toMatchObject({ kind: 'fenced' })
   })
 
+  test('totals are the sums of all commits, and begin anew in a store of an earlier version', async () => {
+    const sink = sinkOf(clickhouse)
+    const renamed = await outputs({ ...one, 'title-rows': `SELECT 1::BIGINT AS id, 'two' AS name` })
+    await commit(sink, 0, await outputs(one))
+    await commit(sink, 1, renamed)
+    expect(await commit(sink, 1, renamed)).toMatchObject({ kind: 'already-committed' })
+    expect(await commit(sink, 1, renamed, 'other')).toMatchObject({ kind: 'fenced' })
+    expect((await sink.position('p')).totals).toMatchObject({ inserted: 3, updated: 1, unchanged: 2, views: 1 })
+
+    await clickhouse.run('ALTER TABLE _millrace_positions DROP COLUMN totals')
+    expect(await sink.position('p')).toEqual({ position: new Map([['silver', 2n]]), fingerprint: 'f' })
+    await commit(sink, 2, await outputs(one))
+    expect((await sink.position('p')).totals).toMatchObject({ inserted: 0, updated: 1, unchanged: 2 })
+  })
+
   test('rows whose answer got lost are not written again by the replay', async () => {
     way.mishap = (query) => (/INSERT INTO `_millrace_rows_casts`/.test(query) ? 'lost-answer' : null)
     await expect(commit(sinkOf(far), 0, await outputs(one))).rejects.toMatchObject({ retryable: true })

@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { admits } from '../../checkpoints/fence.ts'
+import { totalsIn } from '../../checkpoints/totals.ts'
 import type { Clock, CommitOutcome, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
 import { type Connection, type Duckdb, identifier, literals } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
@@ -37,7 +38,9 @@ export function clickhouseSink(options: ClickhouseSinkOptions): Sink {
     delivery: 'idempotent',
     async position(pipeline) {
       const held = await heldPositions(clickhouse, pipeline)
-      return { position: positionOf(held), fingerprint: held[0]?.fingerprint ?? null }
+      const totals = totalsIn(held.map((each) => each.totals))
+      const fingerprint = held[0]?.fingerprint ?? null
+      return { position: positionOf(held), fingerprint, ...(totals === undefined ? {} : { totals }) }
     },
     async commit(commit) {
       faultPoint('sink-begin')
@@ -64,7 +67,8 @@ async function commitBatch(options: ClickhouseSinkOptions, commit: SinkCommit, d
     changesOf(connection, options, { commit, version, dir }),
   )
   // What was compared with may have been written by a copy of this pipeline that is further by now.
-  const now = positionOf(await heldPositions(clickhouse, commit.pipeline))
+  const heldNow = await heldPositions(clickhouse, commit.pipeline)
+  const now = positionOf(heldNow)
   if (!admits(now, commit.ranges, commit.initial)) return { kind: 'fenced', position: now }
   for (const { name, path, token } of changes) {
     if (path === null) continue
@@ -73,10 +77,10 @@ async function commitBatch(options: ClickhouseSinkOptions, commit: SinkCommit, d
     await clickhouse.upload(rowsTable(name), path, insert)
   }
   const views = await syncViews(clickhouse, description.views)
-  const written = { ...totals(changes), ...(views === 0 ? {} : { views }) }
+  const written = { ...counted(changes), ...(views === 0 ? {} : { views }) }
   await createPositions(clickhouse)
   faultPoint('store-before-commit')
-  await movePosition(clickhouse, commit, { version, written, nowMs: clock.nowMs() }) // the commit point
+  await movePosition(clickhouse, commit, { held: heldNow, version, written, nowMs: clock.nowMs() }) // the commit point
   faultPoint('store-after-commit')
   return { kind: 'committed', written }
 }
@@ -125,7 +129,7 @@ async function prepared(
   return { ...batch, incoming: ordered, stored }
 }
 
-function totals(changes: readonly Changes[]): WriteCounts {
+function counted(changes: readonly Changes[]): WriteCounts {
   const written: Record<string, number> = { inserted: 0, updated: 0, deleted: 0, unchanged: 0 }
   for (const { name, counts } of changes)
     for (const [kind, rows] of Object.entries(counts)) {

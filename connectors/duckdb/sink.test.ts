@@ -198,8 +198,27 @@ test('a fenced commit writes nothing and our own commit is recognised', async ()
   expect(await commit(sink, other, 0)).toEqual({ kind: 'fenced', position: new Map([['silver', 1n]]) })
   expect(await commit(sink, given, 0)).toMatchObject({ kind: 'already-committed', written: { inserted: 1 } })
   expect(await counts()).toEqual(new Map([['titles', 1]]))
-  expect(await sink.position('p')).toEqual({ position: new Map([['silver', 1n]]), fingerprint: 'f' })
+  const totals = { inserted: 1, updated: 0, deleted: 0, unchanged: 0, 'titles.inserted': 1 }
+  expect(await sink.position('p')).toEqual({ position: new Map([['silver', 1n]]), fingerprint: 'f', totals })
   expect(await sink.position('q')).toEqual({ position: new Map(), fingerprint: null })
+})
+
+test('totals are the sums of all commits, and begin anew in a store of an earlier version', async () => {
+  const { sink } = open()
+  const store = duckdbStore({ path: join(dir, 'olap.duckdb'), duckdb: async () => duckdb })
+  const title = (name: string) => outputs([{ title: 1n, name, cast: [['a', 'Ann']] }])
+  await commit(sink, { outputs: await title('one') }, 0)
+  await commit(sink, { outputs: await title('two') }, 1)
+  await commit(sink, { outputs: await title('two') }, 1)
+  expect((await sink.position('p')).totals).toMatchObject({ inserted: 2, updated: 1, unchanged: 1, views: 1 })
+
+  await store.use('write', (connection) => connection.run('ALTER TABLE _millrace_positions DROP COLUMN totals'))
+  expect(await sink.position('p')).toEqual({ position: new Map([['silver', 2n]]), fingerprint: 'f' })
+  await commit(sink, { outputs: await title('three') }, 2)
+  expect(await sink.position('p')).toMatchObject({
+    position: new Map([['silver', 3n]]),
+    totals: { inserted: 0, updated: 1, unchanged: 1 },
+  })
 })
 
 test('a fault inside the transaction leaves neither rows nor position', async () => {

@@ -28,7 +28,7 @@ export interface Catalog {
 export const positionLabel = 'MillracePosition'
 
 const positionProperties =
-  'pipeline STRING, source_partition STRING, next_version INT64, fingerprint STRING, txn_id STRING, written STRING, updated_at TIMESTAMP'
+  'pipeline STRING, source_partition STRING, next_version INT64, fingerprint STRING, txn_id STRING, written STRING, totals STRING, updated_at TIMESTAMP'
 
 /** What is in the graph. */
 export async function readCatalog(run: RunCypher): Promise<Catalog> {
@@ -75,6 +75,9 @@ interface WantedLabel {
 export async function growSchema(run: RunCypher, options: GraphOptions): Promise<Catalog> {
   await run(`CREATE NODE TABLE IF NOT EXISTS ${positionLabel}(id STRING, ${positionProperties}, PRIMARY KEY(id))`)
   let catalog = await readCatalog(run)
+  // Graphs made by earlier versions lack it.
+  if (!catalog.labels.get(positionLabel)!.properties.has('totals'))
+    await run(`ALTER TABLE ${positionLabel} ADD IF NOT EXISTS totals STRING`)
   const grow = async (statements: readonly string[]): Promise<void> => {
     for (const statement of statements) await run(statement)
     if (statements.length > 0) catalog = await readCatalog(run)

@@ -1,4 +1,5 @@
 /** A pipeline's position in the graph: one node per source partition. */
+import { totalsAfter } from '../../checkpoints/totals.ts'
 import type { SinkCommit, WriteCounts } from '../../engine/contracts.ts'
 import { positionLabel } from './catalog.ts'
 import type { GraphRow, RunCypher } from './database.ts'
@@ -10,16 +11,20 @@ export interface StoredPosition {
   readonly fingerprint: string
   readonly txnId: string
   readonly written: WriteCounts
+  /** Its part of the pipeline's totals, as JSON text; null in a graph that has none yet. */
+  readonly totals: string | null
 }
 
 /** Positions of a pipeline, the last one written first; none before the first commit. */
 export async function readPositions(run: RunCypher, pipeline: string): Promise<StoredPosition[]> {
   const tables = await run('CALL show_tables() RETURN name')
   if (!tables.some((table) => table.name === positionLabel)) return []
+  const properties = await run(`CALL table_info('${positionLabel}') RETURN name`)
+  const totals = properties.some((property) => property.name === 'totals') ? 'p.totals' : 'NULL'
   const rows = await run(
     `MATCH (p:${positionLabel}) WHERE p.pipeline = $pipeline
      RETURN p.source_partition AS part, CAST(p.next_version AS STRING) AS next, p.fingerprint AS fingerprint,
-       p.txn_id AS txn, p.written AS written ORDER BY p.updated_at DESC, p.source_partition`,
+       p.txn_id AS txn, p.written AS written, ${totals} AS totals ORDER BY p.updated_at DESC, p.source_partition`,
     { pipeline },
   )
   return rows.map(stored)
@@ -32,6 +37,7 @@ function stored(row: GraphRow): StoredPosition {
     fingerprint: String(row.fingerprint),
     txnId: String(row.txn),
     written: JSON.parse(String(row.written)) as WriteCounts,
+    totals: row.totals == null ? null : String(row.totals),
   }
 }
 
@@ -39,13 +45,18 @@ function stored(row: GraphRow): StoredPosition {
 export async function movePosition(
   run: RunCypher,
   commit: SinkCommit,
-  written: WriteCounts,
-  nowMs: number,
+  {
+    stored,
+    written,
+    nowMs,
+  }: { readonly stored: readonly StoredPosition[]; readonly written: WriteCounts; readonly nowMs: number },
 ): Promise<void> {
-  for (const { sourcePartition, end } of commit.ranges)
+  const held = new Map(stored.map(({ sourcePartition, totals }) => [sourcePartition, totals]))
+  const totals = totalsAfter(held, commit.ranges, written)
+  for (const [i, { sourcePartition, end }] of commit.ranges.entries())
     await run(
       `MERGE (p:${positionLabel} {id: $id}) SET p.pipeline = $pipeline, p.source_partition = $part,
-         p.next_version = CAST($next AS INT64), p.fingerprint = $fingerprint, p.txn_id = $txn, p.written = $written,
+         p.next_version = CAST($next AS INT64), p.fingerprint = $fingerprint, p.txn_id = $txn, p.written = $written, p.totals = $totals,
          p.updated_at = CAST($updated AS TIMESTAMP)`,
       {
         id: `${commit.pipeline}/${sourcePartition}`,
@@ -55,6 +66,7 @@ export async function movePosition(
         fingerprint: commit.fingerprint,
         txn: commit.txnId,
         written: JSON.stringify(written),
+        totals: totals[i]!,
         updated: new Date(nowMs).toISOString(),
       },
     )

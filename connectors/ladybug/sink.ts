@@ -1,5 +1,6 @@
 /** The graph in an embedded Ladybug file: nodes, relationships and position in one transaction. */
 import { admits } from '../../checkpoints/fence.ts'
+import { totalsIn } from '../../checkpoints/totals.ts'
 import type { Clock, CommitOutcome, Sink, SinkCommit, SinkPosition, WriteCounts } from '../../engine/contracts.ts'
 import { writeFailure } from '../../engine/disk-full.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
@@ -68,9 +69,11 @@ export function graphSink(options: GraphSinkOptions): Sink {
 }
 
 function positionOf(stored: readonly StoredPosition[]): SinkPosition {
+  const totals = totalsIn(stored.map((each) => each.totals))
   return {
     position: new Map(stored.map(({ sourcePartition, next }) => [sourcePartition, next])),
     fingerprint: stored[0]?.fingerprint ?? null,
+    ...(totals === undefined ? {} : { totals }),
   }
 }
 
@@ -85,7 +88,8 @@ async function commitGraph(
       database.transaction(
         (run) => growSchema(run, options.description),
         async (transaction, catalog) => {
-          const refused = await refusal(transaction, commit)
+          const stored = await readPositions(transaction.run, commit.pipeline)
+          const refused = await refusal(transaction, stored, commit)
           if (refused !== null) return refused
           const { run } = transaction
           return withExchange({ sql, run, stagingDir: options.stagingDir }, async (exchange) => {
@@ -95,7 +99,7 @@ async function commitGraph(
               catalog,
               outputs: commit.outputs,
             })
-            await movePosition(run, commit, written, options.clock.nowMs())
+            await movePosition(run, commit, { stored, written, nowMs: options.clock.nowMs() })
             faultPoint('store-before-commit')
             return { kind: 'committed', written } as const
           })
@@ -110,8 +114,11 @@ async function commitGraph(
 }
 
 /** Why the commit must not happen, with the transaction ended; null if it may. */
-async function refusal({ run, rollback }: GraphTransaction, commit: SinkCommit): Promise<CommitOutcome | null> {
-  const stored = await readPositions(run, commit.pipeline)
+async function refusal(
+  { rollback }: GraphTransaction,
+  stored: readonly StoredPosition[],
+  commit: SinkCommit,
+): Promise<CommitOutcome | null> {
   const byPartition = new Map(stored.map((position) => [position.sourcePartition, position]))
   const landed = commit.ranges.map(({ sourcePartition }) => byPartition.get(sourcePartition))
   if (landed.length > 0 && landed.every((position) => position?.txnId === commit.txnId)) {
