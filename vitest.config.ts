@@ -25,6 +25,7 @@ const hidden = [
   'MILLRACE_CACHE_BYTES',
   'CLICKHOUSE_DATABASE',
   'CLICKHOUSE_CA',
+  'CLICKHOUSE_TIMEOUT_MS',
 ]
 const env = Object.fromEntries([
   ...Object.entries(services).flatMap(([name, testName]) => [

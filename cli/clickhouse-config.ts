@@ -1,6 +1,6 @@
 /** The settings that say which ClickHouse serves `olap({...})`, and how it is reached. */
-import type { ClickhouseSettings } from '../connectors/clickhouse/settings.ts'
-import { type Problem, readPem, type Setting } from './setting.ts'
+import { type ClickhouseSettings, defaultRequestTimeoutMs } from '../connectors/clickhouse/settings.ts'
+import { type Problem, readPem, type Setting, whole } from './setting.ts'
 
 /** Empty counts as not given. */
 export const clickhouseSettings = {
@@ -9,6 +9,12 @@ export const clickhouseSettings = {
   password: { key: 'clickhousePassword', variable: 'CLICKHOUSE_PASSWORD', fallback: '', read: (text: string) => text },
   database: { key: 'clickhouseDatabase', variable: 'CLICKHOUSE_DATABASE', fallback: 'default', read: orDefault },
   ca: { key: 'clickhouseCa', variable: 'CLICKHOUSE_CA', fallback: null, read: readPem },
+  requestTimeoutMs: {
+    key: 'clickhouseTimeoutMs',
+    variable: 'CLICKHOUSE_TIMEOUT_MS',
+    fallback: defaultRequestTimeoutMs,
+    read: whole(100, 3_600_000),
+  },
 } satisfies { readonly [name: string]: Setting<unknown> }
 
 /** Null where no address is named: the embedded store serves the tables. */
@@ -22,6 +28,7 @@ export function readClickhouse(value: <T>(setting: Setting<T>) => T): Clickhouse
     password: value(s.password),
     database: value(s.database),
     ca: value(s.ca as Setting<string | null>),
+    requestTimeoutMs: value(s.requestTimeoutMs as Setting<number>),
   }
 }
 

@@ -12,8 +12,10 @@ afterAll(() => rmSync(data, { recursive: true, force: true }))
 test('an address makes ClickHouse the store, without one the embedded store serves the tables', () => {
   expect(readConfig({ env: { CLICKHOUSE_USER: 'app' } }).clickhouse).toBeNull()
   const env = { CLICKHOUSE_URL: 'https://host:8443/', CLICKHOUSE_USER: 'app', CLICKHOUSE_PASSWORD: 's3cret' }
-  const clickhouse = { url: 'https://host:8443', user: 'app', password: 's3cret', database: 'default', ca: null }
-  expect(readConfig({ env }).clickhouse).toEqual(clickhouse)
+  const named = { url: 'https://host:8443', user: 'app', password: 's3cret', database: 'default', ca: null }
+  expect(readConfig({ env }).clickhouse).toEqual({ ...named, requestTimeoutMs: 30_000 })
+  const patient = readConfig({ env: { ...env, CLICKHOUSE_TIMEOUT_MS: '90000' } })
+  expect(patient.clickhouse).toEqual({ ...named, requestTimeoutMs: 90_000 })
 })
 
 test.each(['host:8123', 'ftp://host', 'http://app:s3cret@host:8123', 'http://host?password=s3cret'])(

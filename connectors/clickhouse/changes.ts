@@ -1,13 +1,13 @@
 /** What one batch changes in one table: the rows that differ from what the store holds, and nothing else. */
 import { join } from 'node:path'
 import { type Connection, identifier, literal, literals } from '../../engine/duckdb.ts'
-import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
-import { keyPairs, ownerPairs, same } from '../olap/columns.ts'
+import { keyPairs, ownerPairs, parquet, same } from '../olap/columns.ts'
 import type { OlapTable } from '../olap/description.ts'
 import { type Clickhouse, quoted, text } from './client.ts'
+import { isHeld, refuseRows } from './refused-rows.ts'
 import { keyColumns, own, rowsTable, type StoredColumn, storedName } from './tables.ts'
-import { isoName, nullsExpression, outOfRange, storedExpressions } from './types.ts'
+import { isoName, nullsExpression, storedExpressions } from './types.ts'
 
 /** One table of one batch. */
 export interface TableBatch {
@@ -20,6 +20,8 @@ export interface TableBatch {
   readonly stored: readonly StoredColumn[]
   /** Of the batch; see `versionOf`. */
   readonly version: bigint
+  /** Rows that ClickHouse cannot hold are left out: they are dealt with. Else they are an error. */
+  readonly withoutRefused: boolean
 }
 
 /** The rows to write, as a file that ClickHouse takes as it is. */
@@ -54,7 +56,7 @@ export async function findChanges(
   batch: TableBatch,
   dir: string,
 ): Promise<Changes> {
-  await refuseOutOfRange(connection, batch)
+  if (!batch.withoutRefused) await refuseRows(connection, batch)
   await readStored(connection, clickhouse, batch, dir)
   await connection.run(incomingRows(batch))
   await connection.run(compared(batch))
@@ -70,24 +72,6 @@ export async function findChanges(
   return { name: batch.name, path, token: String(row?.token), counts }
 }
 
-async function refuseOutOfRange(connection: Connection, { name, files, incoming }: TableBatch): Promise<void> {
-  for (const column of incoming) {
-    const wrong = outOfRange('r', column)
-    if (wrong === null) continue
-    const [found] = await connection.rows(`SELECT count(*) AS n FROM ${parquet(files)} r WHERE ${wrong}`)
-    if (Number(found?.n) > 0)
-      throw new MillraceError(
-        'SINK_FAILED',
-        `olap table ${name}: ${found?.n} rows have a timestamp in ${column.name} that ClickHouse cannot hold: before 1900 or after 2299 (make it a string or a date in the step before)`,
-        { context: { table: name, column: column.name } },
-      )
-  }
-}
-
-function parquet(files: readonly ParquetFile[]): string {
-  return `read_parquet(${literals(files.map((file) => file.path))}, union_by_name = true)`
-}
-
 /** Of several rows with one key the greatest wins, as in the embedded store. */
 function incomingRows({ table, files, incoming }: TableBatch): string {
   if (files.length === 0) return 'CREATE OR REPLACE TEMP TABLE incoming AS FROM temp.stored LIMIT 0'
@@ -95,7 +79,7 @@ function incomingRows({ table, files, incoming }: TableBatch): string {
   const order = incoming.map(({ name }) => `r.${identifier(name)} DESC`).join(', ')
   const names = incoming.map(({ name }) => `r.${identifier(name)}`).join(', ')
   return `CREATE OR REPLACE TEMP TABLE incoming AS SELECT ${names}, ${hash} FROM ${parquet(files)} r
-    SEMI JOIN temp.owners o ON ${same(ownerPairs(table), 'r', 'o')}
+    SEMI JOIN temp.owners o ON ${same(ownerPairs(table), 'r', 'o')} WHERE ${isHeld('r', incoming)}
     QUALIFY row_number() OVER (PARTITION BY ${table.key.map((name) => `r.${identifier(name)}`).join(', ')} ORDER BY ${order}) = 1`
 }
 

@@ -24,8 +24,8 @@ export interface Clickhouse {
   close(): Promise<void>
 }
 
-/** A service that has not answered by then hangs. */
-const requestTimeoutMs = 120_000
+/** For the headers by which a busy service says that it is alive: some hundred bytes each. */
+const signsOfLifeBytes = 2 ** 22
 
 /** Opens nothing yet. */
 export function openClickhouse(settings: ClickhouseSettings): Clickhouse {
@@ -35,10 +35,16 @@ export function openClickhouse(settings: ClickhouseSettings): Clickhouse {
     password: settings.password,
     database: settings.database,
     application: 'millrace',
-    request_timeout: requestTimeoutMs,
+    request_timeout: settings.requestTimeoutMs, // counted from the last sign of life
+    max_response_headers_size: signsOfLifeBytes,
     log: { level: ClickHouseLogLevel.OFF }, // what goes wrong is thrown
     ...(settings.ca === null ? {} : { tls: { ca_cert: Buffer.from(settings.ca) } }),
-    clickhouse_settings: { session_timezone: 'UTC', output_format_json_quote_64bit_integers: 1 },
+    clickhouse_settings: {
+      session_timezone: 'UTC',
+      output_format_json_quote_64bit_integers: 1,
+      send_progress_in_http_headers: 1,
+      http_headers_progress_interval_ms: String(Math.ceil(settings.requestTimeoutMs / 4)),
+    },
   })
   async function asked<T>(what: string, work: () => Promise<T>): Promise<T> {
     try {

@@ -43,6 +43,23 @@ export function codeOf(error: unknown): string | null {
   return error instanceof ClickHouseError ? error.code : null
 }
 
+/** Node's codes for a certificate that does not prove who the service is. */
+const untrusted: ReadonlySet<string> = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_SIGNATURE_FAILURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+])
+
+function systemCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
 /** Anything that the client threw while `what` was tried, as an error of ours. */
 export function clickhouseFailure(what: string, error: unknown, settings: ClickhouseSettings): MillraceError {
   if (error instanceof MillraceError) return error
@@ -67,6 +84,17 @@ export function clickhouseFailure(what: string, error: unknown, settings: Clickh
       retryable: retryableCodes.has(code),
       context,
     })
+  if (untrusted.has(systemCode(error)))
+    return new MillraceError(
+      'CLICKHOUSE_REFUSED',
+      `${where}: ${what}: its certificate is not trusted: ${said} (name the file of its authority in CLICKHOUSE_CA, and the host as the certificate does)`,
+    )
+  if (said === 'Timeout error.')
+    return new MillraceError(
+      'CLICKHOUSE_UNREACHABLE',
+      `${where}: ${what}: no sign of life for ${settings.requestTimeoutMs} ms (does the service hang? CLICKHOUSE_TIMEOUT_MS says how long to wait)`,
+      { retryable: true },
+    )
   return new MillraceError(
     'CLICKHOUSE_UNREACHABLE',
     `${where}: ${what}: ${said} (is the service up, and CLICKHOUSE_URL its HTTP address?)`,

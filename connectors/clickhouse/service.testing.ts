@@ -1,9 +1,10 @@
 /** For tests with a real service: databases of their own, and a way to it that fails when it is told to. */
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { systemIds } from '../../engine/clock.ts'
 import { type Clickhouse, openClickhouse, quoted } from './client.ts'
-import type { ClickhouseSettings } from './settings.ts'
+import { type ClickhouseSettings, defaultRequestTimeoutMs } from './settings.ts'
 
 /** Address and user of the service; the address is empty where tests have none. */
 export const service: ClickhouseSettings = {
@@ -12,6 +13,7 @@ export const service: ClickhouseSettings = {
   password: process.env.MILLRACE_TEST_CLICKHOUSE_PASSWORD ?? '',
   database: 'default',
   ca: null,
+  requestTimeoutMs: defaultRequestTimeoutMs,
 }
 
 /** A database that is dropped with `close`. */
@@ -30,8 +32,8 @@ export async function freshDatabase(): Promise<Clickhouse> {
   }
 }
 
-/** What becomes of a request: `lost-answer` reaches the service, `cut` does not, a number is answered in its place. */
-export type Mishap = 'lost-answer' | 'cut' | number | null
+/** What becomes of a request: `lost-answer` reaches the service, `cut` and `silence` do not, a number is answered in its place. */
+export type Mishap = 'lost-answer' | 'cut' | 'silence' | number | null
 
 /** A way to the service. */
 export interface Way {
@@ -41,13 +43,17 @@ export interface Way {
   close(): Promise<void>
 }
 
-/** Opens a proxy in front of the service; at first nothing goes wrong. */
-export async function openWay(): Promise<Way> {
+/**
+ * Opens a proxy in front of the service; at first nothing goes wrong.
+ * @param tls its certificate and key as PEM text, where it is to be spoken to in TLS
+ */
+export async function openWay(tls?: { readonly cert: string; readonly key: string }): Promise<Way> {
   const way = { mishap: (_: string): Mishap => null }
-  const server: Server = createServer((incoming, answer) => forward(incoming, answer, way))
+  const answering = (incoming: IncomingMessage, answer: ServerResponse) => forward(incoming, answer, way)
+  const server = tls === undefined ? createServer(answering) : createSecureServer(tls, answering)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return Object.assign(way, {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
@@ -64,6 +70,7 @@ function forward(incoming: IncomingMessage, answer: ServerResponse, way: Pick<Wa
     const mishap = way.mishap(
       `${decodeURIComponent((incoming.url ?? '').replaceAll('+', ' '))} ${all.toString('latin1', 0, 200)}`,
     )
+    if (mishap === 'silence') return
     if (mishap === 'cut') return void incoming.socket.destroy()
     if (typeof mishap === 'number') return void answer.writeHead(mishap).end('out of order')
     const { method, headers, url } = incoming

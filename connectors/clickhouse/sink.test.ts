@@ -283,6 +283,40 @@ describe.skipIf(service.url === '')('over a service (needs CLICKHOUSE_URL)', () 
     })
   })
 
+  test('rows that cannot be held are named, and once they are dealt with all others are written', async () => {
+    const times = {
+      tables: { t: { from: 'rows', key: ['id'], owner: { owner: 'id' } } },
+      owners: 'touched',
+    }
+    const sink = sinkOf(clickhouse, times)
+    const touchedOwners = 'SELECT unnest([1, 2])::BIGINT AS id'
+    const rows = (early: string) => `SELECT * FROM (VALUES
+      (10::BIGINT, 1::BIGINT, TIMESTAMPTZ '2026-01-01 00:00:00+00', [TIMESTAMP '2000-01-01'], {'at': NULL::TIMESTAMP}),
+      (11, 1, NULL, [NULL, TIMESTAMP ${early}], {'at': NULL}),
+      (12, 2, TIMESTAMPTZ '2300-01-01 00:00:00+00', NULL, {'at': TIMESTAMP '1899-12-31'}),
+      (13, 3, TIMESTAMPTZ '1800-01-01 00:00:00+00', NULL, NULL)) r(id, owner, "at", times, pair)`
+    const good = await outputs({
+      touched: touchedOwners,
+      rows: rows(`'2001-01-01'`).replace('2300', '2299').replace('1899-12-31', '1900-01-01').replace('1800', '1900'),
+    })
+    await commit(sink, 0, good)
+
+    const given = batch(1, await outputs({ touched: touchedOwners, rows: rows(`'1874-12-09'`) }))
+    await expect(sink.commit(given)).rejects.toMatchObject({ code: 'SINK_FAILED', retryable: false })
+    const refused = await sink.prepare!(given)
+    expect(refused.map(({ input, message }) => `${input}: ${message}`)).toEqual([
+      'rows: ClickHouse cannot hold it: timestamp in times is before 1900 or after 2299',
+      'rows: ClickHouse cannot hold it: timestamp in at is before 1900 or after 2299, timestamp in pair is before 1900 or after 2299',
+    ])
+    expect(refused[1]!.row).toMatch(/^{"id":12,"owner":2,"at":"2300-01-01 00:00:00/)
+    expect(await sink.prepare!({ ...given, txnId: 'again' })).toEqual(refused)
+    await sink.abandon!()
+    await expect(sink.commit(given)).rejects.toMatchObject({ code: 'SINK_FAILED' })
+    await sink.prepare!(given)
+    expect(await sink.commit(given)).toMatchObject({ kind: 'committed', written: { deleted: 2, unchanged: 1 } })
+    expect(await clickhouse.rows('SELECT id FROM t ORDER BY id')).toEqual([{ id: '10' }])
+  })
+
   test('days that are keys are told apart before 1900', async () => {
     const days = { tables: { t: { from: 'rows', key: ['id', 'day'], owner: { id: 'id' } } }, owners: 'rows' }
     const rows = `SELECT 1::BIGINT AS id, unnest([DATE '1874-12-09', DATE '1875-12-09', NULL]) AS day`
@@ -342,6 +376,27 @@ describe.skipIf(service.url === '')('over a service (needs CLICKHOUSE_URL)', () 
       far.rows(`SELECT throwIf(1, 'no', toInt16(${code})) SETTINGS allow_custom_error_code_in_throwif = 1`)
     await expect(failing(252)).rejects.toMatchObject({ code: 'SINK_FAILED', retryable: true })
     await expect(failing(6)).rejects.toMatchObject({ code: 'SINK_FAILED', retryable: false })
+  })
+
+  test('a service that hangs is given up after a while and may come back, one that is busy is waited for', async () => {
+    const impatient = openClickhouse({ ...clickhouse.settings, url: way.url, requestTimeoutMs: 400 })
+    const given = await outputs(one)
+    for (const silent of [/^/, /INSERT INTO `_millrace_rows_casts`/, /INSERT INTO _millrace_positions/]) {
+      way.mishap = (query) => (silent.test(query) ? 'silence' : null)
+      await expect(commit(sinkOf(impatient), 0, given)).rejects.toMatchObject({
+        code: 'CLICKHOUSE_UNREACHABLE',
+        retryable: true,
+        message: expect.stringMatching(/no sign of life for 400 ms .*CLICKHOUSE_TIMEOUT_MS/),
+      })
+    }
+    way.mishap = () => null
+    expect(await commit(sinkOf(impatient), 0, given)).toMatchObject({ kind: 'committed' })
+    expect((await casts()).length).toBe(2)
+    const slow = 'SELECT count() AS n FROM numbers(20) WHERE sleepEachRow(0.1) = 0 SETTINGS max_block_size = 1'
+    const direct = openClickhouse({ ...clickhouse.settings, requestTimeoutMs: 400 })
+    expect(await direct.rows(slow)).toEqual([{ n: '20' }])
+    await direct.close()
+    await impatient.close()
   })
 
   test('who is not let in, and a database that is missing, are refused by name and without the password', async () => {

@@ -6,14 +6,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { admits } from '../../checkpoints/fence.ts'
 import { totalsIn } from '../../checkpoints/totals.ts'
-import type { Clock, CommitOutcome, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
-import { type Connection, type Duckdb, identifier, literals } from '../../engine/duckdb.ts'
+import type { Clock, CommitOutcome, RefusedRow, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import { type Connection, type Duckdb, identifier } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
-import { unionColumns } from '../olap/columns.ts'
+import { parquet, unionColumns } from '../olap/columns.ts'
 import type { OlapOptions, OlapTable } from '../olap/description.ts'
 import { type Changes, findChanges } from './changes.ts'
 import type { Clickhouse } from './client.ts'
 import { createPositions, heldPositions, movePosition, ownCommit, positionOf, versionOf } from './positions.ts'
+import { findRefused } from './refused-rows.ts'
 import { growTable, rowsTable, storedColumns } from './tables.ts'
 import { syncViews } from './views.ts'
 
@@ -29,10 +30,12 @@ export interface ClickhouseSinkOptions {
 
 /**
  * Keeps the described tables equal to the input for the owners that each batch names, and counts, as the embedded store does. Only
- * one pipeline may write rows of a key. The client stays open: it is the process's.
+ * one pipeline may write rows of a key. A row that was refused is in no table, whatever stood there. The client stays open: it is the process's.
  */
 export function clickhouseSink(options: ClickhouseSinkOptions): Sink {
   const { clickhouse } = options
+  /** The commit whose refused rows are known to whoever commits. */
+  let prepared: string | null = null
   return {
     name: 'store olap',
     delivery: 'idempotent',
@@ -42,11 +45,21 @@ export function clickhouseSink(options: ClickhouseSinkOptions): Sink {
       const fingerprint = held[0]?.fingerprint ?? null
       return { position: positionOf(held), fingerprint, ...(totals === undefined ? {} : { totals }) }
     },
+    async prepare(commit) {
+      const refused = await (await options.duckdb()).withConnection((connection) =>
+        refusedOf(connection, options, commit),
+      )
+      prepared = commit.txnId
+      return refused
+    },
+    async abandon() {
+      prepared = null
+    },
     async commit(commit) {
       faultPoint('sink-begin')
       const dir = await mkdtemp(join(options.stagingDir, 'clickhouse-'))
       try {
-        return await commitBatch(options, commit, dir)
+        return await commitBatch(options, commit, { dir, withoutRefused: commit.txnId === prepared })
       } finally {
         await rm(dir, { recursive: true, force: true })
       }
@@ -55,7 +68,11 @@ export function clickhouseSink(options: ClickhouseSinkOptions): Sink {
   }
 }
 
-async function commitBatch(options: ClickhouseSinkOptions, commit: SinkCommit, dir: string): Promise<CommitOutcome> {
+async function commitBatch(
+  options: ClickhouseSinkOptions,
+  commit: SinkCommit,
+  work: Pick<Batch, 'dir' | 'withoutRefused'>,
+): Promise<CommitOutcome> {
   const { clickhouse, description, clock } = options
   const held = await heldPositions(clickhouse, commit.pipeline)
   const landed = ownCommit(held, commit)
@@ -64,7 +81,7 @@ async function commitBatch(options: ClickhouseSinkOptions, commit: SinkCommit, d
   if (!admits(position, commit.ranges, commit.initial)) return { kind: 'fenced', position }
   const version = versionOf(position, commit)
   const changes = await (await options.duckdb()).withConnection((connection) =>
-    changesOf(connection, options, { commit, version, dir }),
+    changesOf(connection, options, { ...work, commit, version }),
   )
   // What was compared with may have been written by a copy of this pipeline that is further by now.
   const heldNow = await heldPositions(clickhouse, commit.pipeline)
@@ -89,25 +106,46 @@ interface Batch {
   readonly commit: SinkCommit
   readonly version: bigint
   readonly dir: string
+  readonly withoutRefused: boolean
 }
 
-/** None when the batch touches no owner: then nothing can have changed. */
+async function refusedOf(
+  connection: Connection,
+  { description }: ClickhouseSinkOptions,
+  commit: SinkCommit,
+): Promise<RefusedRow[]> {
+  if (!(await readOwners(connection, description, commit))) return []
+  const inputs = new Map(Object.values(description.tables).map((table) => [table.from, table]))
+  const refused: RefusedRow[] = []
+  for (const [input, table] of inputs) {
+    const files = commit.outputs.get(input) ?? []
+    if (files.length > 0) refused.push(...(await findRefused(connection, { input, files, table })))
+  }
+  return refused
+}
+
+/** False when the batch touches no owner: then nothing can have changed. */
+async function readOwners(connection: Connection, description: OlapOptions, commit: SinkCommit): Promise<boolean> {
+  const owners = commit.outputs.get(description.owners) ?? []
+  if (owners.length === 0) return false
+  const columns = new Set(Object.values(description.tables).flatMap((table) => Object.values(table.owner)))
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE owners AS SELECT DISTINCT ${[...columns].map(identifier).join(', ')} FROM ${parquet(owners)}`,
+  )
+  return true
+}
+
 async function changesOf(
   connection: Connection,
   { clickhouse, description }: ClickhouseSinkOptions,
-  { commit, version, dir }: Batch,
+  { commit, version, dir, withoutRefused }: Batch,
 ): Promise<Changes[]> {
-  const owners = commit.outputs.get(description.owners) ?? []
-  if (owners.length === 0) return []
-  const columns = new Set(Object.values(description.tables).flatMap((table) => Object.values(table.owner)))
-  await connection.run(
-    `CREATE OR REPLACE TEMP TABLE owners AS SELECT DISTINCT ${[...columns].map(identifier).join(', ')}
-     FROM read_parquet(${literals(owners.map((file) => file.path))}, union_by_name = true)`,
-  )
+  if (!(await readOwners(connection, description, commit))) return []
   const changes: Changes[] = []
   for (const [name, table] of Object.entries(description.tables)) {
     const batch = await prepared(clickhouse, { name, table, files: commit.outputs.get(table.from) ?? [] })
-    if (batch !== null) changes.push(await findChanges(connection, clickhouse, { ...batch, version }, dir))
+    if (batch !== null)
+      changes.push(await findChanges(connection, clickhouse, { ...batch, version, withoutRefused }, dir))
   }
   return changes
 }

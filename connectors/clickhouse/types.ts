@@ -70,11 +70,27 @@ export function nullsExpression(relation: string, columns: readonly Column[]): s
   return each.length === 0 ? '[]::VARCHAR[]' : `list_filter([${each.join(', ')}], lambda n: n IS NOT NULL)`
 }
 
-/** DuckDB expression that is true where a timestamp is none that ClickHouse can hold; null for other types. */
-export function outOfRange(relation: string, { name, type }: Column): string | null {
-  if (type !== 'timestamp' && type !== 'timestamp_ntz') return null
-  const value = `${relation}.${identifier(name)}`
-  return `NOT coalesce(${value} >= TIMESTAMP '1900-01-01' AND ${value} < TIMESTAMP '2300-01-01', true)`
+/**
+ * DuckDB expression that is true where a value is or holds a timestamp that ClickHouse cannot hold, never null; null for types without
+ * timestamps.
+ */
+export function outOfRange(value: string, type: DataType, depth = 0): string | null {
+  if (type === 'timestamp' || type === 'timestamp_ntz')
+    return `NOT coalesce(${value} >= TIMESTAMP '1900-01-01' AND ${value} < TIMESTAMP '2300-01-01', true)`
+  if (typeof type === 'string' || type.kind === 'decimal') return null
+  if (type.kind === 'array') return anyOutOfRange(value, type.element, depth)
+  const parts =
+    type.kind === 'map'
+      ? [anyOutOfRange(`map_keys(${value})`, type.key, depth), anyOutOfRange(`map_values(${value})`, type.value, depth)]
+      : type.fields.map((field) => outOfRange(`struct_extract(${value}, ${literal(field.name)})`, field.type, depth))
+  const wrong = parts.filter((part) => part !== null)
+  return wrong.length === 0 ? null : `(${wrong.join(' OR ')})`
+}
+
+function anyOutOfRange(list: string, element: DataType, depth: number): string | null {
+  const each = `e${depth}`
+  const wrong = outOfRange(each, element, depth + 1)
+  return wrong === null ? null : `coalesce(len(list_filter(${list}, lambda ${each}: ${wrong})) > 0, false)`
 }
 
 /** Dates inside of lists, maps and structs are kept as text. */

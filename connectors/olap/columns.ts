@@ -1,5 +1,5 @@
 /** What every store behind `olap({...})` does alike with the columns of a table. */
-import { identifier } from '../../engine/duckdb.ts'
+import { identifier, literals } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { type Column, type DataType, formatType, type ParquetFile } from '../../engine/schema.ts'
 import type { OlapTable } from './description.ts'
@@ -10,6 +10,11 @@ export function unionColumns(files: readonly ParquetFile[]): Column[] {
   for (const column of files.flatMap((file) => file.columns))
     if (!columns.has(column.name)) columns.set(column.name, column)
   return [...columns.values()]
+}
+
+/** SQL for the rows of Parquet files, which may lack columns of each other. */
+export function parquet(files: readonly ParquetFile[]): string {
+  return `read_parquet(${literals(files.map((file) => file.path))}, union_by_name = true)`
 }
 
 const wider: Readonly<Record<string, readonly DataType[]>> = {
