@@ -1,6 +1,6 @@
 /** Where a pipeline stands: position, lag and last commit. */
 import { tableHistory } from '../connectors/delta/history.ts'
-import type { Position, Range, Source } from '../engine/contracts.ts'
+import type { Position, Range, Source, WriteCounts } from '../engine/contracts.ts'
 import type { Pipeline } from '../engine/pipeline.ts'
 import { availableRanges } from '../engine/plan.ts'
 import type { Place } from './place.ts'
@@ -13,6 +13,8 @@ export interface PipelineStatus {
   /** What it reads, with the next offset or version to read of each partition that it has read of. */
   readonly sources: readonly { readonly reads: string; readonly position: Position }[]
   readonly lagRecords: number
+  /** What all its commits wrote to a store and skipped; null where the primary sink keeps no such sum. */
+  readonly totals: WriteCounts | null
   /** Of the primary sink; null where that is no table, and before the first commit. */
   readonly lastCommit: { readonly version: bigint; readonly timestampMs: number | null } | null
 }
@@ -22,7 +24,7 @@ const historyLimit = 200
 
 /** Reads logs and positions only. Throws what sources and sinks throw: `STORE_BUSY`, `SOURCE_RANGE_LOST`, ... */
 export async function pipelineStatus(pipeline: Pipeline, place: Place): Promise<PipelineStatus> {
-  const position = await primaryPosition(pipeline, place)
+  const { position, totals = null } = await primaryPosition(pipeline, place)
   const sources: { reads: string; position: Position }[] = []
   let lagRecords = 0
   for (const description of Object.values(pipeline.sources)) {
@@ -37,7 +39,7 @@ export async function pipelineStatus(pipeline: Pipeline, place: Place): Promise<
       await source.close()
     }
   }
-  return { pipeline: pipeline.name, sources, lagRecords, lastCommit: await lastCommit(pipeline, place) }
+  return { pipeline: pipeline.name, sources, lagRecords, totals, lastCommit: await lastCommit(pipeline, place) }
 }
 
 async function lagOf(source: Source, ranges: readonly Range[]): Promise<number> {

@@ -52,12 +52,25 @@ test('tables show what their logs tell, dead letters why they were rejected, sto
   })
 })
 
+test('every store pipeline shows what it wrote since its store began, and what it did not have to', async () => {
+  const { rows } = await printedJson(() => status(data.context({ json: true })))
+  const writes = new Map(rows.filter(({ section }) => section === 'store writes').map((row) => [row.pipeline, row]))
+  expect([...writes.keys()]).toEqual(['olap-movies', 'vectors-movies'])
+  expect(writes.get('olap-movies')).toMatchObject({
+    written: 2,
+    skipped: 0,
+    counts: { inserted: 2, 'movies.inserted': 2 },
+  })
+  expect(writes.get('vectors-movies')).toMatchObject({ written: 2, skipped: 0, counts: { inserted: 2, updated: 0 } })
+})
+
 test('people get one aligned table per section', async () => {
   const { lines } = await printed(() => status(data.context()))
   expect(lines.filter((_, i) => i === 0 || lines[i - 1] === '').filter((line) => line !== '')).toEqual([
     'pipelines',
     'tables',
     'dead letters',
+    'store writes',
     'stores',
   ])
   expect(lines.find((line) => line.startsWith('bronze-movies'))).toMatch(/^bronze-movies +0:\d 1:\d +1 +0 +20/)

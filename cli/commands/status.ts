@@ -10,6 +10,7 @@ import { platformPipelines } from '../pipelines.ts'
 import type { Place } from '../place.ts'
 import { reading } from '../reading.ts'
 import { stores } from '../store-status.ts'
+import { storeWrites } from '../store-writes.ts'
 import { deadLetterCounts, deadLettersFolder, tableStatus } from '../table-status.ts'
 
 interface Section {
@@ -29,9 +30,11 @@ interface Problem {
 export async function status({ config, json }: CommandContext): Promise<number> {
   return reading(config, async (place) => {
     const problems: Problem[] = []
+    const found = await pipelines(place, problems)
     const sections: Section[] = [
-      { title: 'pipelines', rows: await pipelineRows(place, json, problems), empty: 'none' },
+      { title: 'pipelines', rows: found.map((each) => pipelineRow(each, json)), empty: 'none' },
       ...(await tableSections(place, problems)),
+      { title: 'store writes', rows: writeRows(found, json), empty: 'none' },
       { title: 'stores', rows: await storeRows(place, problems), empty: 'empty (run a pipeline that fills one)' },
     ]
     for (const section of sections) printSection(section, json)
@@ -75,15 +78,29 @@ function stateOf(problems: readonly Problem[]): string {
   return problems.at(-1)?.code === 'STORE_BUSY' ? 'busy' : 'unknown'
 }
 
-async function pipelineRows(place: Place, json: boolean, problems: Problem[]): Promise<OutputRow[]> {
-  const rows: OutputRow[] = []
+/** A pipeline's status, or the word for why it cannot be told. */
+type Found = { readonly pipeline: string; readonly status: PipelineStatus | string }
+
+async function pipelines(place: Place, problems: Problem[]): Promise<Found[]> {
+  const found: Found[] = []
   for (const pipeline of await platformPipelines()) {
-    const found = await orProblem(problems, pipeline.name, () => pipelineStatus(pipeline, place))
-    if (found !== null) rows.push(json ? fullRow(found) : shortRow(found))
-    else if (json) rows.push({ pipeline: pipeline.name, state: stateOf(problems) })
-    else rows.push({ pipeline: pipeline.name, 'next to read': stateOf(problems) })
+    const status = await orProblem(problems, pipeline.name, () => pipelineStatus(pipeline, place))
+    found.push({ pipeline: pipeline.name, status: status ?? stateOf(problems) })
   }
-  return rows
+  return found
+}
+
+function pipelineRow({ pipeline, status }: Found, json: boolean): OutputRow {
+  if (typeof status !== 'string') return json ? fullRow(status) : shortRow(status)
+  return json ? { pipeline, state: status } : { pipeline, 'next to read': status }
+}
+
+/** Since each store began. */
+function writeRows(found: readonly Found[], json: boolean): OutputRow[] {
+  return found.flatMap(({ pipeline, status }) => {
+    if (typeof status === 'string' || status.totals === null) return []
+    return [{ pipeline, ...storeWrites(status.totals), ...(json ? { counts: status.totals } : {}) }]
+  })
 }
 
 function fullRow({ pipeline, sources, lagRecords, lastCommit }: PipelineStatus): OutputRow {

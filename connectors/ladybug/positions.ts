@@ -1,6 +1,6 @@
 /** A pipeline's position in the graph: one node per source partition. */
-import { totalsAfter } from '../../checkpoints/totals.ts'
-import type { SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import { totalsAfter, totalsIn } from '../../checkpoints/totals.ts'
+import type { SinkCommit, SinkPosition, WriteCounts } from '../../engine/contracts.ts'
 import { positionLabel } from './catalog.ts'
 import type { GraphRow, RunCypher } from './database.ts'
 
@@ -38,6 +38,16 @@ function stored(row: GraphRow): StoredPosition {
     txnId: String(row.txn),
     written: JSON.parse(String(row.written)) as WriteCounts,
     totals: row.totals == null ? null : String(row.totals),
+  }
+}
+
+/** What the engine asks a sink for. */
+export function positionOf(stored: readonly StoredPosition[]): SinkPosition {
+  const totals = totalsIn(stored.map((each) => each.totals))
+  return {
+    position: new Map(stored.map(({ sourcePartition, next }) => [sourcePartition, next])),
+    fingerprint: stored[0]?.fingerprint ?? null,
+    ...(totals === undefined ? {} : { totals }),
   }
 }
 

@@ -1,7 +1,6 @@
 /** The graph in an embedded Ladybug file: nodes, relationships and position in one transaction. */
 import { admits } from '../../checkpoints/fence.ts'
-import { totalsIn } from '../../checkpoints/totals.ts'
-import type { Clock, CommitOutcome, Sink, SinkCommit, SinkPosition, WriteCounts } from '../../engine/contracts.ts'
+import type { Clock, CommitOutcome, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
 import { writeFailure } from '../../engine/disk-full.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
@@ -13,7 +12,7 @@ import { type GraphDatabase, type GraphTransaction, openGraphDatabase } from './
 import { withExchange } from './exchange.ts'
 import { type GraphBatch, takeNodes } from './inputs.ts'
 import { removeNodes, writeNodes } from './nodes.ts'
-import { movePosition, readPositions, type StoredPosition } from './positions.ts'
+import { movePosition, positionOf, readPositions, type StoredPosition } from './positions.ts'
 import {
   addRelationships,
   checkEnds,
@@ -65,15 +64,6 @@ export function graphSink(options: GraphSinkOptions): Sink {
       opened = null
       await database?.close()
     },
-  }
-}
-
-function positionOf(stored: readonly StoredPosition[]): SinkPosition {
-  const totals = totalsIn(stored.map((each) => each.totals))
-  return {
-    position: new Map(stored.map(({ sourcePartition, next }) => [sourcePartition, next])),
-    fingerprint: stored[0]?.fingerprint ?? null,
-    ...(totals === undefined ? {} : { totals }),
   }
 }
 
