@@ -1,5 +1,6 @@
 /** A node by what a person calls it: its key, or its name. The same Cypher for every store. */
 import { MillraceError } from '../../engine/errors.ts'
+import { name } from './cypher.ts'
 import type { KeyType } from './description.ts'
 import type { Graph, GraphRow } from './store.ts'
 
@@ -31,8 +32,8 @@ export async function findNode(graph: Asked, findable: Findable, wanted: string)
   if (found !== undefined) return found
   const { label, named } = findable
   const rows = await graph.query(
-    `MATCH (n:${quoted(label)}) WHERE toLower(n.${quoted(named)}) CONTAINS toLower($wanted)
-     RETURN DISTINCT n.${quoted(named)} AS name ORDER BY name LIMIT 5`,
+    `MATCH (n:${name(label)}) WHERE toLower(n.${name(named)}) CONTAINS toLower($wanted)
+     RETURN DISTINCT n.${name(named)} AS name ORDER BY name LIMIT 5`,
     { wanted },
   )
   const near = rows.map((row) => String(row.name))
@@ -48,7 +49,7 @@ async function byKey(graph: Asked, findable: Findable, wanted: string): Promise<
   const { text, long } = graph.dialect
   const value = keyType === 'long' ? long('$wanted') : '$wanted'
   const rows = await graph.query(
-    `MATCH (n:${quoted(label)}) WHERE n.${quoted(key)} = ${value} RETURN ${text(`n.${quoted(key)}`)} AS key, n.${quoted(named)} AS name`,
+    `MATCH (n:${name(label)}) WHERE n.${name(key)} = ${value} RETURN ${text(`n.${name(key)}`)} AS key, n.${name(named)} AS name`,
     { wanted },
   )
   return rows.map(node)
@@ -57,13 +58,13 @@ async function byKey(graph: Asked, findable: Findable, wanted: string): Promise<
 /** Best first. */
 async function byName(graph: Asked, findable: Findable, wanted: string): Promise<FoundNode[]> {
   const { label, key, named, via } = findable
-  const match = `MATCH (n:${quoted(label)}) WHERE toLower(n.${quoted(named)}) = toLower($wanted)`
-  const result = `RETURN ${graph.dialect.text(`n.${quoted(key)}`)} AS key, n.${quoted(named)} AS name`
+  const match = `MATCH (n:${name(label)}) WHERE toLower(n.${name(named)}) = toLower($wanted)`
+  const result = `RETURN ${graph.dialect.text(`n.${name(key)}`)} AS key, n.${name(named)} AS name`
   const rows =
     via.length === 0
       ? await graph.query(`${match} ${result}, 0 AS degree`, { wanted })
       : await graph.query(
-          `${match} OPTIONAL MATCH (n)-[r:${via.map(quoted).join('|')}]-() ${result}, count(r) AS degree`,
+          `${match} OPTIONAL MATCH (n)-[r:${via.map(name).join('|')}]-() ${result}, count(r) AS degree`,
           {
             wanted,
           },
@@ -78,9 +79,4 @@ function byDegree(a: GraphRow, b: GraphRow): number {
 
 function node(row: GraphRow): FoundNode {
   return { key: String(row.key), name: row.name === null ? null : String(row.name) }
-}
-
-/** A name as Cypher has it. Names of descriptions hold letters, digits and `_` only. */
-function quoted(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``
 }

@@ -1,28 +1,11 @@
 /** Tables of the graph: what is there, and what a description needs. */
 import { MillraceError } from '../../engine/errors.ts'
+import { name } from '../graph/cypher.ts'
 import type { GraphOptions, KeyType, PropertyType } from '../graph/description.ts'
 import { type PairInfo, relationshipsOf, samePair, type TypedRelationship } from '../graph/relationships.ts'
+import type { Catalog, LabelInfo } from '../graph/sync/catalog.ts'
 import type { GraphRow, RunCypher } from './database.ts'
-import { graphType, keyTypeOf, name, text } from './types.ts'
-
-/** A label of the graph: its key, and the types of its properties. */
-export interface LabelInfo {
-  readonly label: string
-  /** Property that identifies a node. */
-  readonly key: string
-  readonly keyType: KeyType
-  /** All other properties with their graph types. */
-  readonly properties: ReadonlyMap<string, string>
-}
-
-/** The tables that a graph has. */
-export interface Catalog {
-  readonly labels: ReadonlyMap<string, LabelInfo>
-  /** Graph types of properties, by type of relationship; the first is the relationship's key. */
-  readonly relationships: ReadonlyMap<string, ReadonlyMap<string, string>>
-  /** Ladybug keeps a table for each pair. */
-  readonly pairs: readonly PairInfo[]
-}
+import { graphType, keyTypeOf, text } from './types.ts'
 
 /** Label of the node that holds a pipeline's position. */
 export const positionLabel = 'MillracePosition'
@@ -30,7 +13,7 @@ export const positionLabel = 'MillracePosition'
 const positionProperties =
   'pipeline STRING, source_partition STRING, next_version INT64, fingerprint STRING, txn_id STRING, written STRING, totals STRING, updated_at TIMESTAMP'
 
-/** What is in the graph. */
+/** The tables that a graph has; of a type of relationship there is one for each pair of labels. */
 export async function readCatalog(run: RunCypher): Promise<Catalog> {
   const labels = new Map<string, LabelInfo>()
   const relationships = new Map<string, ReadonlyMap<string, string>>()

@@ -1,11 +1,11 @@
 /** Reading the embedded graph. */
 
+import { name } from '../graph/cypher.ts'
 import type { Graph } from '../graph/store.ts'
 import { positionLabel, readCatalog } from './catalog.ts'
 import { openGraphDatabase } from './database.ts'
 import { ladybugDialect } from './dialect.ts'
 import { shortestPath } from './shortest-path.ts'
-import { name } from './types.ts'
 
 export interface OpenGraphOptions {
   readonly path: string

@@ -1,11 +1,12 @@
 /** How two nodes are connected: `Ann - Some Film - Bob`. */
 import { MillraceError } from '../../engine/errors.ts'
+import { name } from '../graph/cypher.ts'
 import { findNode } from '../graph/find.ts'
 import type { PathQuestion, PathStep } from '../graph/store.ts'
-import { type Catalog, type LabelInfo, readCatalog } from './catalog.ts'
+import type { Catalog, LabelInfo } from '../graph/sync/catalog.ts'
+import { readCatalog } from './catalog.ts'
 import type { RunCypher } from './database.ts'
 import { ladybugDialect } from './dialect.ts'
-import { name } from './types.ts'
 
 /** As `Graph.shortestPath` promises. */
 export async function shortestPath(read: RunCypher, question: PathQuestion): Promise<readonly PathStep[] | null> {

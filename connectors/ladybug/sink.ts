@@ -1,27 +1,16 @@
 /** The graph in an embedded Ladybug file: nodes, relationships and position in one transaction. */
 import { admits } from '../../checkpoints/fence.ts'
-import type { Clock, CommitOutcome, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import type { Clock, CommitOutcome, Sink, SinkCommit } from '../../engine/contracts.ts'
 import { writeFailure } from '../../engine/disk-full.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import { checkGraph } from '../graph/check.ts'
 import type { GraphOptions } from '../graph/description.ts'
-import { skippedInGraph } from '../graph/skipped.ts'
+import { writeBatch } from '../graph/sync/write-batch.ts'
 import { growSchema } from './catalog.ts'
 import { type GraphDatabase, type GraphTransaction, openGraphDatabase } from './database.ts'
 import { withExchange } from './exchange.ts'
-import { type GraphBatch, takeNodes } from './inputs.ts'
-import { removeNodes, writeNodes } from './nodes.ts'
 import { movePosition, positionOf, readPositions, type StoredPosition } from './positions.ts'
-import {
-  addRelationships,
-  checkEnds,
-  countRewritten,
-  dropRelationships,
-  type RelationshipChanges,
-  takeRelationships,
-} from './relationships.ts'
-import { removeStubs, takeStubs, writeStubs } from './stubs.ts'
 
 export interface GraphSinkOptions {
   /** The graph's file; its folder is made when needed. */
@@ -119,36 +108,4 @@ async function refusal(
   if (admits(position, commit.ranges, commit.initial)) return null
   await rollback()
   return { kind: 'fenced', position }
-}
-
-/** All reading comes first, so that it sees nothing of what the batch writes. */
-async function writeBatch(batch: GraphBatch): Promise<WriteCounts> {
-  await takeNodes(batch)
-  const relationships = await takeRelationships(batch)
-  const stubs = await takeStubs(batch, relationships)
-  await checkEnds(batch, relationships)
-  const ownersRewritten = await countRewritten(batch, relationships)
-
-  await dropRelationships(batch, relationships)
-  const removed = await removeNodes(batch)
-  const nodesWritten = await writeNodes(batch)
-  const written = await writeStubs(batch, stubs)
-  await addRelationships(batch, relationships)
-  const gone = await removeStubs(batch, stubs)
-  return {
-    nodesWritten,
-    nodesRemoved: removed + gone.deleted + written.emptied,
-    relationshipsWritten: total(relationships, 'added'),
-    relationshipsRemoved: total(relationships, 'dropped'),
-    relationshipsUnchanged: total(relationships, 'unchanged'),
-    ownersRewritten,
-    stubsCreated: written.created + written.emptied,
-    stubsRenamed: written.renamed,
-    stubsRemoved: gone.removed,
-    ...skippedInGraph(batch.options, batch.outputs),
-  }
-}
-
-function total(changes: readonly RelationshipChanges[], what: keyof RelationshipChanges['counts']): number {
-  return changes.reduce((sum, { counts }) => sum + counts[what], 0)
 }

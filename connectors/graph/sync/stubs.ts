@@ -1,12 +1,13 @@
 /** Nodes that live by their relationships: which must come, go, or change their name, as a function of what is there. */
 
-import type { GraphStub } from '../graph/description.ts'
-import { type PairInfo, samePair } from '../graph/relationships.ts'
-import { expectRows } from './exchange.ts'
+import { name } from '../cypher.ts'
+import type { GraphStub } from '../description.ts'
+import { type PairInfo, samePair } from '../relationships.ts'
+import { counted, expectRows, type Given } from './exchange.ts'
 import { type GraphBatch, labelOf, labelTables } from './inputs.ts'
 import { deleteNodes } from './nodes.ts'
 import type { RelationshipChanges } from './relationships.ts'
-import { exchangeType, fromExchange, name } from './types.ts'
+import { exchangeType } from './types.ts'
 
 /** What is to happen to the stubs of one label; `table` holds one row per node that is touched and not filled. */
 export interface StubChanges {
@@ -58,13 +59,12 @@ async function takeTouched(batch: GraphBatch, label: string, changes: readonly R
   if (given === null) await exchange.sql.run(`CREATE OR REPLACE TEMP TABLE found (${columns.join(', ')})`)
   else {
     const old = labelOf(batch, label).properties.has('name') ? 'n.name' : "''"
-    const looked = await exchange.take(
-      'found',
-      `${given.source} OPTIONAL MATCH (n:${name(label)} {${name(key)}: given})
-       RETURN CAST(n.${name(key)} AS STRING) AS k, CAST(n.stub AS STRING) AS stub, ${old} AS old`,
-      columns,
+    const { text } = exchange.dialect
+    const rows = await given.run(
+      `OPTIONAL MATCH (n:${name(label)} {${name(key)}: given})
+       RETURN ${text(`n.${name(key)}`)} AS k, ${text('n.stub')} AS stub, ${old} AS old`,
     )
-    expectRows(`nodes ${label} looked up`, looked, given.rows)
+    expectRows(`nodes ${label} looked up`, await exchange.take('found', rows, columns), given.rows)
   }
   await exchange.sql.run(
     `CREATE OR REPLACE TEMP TABLE candidates AS
@@ -95,7 +95,7 @@ async function takeRest(
     for (const pair of catalog.pairs)
       for (const end of ['f', 't'] as const)
         if ((end === 'f' ? pair.fromNode : pair.toNode) === label)
-          await takeRestOfPair(batch, { pair, end, stub, source: given.source, changes })
+          await takeRestOfPair(batch, { pair, end, stub, given, changes })
   for (const change of changes) await addNew(batch, label, stub, change)
 }
 
@@ -106,7 +106,7 @@ async function takeRestOfPair(
     /** End at which the stubs are. */
     readonly end: 'f' | 't'
     readonly stub: GraphStub
-    readonly source: string
+    readonly given: Given
     readonly changes: readonly RelationshipChanges[]
   },
 ): Promise<void> {
@@ -118,19 +118,19 @@ async function takeRestOfPair(
   const [relationshipKey] = properties.keys()
   const named = of.stub.name !== undefined && properties.has(of.stub.name)
   const arrow = of.end === 'f' ? [`-[r:${name(type)}]->`] : [`<-[r:${name(type)}]-`]
-  await exchange.take(
-    'rest_of_pair',
-    `${of.source} MATCH (n:${name(own)} {${name(mine.key)}: given})${arrow}(o:${name(other)})
-     RETURN CAST(n.${name(mine.key)} AS STRING) AS k, CAST(o.${name(theirs.key)} AS STRING) AS o, r.${name(relationshipKey!)} AS rk,
-       ${named ? `r.${name(of.stub.name)}` : "''"} AS name, CAST(offset(id(r)) AS STRING) AS rid`,
-    [
-      `k ${exchangeType(mine.keyType)}`,
-      `o ${exchangeType(theirs.keyType)}`,
-      'rk VARCHAR',
-      'name VARCHAR',
-      'rid BIGINT',
-    ],
+  const { text, relationshipId, relationshipIdType } = exchange.dialect
+  const rows = await of.given.run(
+    `MATCH (n:${name(own)} {${name(mine.key)}: given})${arrow}(o:${name(other)})
+     RETURN ${text(`n.${name(mine.key)}`)} AS k, ${text(`o.${name(theirs.key)}`)} AS o, r.${name(relationshipKey!)} AS rk,
+       ${named ? `r.${name(of.stub.name)}` : "''"} AS name, ${text(relationshipId('r'))} AS rid`,
   )
+  await exchange.take('rest_of_pair', rows, [
+    `k ${exchangeType(mine.keyType)}`,
+    `o ${exchangeType(theirs.keyType)}`,
+    'rk VARCHAR',
+    'name VARCHAR',
+    `rid ${relationshipIdType}`,
+  ])
   const dropped = of.changes.find(({ relationship }) => samePair(relationship, of.pair))?.dropped
   const kept = dropped === undefined ? '' : `WHERE rid NOT IN (SELECT given FROM ${dropped})`
   await exchange.sql.run(
@@ -189,10 +189,10 @@ export async function writeStubs(
 async function merge(batch: GraphBatch, { label, table }: StubChanges, where: string, sets: string): Promise<number> {
   const given = await batch.exchange.give(`SELECT k, name FROM ${table} WHERE ${where} ORDER BY k`)
   if (given === null) return 0
-  const [done] = await batch.exchange.run(
-    `${given.source} MERGE (n:${name(label)} {${name(labelOf(batch, label).key)}: k}) SET ${sets} RETURN count(*) AS n`,
+  const done = await given.run(
+    `MERGE (n:${name(label)} {${name(labelOf(batch, label).key)}: k}) SET ${sets} RETURN count(*) AS n`,
   )
-  expectRows(`stubs ${label} written`, done?.n, given.rows)
+  expectRows(`stubs ${label} written`, counted(done), given.rows)
   return given.rows
 }
 
@@ -208,12 +208,14 @@ async function create(batch: GraphBatch, change: StubChanges, setName: string): 
      ) USING (k) WHERE c.linked AND NOT c.there ORDER BY c.k`,
   )
   if (given === null) return 0
-  const sets = own.map(([property, type], i) => `, n.${name(property)} = ${fromExchange(`s${i}`, type)}`)
-  const [done] = await batch.exchange.run(
-    `${given.source} MERGE (n:${name(label)} {${name(labelOf(batch, label).key)}: k})
+  const sets = own.map(
+    ([property, type], i) => `, n.${name(property)} = ${batch.exchange.dialect.value(`s${i}`, type)}`,
+  )
+  const done = await given.run(
+    `MERGE (n:${name(label)} {${name(labelOf(batch, label).key)}: k})
      SET n.stub = true${setName}${sets.join('')} RETURN count(*) AS n`,
   )
-  expectRows(`stubs ${label} created`, done?.n, given.rows)
+  expectRows(`stubs ${label} created`, counted(done), given.rows)
   return given.rows
 }
 

@@ -1,11 +1,12 @@
 /** Relationships of the owners that a batch names: what is new, what is gone, what stays. */
-import { identifier } from '../../engine/duckdb.ts'
-import { MillraceError } from '../../engine/errors.ts'
-import type { PropertyType } from '../graph/description.ts'
-import { relationshipsOf, type TypedRelationship } from '../graph/relationships.ts'
-import { expectRows } from './exchange.ts'
+import { identifier } from '../../../engine/duckdb.ts'
+import { MillraceError } from '../../../engine/errors.ts'
+import { name } from '../cypher.ts'
+import type { PropertyType } from '../description.ts'
+import { relationshipsOf, type TypedRelationship } from '../relationships.ts'
+import { counted, countIn, expectRows } from './exchange.ts'
 import { type GraphBatch, keysOf, labelOf, labelTables, scan } from './inputs.ts'
-import { exchangeType, exported, fromExchange, name, toExchange } from './types.ts'
+import { exchangeType, exported, takenType, toExchange } from './types.ts'
 
 /**
  * Changes to the relationships of one type between two labels. Both tables hold the keys of the two nodes in `f` and `t`,
@@ -44,7 +45,7 @@ async function compare(
   index: number,
   removedOwners: string,
 ): Promise<RelationshipChanges> {
-  const { sql, count } = batch.exchange
+  const { sql } = batch.exchange
   const fromOwner = relationship.fromNode === batch.options.owners!.node
   const ends = fromOwner ? ({ owner: 'f', other: 't' } as const) : ({ owner: 't', other: 'f' } as const)
   const other = fromOwner ? relationship.toNode : relationship.fromNode
@@ -59,9 +60,9 @@ async function compare(
     `CREATE OR REPLACE TEMP TABLE ${dropped} AS SELECT a.* FROM ${stored} a ANTI JOIN ${fresh} b ON ${same}`,
   )
   const counts = {
-    added: await count(`SELECT count(*) FROM ${added}`),
-    dropped: await count(`SELECT count(*) FROM ${dropped}`),
-    unchanged: await count(`SELECT (SELECT count(*) FROM ${fresh}) - (SELECT count(*) FROM ${added})`),
+    added: await countIn(sql, `SELECT count(*) FROM ${added}`),
+    dropped: await countIn(sql, `SELECT count(*) FROM ${dropped}`),
+    unchanged: await countIn(sql, `SELECT (SELECT count(*) FROM ${fresh}) - (SELECT count(*) FROM ${added})`),
   }
   return { relationship, other, ends, added, dropped, counts }
 }
@@ -102,24 +103,25 @@ async function takeStored(
   const [from, to] = [labelOf(batch, fromNode), labelOf(batch, toNode)]
   const own = Object.entries(properties)
   const columns = [
-    `given BIGINT`,
+    `given ${exchange.dialect.relationshipIdType}`,
     `f ${exchangeType(from.keyType)}`,
     `t ${exchangeType(to.keyType)}`,
     'k VARCHAR',
-    ...own.map(([, propertyType], i) => `p${i} ${exchangeType(propertyType)}`),
+    ...own.map(([, propertyType], i) => `p${i} ${takenType(propertyType)}`),
   ]
   const owners = await exchange.give('SELECT k AS given FROM owners')
   if (owners === null) return exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')})`)
   const match = (end: 'f' | 't', keyName: string) => (end === owner ? ` {${name(keyName)}: given}` : '')
-  await exchange.take(
-    table,
-    `${owners.source}
-     MATCH (a:${name(fromNode)}${match('f', from.key)})-[r:${name(type)}]->(b:${name(toNode)}${match('t', to.key)})
-     RETURN CAST(offset(id(r)) AS STRING) AS given, CAST(a.${name(from.key)} AS STRING) AS f,
-       CAST(b.${name(to.key)} AS STRING) AS t, r.${name(key)} AS k` +
-      own.map(([property, propertyType], i) => `, ${exported(`r.${name(property)}`, propertyType)} AS p${i}`).join(''),
-    columns,
+  const { text, relationshipId } = exchange.dialect
+  const rows = await owners.run(
+    `MATCH (a:${name(fromNode)}${match('f', from.key)})-[r:${name(type)}]->(b:${name(toNode)}${match('t', to.key)})
+     RETURN ${text(relationshipId('r'))} AS given, ${text(`a.${name(from.key)}`)} AS f,
+       ${text(`b.${name(to.key)}`)} AS t, r.${name(key)} AS k` +
+      own
+        .map(([property, propertyType], i) => `, ${exported(`r.${name(property)}`, propertyType, text)} AS p${i}`)
+        .join(''),
   )
+  await exchange.take(table, rows, columns)
 }
 
 /** `SINK_FAILED` if a new relationship ends at a node that is neither in the graph, nor written, nor a stub. */
@@ -157,13 +159,12 @@ async function lookUp(batch: GraphBatch, label: string, keys: string): Promise<v
   const columns = [`k ${exchangeType(keyType)}`, 'found VARCHAR']
   const wanted = await exchange.give(keys)
   if (wanted === null) return exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${lookedUp} (${columns.join(', ')})`)
-  const found = await exchange.take(
-    lookedUp,
-    `${wanted.source} OPTIONAL MATCH (n:${name(label)} {${name(key)}: given})
-     RETURN CAST(given AS STRING) AS k, CAST(n.${name(key)} AS STRING) AS found`,
-    columns,
+  const { text } = exchange.dialect
+  const found = await wanted.run(
+    `OPTIONAL MATCH (n:${name(label)} {${name(key)}: given})
+     RETURN ${text('given')} AS k, ${text(`n.${name(key)}`)} AS found`,
   )
-  expectRows(`nodes ${label} looked up`, found, wanted.rows)
+  expectRows(`nodes ${label} looked up`, await exchange.take(lookedUp, found, columns), wanted.rows)
 }
 
 /** Owners that the graph had before this batch, and keeps, of which a relationship is written or removed. */
@@ -176,7 +177,7 @@ export async function countRewritten(batch: GraphBatch, changes: readonly Relati
   const { removed } = labelTables(batch, owners.node)
   const kept = `SELECT given FROM (${touched.join(' UNION ')}) WHERE given NOT IN (SELECT k FROM ${removed})`
   await lookUp(batch, owners.node, kept)
-  return batch.exchange.count(`SELECT count(*) FROM ${lookedUp} WHERE found IS NOT NULL`)
+  return countIn(batch.exchange.sql, `SELECT count(*) FROM ${lookedUp} WHERE found IS NOT NULL`)
 }
 
 /** Deletes what is gone. */
@@ -187,16 +188,16 @@ export async function dropRelationships(batch: GraphBatch, changes: readonly Rel
   } of changes) {
     const given = await batch.exchange.give(`SELECT given FROM ${dropped}`)
     if (given === null) continue
-    const [done] = await batch.exchange.run(
-      `${given.source} MATCH (a:${name(fromNode)})-[r:${name(type)}]->(b:${name(toNode)})
-       WHERE offset(id(r)) = given DELETE r RETURN count(*) AS n`,
+    const done = await given.run(
+      `MATCH (a:${name(fromNode)})-[r:${name(type)}]->(b:${name(toNode)})
+       WHERE ${batch.exchange.dialect.relationshipId('r')} = given DELETE r RETURN count(*) AS n`,
     )
-    expectRows(`relationships ${type} deleted`, done?.n, given.rows)
+    expectRows(`relationships ${type} deleted`, counted(done), given.rows)
   }
 }
 
 /**
- * Creates what is new; both ends exist by now. They are found by MERGE because it looks them up by key: after
+ * Creates what is new; both ends exist by now. They are found by MERGE because it looks them up by key: in Ladybug, after
  * `LOAD FROM`, a MATCH of both ends joins them to the wrong nodes, and a rolled back COPY empties the whole table.
  */
 export async function addRelationships(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<void> {
@@ -205,13 +206,13 @@ export async function addRelationships(batch: GraphBatch, changes: readonly Rela
     const given = await batch.exchange.give(`SELECT * FROM ${added} ORDER BY f, t, k`)
     if (given === null) continue
     const values = Object.entries(properties).map(([property, propertyType], i) => {
-      return `, ${name(property)}: ${fromExchange(`p${i}`, propertyType)}`
+      return `, ${name(property)}: ${batch.exchange.dialect.value(`p${i}`, propertyType)}`
     })
     const [from, to] = [labelOf(batch, fromNode), labelOf(batch, toNode)]
-    const [done] = await batch.exchange.run(
-      `${given.source} MERGE (a:${name(fromNode)} {${name(from.key)}: f}) MERGE (b:${name(toNode)} {${name(to.key)}: t})
+    const done = await given.run(
+      `MERGE (a:${name(fromNode)} {${name(from.key)}: f}) MERGE (b:${name(toNode)} {${name(to.key)}: t})
        CREATE (a)-[:${name(type)} {${name(key)}: k${values.join('')}}]->(b) RETURN count(*) AS n`,
     )
-    expectRows(`relationships ${type} created`, done?.n, given.rows)
+    expectRows(`relationships ${type} created`, counted(done), given.rows)
   }
 }

@@ -1,8 +1,8 @@
 /** Writes and removes the nodes that a batch names. */
-import type { GraphNodes } from '../graph/description.ts'
-import { expectRows } from './exchange.ts'
+import { name } from '../cypher.ts'
+import type { GraphNodes } from '../description.ts'
+import { counted, expectRows } from './exchange.ts'
 import { type GraphBatch, labelOf, labelTables } from './inputs.ts'
-import { fromExchange, name } from './types.ts'
 
 const keysPerStatement = 5_000
 
@@ -19,13 +19,13 @@ async function writeLabel(batch: GraphBatch, label: string, properties: GraphNod
   const given = await batch.exchange.give(`SELECT * FROM ${written} ORDER BY k`)
   if (given === null) return 0
   const values = Object.entries(properties).map(([property, type], i) => {
-    return `, n.${name(property)} = ${fromExchange(`p${i}`, type)}`
+    return `, n.${name(property)} = ${batch.exchange.dialect.value(`p${i}`, type)}`
   })
-  const [done] = await batch.exchange.run(
-    `${given.source} MERGE (n:${name(label)} {${name(labelOf(batch, label).key)}: k})
+  const done = await given.run(
+    `MERGE (n:${name(label)} {${name(labelOf(batch, label).key)}: k})
      SET n.stub = false${values.join('')} RETURN count(*) AS n`,
   )
-  expectRows(`nodes ${label} written`, done?.n, given.rows)
+  expectRows(`nodes ${label} written`, counted(done), given.rows)
   return given.rows
 }
 
@@ -49,14 +49,14 @@ export async function deleteNodes(
   const keys = (await batch.exchange.sql.rows(`SELECT k::VARCHAR AS k FROM (${query}) ORDER BY k`)).map((row) =>
     String(row.k),
   )
-  const value = keyType === 'long' ? 'CAST(given AS INT64)' : 'given'
+  const value = keyType === 'long' ? batch.exchange.dialect.long('given') : 'given'
   let deleted = 0
   for (let start = 0; start < keys.length; start += keysPerStatement) {
-    const [done] = await batch.exchange.run(
+    const done = await batch.exchange.run(
       `UNWIND $keys AS given MATCH (n:${name(label)} {${name(key)}: ${value}}) ${verb} n RETURN count(*) AS n`,
       { keys: keys.slice(start, start + keysPerStatement) },
     )
-    deleted += Number(done?.n)
+    deleted += counted(done)
   }
   return deleted
 }

@@ -1,7 +1,7 @@
 /** A batch's inputs as temporary tables of DuckDB: nodes written and removed, by label. */
-import { identifier, literals } from '../../engine/duckdb.ts'
-import type { ParquetFile } from '../../engine/schema.ts'
-import type { GraphOptions, KeyType, PropertyType } from '../graph/description.ts'
+import { identifier, literals } from '../../../engine/duckdb.ts'
+import type { ParquetFile } from '../../../engine/schema.ts'
+import type { GraphOptions, KeyType, PropertyType } from '../description.ts'
 import type { Catalog, LabelInfo } from './catalog.ts'
 import type { Exchange } from './exchange.ts'
 import { exchangeType, toExchange } from './types.ts'

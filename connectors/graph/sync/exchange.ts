@@ -1,0 +1,61 @@
+/** Rows between DuckDB, where they are compared, and the transaction of a graph: what a store must have for it. */
+import { type Connection, literal } from '../../../engine/duckdb.ts'
+import { MillraceError } from '../../../engine/errors.ts'
+import type { PropertyType } from '../description.ts'
+import type { CypherDialect, GraphParameters, GraphRow } from '../store.ts'
+
+/** What writing needs to be spelled beside what questions need. */
+export interface WritingDialect extends CypherDialect {
+  /** What tells a relationship apart from all others as long as a transaction lasts. */
+  relationshipId(variable: string): string
+  /** Its type in DuckDB. */
+  readonly relationshipIdType: 'BIGINT' | 'VARCHAR'
+  /** A given column as the property's value: days and times are given as text. */
+  value(column: string, type: PropertyType): string
+}
+
+/** Rows of DuckDB that statements of the graph run over: each begins with the columns of the row as variables. */
+export interface Given {
+  readonly rows: number
+  /** The results of all rows. */
+  run(cypher: string): Promise<readonly GraphRow[]>
+}
+
+/** DuckDB's temporary tables on one side, the graph's transaction on the other. */
+export interface Exchange {
+  readonly sql: Connection
+  readonly dialect: WritingDialect
+  run(cypher: string, parameters?: GraphParameters): Promise<readonly GraphRow[]>
+  /** Rows of a query; null if there are none. */
+  give(query: string): Promise<Given | null>
+  /**
+   * Results as a new temporary table. `columns` are its names and types; 64-bit numbers must be returned as text.
+   * @returns rows taken
+   */
+  take(table: string, rows: readonly GraphRow[], columns: readonly string[]): Promise<number>
+}
+
+/** The number in the only row and column of a query. */
+export async function countIn(sql: Connection, query: string): Promise<number> {
+  const [row] = await sql.rows(query)
+  return Number(Object.values(row ?? {})[0] ?? 0)
+}
+
+/** A query for the rows of a file of JSON lines with text in every column; `columns` as in {@link Exchange.take}. */
+export function readRows(path: string, columns: readonly string[]): string {
+  const split = columns.map((column) => column.split(' '))
+  const asText = split.map(([name]) => `${name}: 'VARCHAR'`).join(', ')
+  const cast = split.map(([name, type]) => `CAST(${name} AS ${type}) AS ${name}`).join(', ')
+  return `SELECT ${cast} FROM read_json(${literal(path)}, format = 'newline_delimited', columns = {${asText}})`
+}
+
+/** The sum of what a statement counted as `n`. */
+export function counted(rows: readonly GraphRow[]): number {
+  return rows.reduce((sum, row) => sum + Number(row.n), 0)
+}
+
+/** A graph engine has been seen to do nothing without saying so: what it reports is compared with what was asked. */
+export function expectRows(what: string, done: number, wanted: number): void {
+  if (done === wanted) return
+  throw new MillraceError('SINK_FAILED', `graph store: ${done} ${what}, ${wanted} expected (nothing was committed)`)
+}

@@ -1,0 +1,46 @@
+/** One batch, from its input files into the transaction of a graph. */
+import type { WriteCounts } from '../../../engine/contracts.ts'
+import { skippedInGraph } from '../skipped.ts'
+import { type GraphBatch, takeNodes } from './inputs.ts'
+import { removeNodes, writeNodes } from './nodes.ts'
+import {
+  addRelationships,
+  checkEnds,
+  countRewritten,
+  dropRelationships,
+  type RelationshipChanges,
+  takeRelationships,
+} from './relationships.ts'
+import { removeStubs, takeStubs, writeStubs } from './stubs.ts'
+
+/** All reading comes first, so that it sees nothing of what the batch writes. */
+export async function writeBatch(batch: GraphBatch): Promise<WriteCounts> {
+  await takeNodes(batch)
+  const relationships = await takeRelationships(batch)
+  const stubs = await takeStubs(batch, relationships)
+  await checkEnds(batch, relationships)
+  const ownersRewritten = await countRewritten(batch, relationships)
+
+  await dropRelationships(batch, relationships)
+  const removed = await removeNodes(batch)
+  const nodesWritten = await writeNodes(batch)
+  const written = await writeStubs(batch, stubs)
+  await addRelationships(batch, relationships)
+  const gone = await removeStubs(batch, stubs)
+  return {
+    nodesWritten,
+    nodesRemoved: removed + gone.deleted + written.emptied,
+    relationshipsWritten: total(relationships, 'added'),
+    relationshipsRemoved: total(relationships, 'dropped'),
+    relationshipsUnchanged: total(relationships, 'unchanged'),
+    ownersRewritten,
+    stubsCreated: written.created + written.emptied,
+    stubsRenamed: written.renamed,
+    stubsRemoved: gone.removed,
+    ...skippedInGraph(batch.options, batch.outputs),
+  }
+}
+
+function total(changes: readonly RelationshipChanges[], what: keyof RelationshipChanges['counts']): number {
+  return changes.reduce((sum, { counts }) => sum + counts[what], 0)
+}
