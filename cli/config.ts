@@ -8,6 +8,7 @@ import { usageError } from './args.ts'
 import { clickhouseSettings, readClickhouse } from './clickhouse-config.ts'
 import { kafkaSettings, readKafka } from './kafka-config.ts'
 import { type LakeSettings, lakeSettings, readLake } from './lake-config.ts'
+import { pineconeSettings, readPinecone } from './pinecone-config.ts'
 import type { ServiceSettings } from './services.ts'
 import { type Setting, whole } from './setting.ts'
 
@@ -80,7 +81,7 @@ export function readConfig(input: ConfigInput): Config {
   const problems: string[] = []
   const file = readFile(input.file, problems)
   const known = new Set<string>(
-    [settings, kafkaSettings, lakeSettings, clickhouseSettings].flatMap((each) =>
+    [settings, kafkaSettings, lakeSettings, clickhouseSettings, pineconeSettings].flatMap((each) =>
       Object.values(each).map(({ key }) => key),
     ),
   )
@@ -96,6 +97,7 @@ export function readConfig(input: ConfigInput): Config {
     kafka: readKafka((setting) => value(setting), problems),
     lake: readLake((setting) => value(setting), problems),
     clickhouse: readClickhouse((setting) => value(setting)),
+    pinecone: readPinecone((setting) => value(setting)),
     fault: value(settings.fault as Setting<ArmedFault | null>),
   }
   if (problems.length > 0) throw usageError(problems)

@@ -69,7 +69,7 @@ function printSkipped({ totals }: DemoRound): void {
 async function printSearch(workspace: Workspace, text: string): Promise<void> {
   const embedder = await openEmbedder('local')
   const [vector] = await embedder.embed([text])
-  const matches = await openVectors(workspace).search(vector!, { topK: 3, embedder })
+  const matches = await (await openVectors(workspace)).search(vector!, { topK: 3, embedder })
   console.log(`\nsearch "${text}"`)
   for (const { score, namespace, metadata } of matches)
     console.log(

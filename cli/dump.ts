@@ -8,6 +8,7 @@ import { selectTable } from '../connectors/delta/read.ts'
 import { name } from '../connectors/graph/cypher.ts'
 import { positionLabel, readCatalog } from '../connectors/ladybug/catalog.ts'
 import { openGraphDatabase } from '../connectors/ladybug/database.ts'
+import { storedNamespaces, tableOf } from '../connectors/local-vectors/namespace.ts'
 import { type Connection, identifier, literal } from '../engine/duckdb.ts'
 import type { DuckdbStore } from '../engine/duckdb-store.ts'
 import type { Place } from './place.ts'
@@ -22,7 +23,8 @@ export async function dumpAll(place: Place): Promise<Dump> {
   for (const path of await listTables(place.lake)) dump.set(`table:${path}`, await dumpTable(place, path))
   if (place.clickhouse === null) await dumpStore('olap', olapFile(place), dump)
   else await dumpClickhouse(place, dump)
-  await dumpStore('vectors', vectorsFile(place), dump)
+  if (place.pinecone === null) await dumpVectors(vectorsFile(place), dump)
+  else await dumpPinecone(place, dump)
   if (existsSync(graphFile(place))) await dumpGraph(graphFile(place), dump)
   return dump
 }
@@ -55,6 +57,40 @@ async function dumpStore(prefix: string, store: DuckdbStore, dump: Map<string, r
     )
     for (const table of tables)
       dump.set(`${prefix}:${table.name}`, await sortedRows(connection, identifier(String(table.name))))
+  })
+}
+
+/** Without what a service cannot hold: nulls and empty lists. */
+async function dumpVectors(store: DuckdbStore, dump: Map<string, readonly string[]>): Promise<void> {
+  if (!store.exists()) return
+  await store.use('read', async (connection) => {
+    for (const { namespace } of await storedNamespaces(connection)) {
+      const rows = await connection.rows(`SELECT * FROM ${tableOf(namespace)}`)
+      dump.set(`vectors:${namespace}`, rows.map(vectorText).sort())
+    }
+  })
+}
+
+async function dumpPinecone(place: Place, dump: Map<string, readonly string[]>): Promise<void> {
+  const { pineconeStore } = await import('../connectors/pinecone/search.ts')
+  const { shownMetadata } = await import('../connectors/pinecone/records.ts')
+  const index = await place.pineconeIndex()
+  for (const namespace of (await pineconeStore(index).counts()).keys()) {
+    const rows: string[] = []
+    for await (const ids of index.list(namespace, ''))
+      for (const { id, values, metadata } of await index.fetch(namespace, ids))
+        rows.push(vectorText({ id, embedding: values, ...shownMetadata(metadata) }))
+    dump.set(`vectors:${namespace}`, rows.sort())
+  }
+}
+
+function vectorText(row: Readonly<Record<string, unknown>>): string {
+  const held = Object.entries(row).filter(
+    ([, value]) => value !== null && !(Array.isArray(value) && value.length === 0),
+  )
+  return JSON.stringify(Object.fromEntries(held.sort(([a], [b]) => (a < b ? -1 : 1))), (name, value: unknown) => {
+    if (name === 'embedding') return [...(value as readonly number[])].map(Math.fround)
+    return typeof value === 'bigint' ? Number(value) : value
   })
 }
 

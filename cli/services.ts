@@ -3,6 +3,9 @@ import type { Clickhouse } from '../connectors/clickhouse/client.ts'
 import type { ClickhouseSettings } from '../connectors/clickhouse/settings.ts'
 import type { KafkaClient } from '../connectors/kafka/client.ts'
 import type { KafkaSettings } from '../connectors/kafka/settings.ts'
+import type { PineconeIndex } from '../connectors/pinecone/client.ts'
+import type { PineconeSettings } from '../connectors/pinecone/settings.ts'
+import type { Clock, Ids } from '../engine/contracts.ts'
 
 /** Null each: what is embedded serves. */
 export interface ServiceSettings {
@@ -10,6 +13,8 @@ export interface ServiceSettings {
   readonly kafka: KafkaSettings | null
   /** The service that serves OLAP tables. */
   readonly clickhouse: ClickhouseSettings | null
+  /** The service that keeps vectors. */
+  readonly pinecone: PineconeSettings | null
 }
 
 /** Services with their clients. A client of a service that is not configured must not be asked for. */
@@ -17,11 +22,16 @@ export interface Services extends ServiceSettings {
   kafkaClient(): Promise<KafkaClient>
   /** Throws if the service does not let us in. */
   clickhouseClient(): Promise<Clickhouse>
+  /** Throws if the service does not let us in. */
+  pineconeIndex(): Promise<PineconeIndex>
 }
 
 /** Opens none yet. */
-export function openServices(settings: Partial<ServiceSettings>): Services & { close(): Promise<void> } {
-  const { kafka = null, clickhouse = null } = settings
+export function openServices(
+  settings: Partial<ServiceSettings>,
+  { clock, ids }: { readonly clock: Clock; readonly ids: Ids },
+): Services & { close(): Promise<void> } {
+  const { kafka = null, clickhouse = null, pinecone = null } = settings
   const clients: { close(): Promise<void> }[] = []
   const kafkaClient = once(clients, async () => {
     const { openKafkaClient } = await import('../connectors/kafka/client.ts')
@@ -31,11 +41,17 @@ export function openServices(settings: Partial<ServiceSettings>): Services & { c
     const { openClickhouse } = await import('../connectors/clickhouse/client.ts')
     return checked(openClickhouse(clickhouse!))
   })
+  const pineconeIndex = once(clients, async () => {
+    const { openPinecone } = await import('../connectors/pinecone/client.ts')
+    return checked(openPinecone({ settings: pinecone!, clock, ids }))
+  })
   return {
     kafka,
     clickhouse,
+    pinecone,
     kafkaClient,
     clickhouseClient,
+    pineconeIndex,
     async close() {
       for (const client of clients) await client.close()
     },

@@ -16,7 +16,8 @@ export async function primaryPosition(pipeline: Pipeline, place: Place): Promise
   if (primary.kind === 'graph') return graphPosition(name, graphFile(place))
   if (primary.kind === 'olap' && place.clickhouse === null)
     return positionInStore(impatient(olapFile(place), place), name)
-  if (primary.kind === 'vectors') return positionInStore(impatient(vectorsFile(place), place), name)
+  if (primary.kind === 'vectors' && place.pinecone === null)
+    return positionInStore(impatient(vectorsFile(place), place), name)
   const sink = await openSink(primary, place)
   try {
     return await sink.position(name)

@@ -18,7 +18,7 @@ export const stores: readonly { readonly store: string; readonly count: (place: 
   { store: 'graph', count: graphCounts },
   {
     store: 'vectors',
-    count: async (place) => named(await openVectors(place, impatience).counts(), 'vectors'),
+    count: async (place) => named(await (await openVectors(place, impatience)).counts(), 'vectors'),
   },
 ]
 

@@ -13,7 +13,11 @@ export function openGraphStore(place: Place): Promise<Graph> {
 }
 
 /** @param busyTimeoutMs how long to wait for an embedded store that another process holds, if not as long as usual */
-export function openVectors(place: Place, busyTimeoutMs?: number): VectorStore {
+export async function openVectors(place: Place, busyTimeoutMs?: number): Promise<VectorStore> {
+  if (place.pinecone !== null) {
+    const { pineconeStore } = await import('../connectors/pinecone/search.ts')
+    return pineconeStore(await place.pineconeIndex())
+  }
   const { path } = vectorsFile(place)
   const { duckdb, clock } = place
   return openVectorStore(

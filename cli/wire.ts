@@ -98,10 +98,15 @@ export async function openSink(description: SinkDescription, place: Place): Prom
       return olapSink({ store: olapFile(place), description: options, clock: place.clock })
     }
     case 'vectors': {
-      const { vectorsSink } = await import('../connectors/local-vectors/sink.ts')
       const { openEmbedder } = await import('../operators/embedders/registry.ts')
       const options = description.options as unknown as VectorsOptions
       const embedder = await openEmbedder(options.embedder)
+      if (place.pinecone !== null) {
+        const { pineconeSink } = await import('../connectors/pinecone/sink.ts')
+        const { duckdb, clock } = place
+        return pineconeSink({ index: await place.pineconeIndex(), description: options, embedder, duckdb, clock })
+      }
+      const { vectorsSink } = await import('../connectors/local-vectors/sink.ts')
       return vectorsSink({ store: vectorsFile(place), description: options, embedder, clock: place.clock })
     }
     case 'graph': {

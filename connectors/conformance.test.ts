@@ -7,6 +7,7 @@ import { systemClock as clock, systemIds as ids } from '../engine/clock.ts'
 import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
 import { duckdbStore } from '../engine/duckdb-store.ts'
 import type { ParquetFile } from '../engine/schema.ts'
+import { type PineconeEmulator, startPineconeEmulator } from '../testing/index.ts'
 import type { Clickhouse } from './clickhouse/client.ts'
 import { freshDatabase, service } from './clickhouse/service.testing.ts'
 import { clickhouseSink } from './clickhouse/sink.ts'
@@ -27,6 +28,9 @@ import { openVectorStore } from './local-vectors/search.ts'
 import { vectorsSink } from './local-vectors/sink.ts'
 import { memorySink } from './memory/sink.ts'
 import { memorySource } from './memory/source.ts'
+import { openPinecone } from './pinecone/client.ts'
+import { pineconeStore } from './pinecone/search.ts'
+import { pineconeSink } from './pinecone/sink.ts'
 import { localStore } from './storage/local.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-conformance-'))
@@ -34,13 +38,14 @@ let database: Duckdb
 const duckdb = async (): Promise<Duckdb> => database
 let made = 0
 const databases: Clickhouse[] = []
+const emulators: PineconeEmulator[] = []
 
 beforeAll(async () => {
   database = await openDuckdb({ memoryLimitBytes: 256 * 2 ** 20, threads: 2, tempDir: root })
 })
 afterAll(async () => {
   await database.close()
-  for (const each of databases) await each.close()
+  for (const each of [...databases, ...emulators]) await each.close()
   rmSync(root, { recursive: true, force: true })
 })
 
@@ -121,6 +126,25 @@ const sinks: Readonly<Record<string, () => Promise<SinkSubject>>> = {
       open: async () => vectorsSink({ store, description, embedder: { id: 'test', dimension: 2 }, clock }),
       outputs: (batch) => rows(`SELECT '${batch}' AS id, [1, ${batch}]::FLOAT[] AS embedding`),
       countRows: async () => (await openVectorStore(store).counts()).get('n') ?? 0,
+    }
+  },
+  async 'vectors in Pinecone'() {
+    const emulator = await startPineconeEmulator()
+    emulators.push(emulator)
+    const settings = {
+      apiKey: 'key',
+      index: 'checked',
+      controllerHost: emulator.url,
+      cloud: 'aws',
+      region: 'us-east-1',
+    }
+    const open = () => openPinecone({ settings, clock, ids })
+    const description = { namespace: 'n', upserts: 'rows', embedder: 'test' }
+    const embedder = { id: 'test', dimension: 2 }
+    return {
+      open: async () => pineconeSink({ index: open(), description, embedder, duckdb, clock }), // remembers nothing
+      outputs: (batch) => rows(`SELECT '${batch}' AS id, [1, 0]::FLOAT[] AS embedding`),
+      countRows: async () => (await pineconeStore(open()).counts()).get('n') ?? 0,
     }
   },
   async 'file log'() {

@@ -15,6 +15,8 @@ export type ErrorCode =
   | 'KAFKA_UNSUPPORTED' // a broker or a topic's records are too old
   | 'CLICKHOUSE_UNREACHABLE' // no service answers
   | 'CLICKHOUSE_REFUSED' // the service does not let us in, or has no such database
+  | 'PINECONE_UNREACHABLE' // no service answers, or it is too busy for too long
+  | 'PINECONE_REFUSED' // the key is refused, or an index is not as it must be
   | 'TABLE_NOT_FOUND'
   | 'TABLE_CORRUPT' // a table's log is damaged: missing version, truncated commit, missing file
   | 'TABLE_UNSUPPORTED' // a table needs a protocol feature that we do not have

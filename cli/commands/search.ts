@@ -15,7 +15,7 @@ export async function search({ config, arguments: [text = ''], options, json }: 
   return reading(config, async (place) => {
     const embedder = await openEmbedder('local')
     const [vector] = await embedder.embed([text])
-    const matches = await openVectors(place).search(vector!, {
+    const matches = await (await openVectors(place)).search(vector!, {
       topK: typeof options.top === 'number' ? options.top : defaultTop,
       embedder,
       ...(typeof options.type === 'string' ? { namespace: options.type } : {}),

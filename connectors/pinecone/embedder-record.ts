@@ -1,0 +1,52 @@
+/** What the vectors of an index were embedded with: a record beside the positions, since an index itself can only say its dimension. */
+import { MillraceError } from '../../engine/errors.ts'
+import { checkEmbedder, type EmbedderIdentity } from '../vectors/embedder-identity.ts'
+import type { PineconeIndex } from './client.ts'
+
+/** Namespace of what is no vector of a user: positions, and the embedder. */
+export const ownNamespace = '_millrace'
+
+const recordId = 'embedder'
+
+/** Something must be there, and not all zero. */
+export function placeholder(dimension: number): number[] {
+  return Array.from({ length: dimension }, (_, i) => (i === 0 ? 1 : 0))
+}
+
+/**
+ * Whether the index is there, and fits the embedder. `PINECONE_REFUSED` for one of another dimension or metric, `SINK_FAILED` for one that
+ * holds vectors of another embedder.
+ */
+export async function checkIndex(index: PineconeIndex, embedder: EmbedderIdentity): Promise<boolean> {
+  const shape = await index.shape()
+  if (shape === null) return false
+  const { settings } = index
+  if (shape.dimension !== embedder.dimension || shape.metric !== 'cosine')
+    throw new MillraceError(
+      'PINECONE_REFUSED',
+      `pinecone index ${settings.index} has ${shape.dimension} dimensions and metric ${shape.metric}, embedder ${embedder.id} gives ` +
+        `${embedder.dimension} for cosine (name another index in PINECONE_INDEX, or delete this one and run again)`,
+      { context: { index: settings.index, embedder: embedder.id } },
+    )
+  const stored = await storedEmbedder(index)
+  if (stored !== null) checkEmbedder({ namespace: settings.index, ...stored }, embedder)
+  return true
+}
+
+/** Null before the first commit. */
+export async function storedEmbedder(index: PineconeIndex): Promise<EmbedderIdentity | null> {
+  const [record] = await index.fetch(ownNamespace, [recordId])
+  if (record === undefined) return null
+  return { id: String(record.metadata.embedder), dimension: Number(record.metadata.dimension) }
+}
+
+/** Makes the index where it is missing, and notes the embedder. */
+export async function prepareIndex(index: PineconeIndex, embedder: EmbedderIdentity): Promise<void> {
+  if (!(await checkIndex(index, embedder))) {
+    await index.create(embedder.dimension)
+    await checkIndex(index, embedder) // somebody else may have made it, for another embedder
+  }
+  const { id, dimension } = embedder
+  const metadata = { embedder: id, dimension }
+  await index.upsert(ownNamespace, [{ id: recordId, values: placeholder(dimension), metadata }])
+}

@@ -1,0 +1,333 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
+import { systemIds } from '../../engine/clock.ts'
+import type { Clock, SinkCommit } from '../../engine/contracts.ts'
+import { type Duckdb, literal, openDuckdb } from '../../engine/duckdb.ts'
+import { armFault } from '../../engine/fault-points.ts'
+import type { ParquetFile } from '../../engine/schema.ts'
+import { type PineconeEmulator, seededFaults, startPineconeEmulator } from '../../testing/index.ts'
+import { openPinecone, type PineconeIndex } from './client.ts'
+import { pineconeStore } from './search.ts'
+import { pineconeSink } from './sink.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'millrace-pinecone-'))
+let database: Duckdb
+let emulator: PineconeEmulator
+let slept: number[]
+
+/** Waits for nobody, and remembers for how long it would have. */
+const clock: Clock = {
+  nowMs: () => 1_700_000_000_000,
+  sleep: async (ms) => void slept.push(ms),
+}
+
+beforeAll(async () => {
+  database = await openDuckdb({ memoryLimitBytes: 2 ** 28, threads: 2, tempDir: dir })
+})
+afterAll(async () => {
+  await database.close()
+  rmSync(dir, { recursive: true, force: true })
+})
+beforeEach(async () => {
+  slept = []
+  emulator = await startPineconeEmulator({ apiKey: 'right' })
+})
+afterEach(async () => {
+  armFault(null)
+  await emulator.close()
+})
+
+const embedder = { id: 'test-3', dimension: 3 }
+const description = { namespace: 'movies', upserts: 'upserts', deletes: 'deletes', embedder: 'test' }
+
+function open(more: Partial<Parameters<typeof openPinecone>[0]['settings']> = {}): PineconeIndex {
+  const settings = {
+    apiKey: 'right',
+    index: 'millrace',
+    controllerHost: emulator.url,
+    cloud: 'aws',
+    region: 'us-east-1',
+  }
+  return openPinecone({ settings: { ...settings, ...more }, clock, ids: systemIds, requestTimeoutMs: 2000 })
+}
+
+function sinkOf(index = open(), withEmbedder = embedder) {
+  return pineconeSink({ index, description, embedder: withEmbedder, duckdb: async () => database, clock })
+}
+
+interface Row {
+  readonly id: string
+  readonly values: readonly number[]
+  readonly title: string | null
+  readonly year?: number | null
+  readonly genres?: readonly string[] | null
+}
+
+let files = 0
+
+function parquet(query: string): Promise<ParquetFile> {
+  files += 1
+  return database.withConnection((connection) => copyToParquet(connection, query, join(dir, `${files}.parquet`)))
+}
+
+async function outputs(upserts: readonly Row[], deletes: readonly string[] = []): Promise<SinkCommit['outputs']> {
+  const list = (values: readonly string[]) => `[${values.map(literal).join(', ')}]`
+  const found = new Map<string, ParquetFile[]>()
+  if (upserts.length > 0) {
+    const rows = upserts.map(
+      ({ id, values, title, year = null, genres = null }) =>
+        `(${literal(id)}, [${values.join(', ')}]::FLOAT[], ${literal(title)}::VARCHAR, ${literal(year)}::BIGINT, ${genres === null ? 'NULL' : list(genres)}::VARCHAR[])`,
+    )
+    found.set('upserts', [await parquet(`FROM (VALUES ${rows.join(', ')}) v(id, embedding, title, year, genres)`)])
+  }
+  if (deletes.length > 0)
+    found.set('deletes', [await parquet(`FROM (VALUES ${deletes.map((id) => `(${literal(id)})`).join(', ')}) v(id)`)])
+  return found
+}
+
+function commitOf(start: number, given: SinkCommit['outputs'], more: Partial<SinkCommit> = {}): SinkCommit {
+  return {
+    pipeline: 'p',
+    txnId: `t${start}`,
+    fingerprint: 'f',
+    ranges: [{ sourcePartition: 'silver', start: BigInt(start), end: BigInt(start + 1) }],
+    initial: new Map(),
+    outputs: given,
+    columns: new Map(),
+    signal: new AbortController().signal,
+    ...more,
+  }
+}
+
+function held(): [id: string, title: unknown][] {
+  const space = emulator.index('millrace')?.contents().get('movies') ?? new Map()
+  return [...space.values()].map(({ id, metadata }) => [id, metadata?.title] as [string, unknown]).sort()
+}
+
+const heat: Row = { id: '1', values: [1, 0, 0.1], title: 'Heat', year: 1995, genres: ['Crime', 'Drama'] }
+const ronin: Row = { id: '2', values: [0, 1, 0], title: 'Ronin', year: 1998, genres: [] }
+
+test('the index is made when it is missing, and what a batch upserts and deletes is there', async () => {
+  const sink = sinkOf()
+  expect(await sink.position('p')).toEqual({ position: new Map(), fingerprint: null })
+  const first = await sink.commit(commitOf(0, await outputs([heat, ronin])))
+  expect(first).toEqual({ kind: 'committed', written: { upserted: 2, deleted: 0 } })
+  const second = await sink.commit(commitOf(1, await outputs([{ ...heat, title: 'Heat 2' }], ['1', '2'])))
+  expect(second).toMatchObject({ kind: 'committed', written: { upserted: 1, deleted: 1 } })
+  expect(held()).toEqual([['1', 'Heat 2']])
+  expect(emulator.index('millrace')!.model).toMatchObject({ dimension: 3, metric: 'cosine' })
+  expect(await sinkOf().position('p')).toMatchObject({
+    position: new Map([['silver', 2n]]),
+    totals: { upserted: 3, deleted: 1 },
+  })
+})
+
+test('values are the same 32-bit floats; what Pinecone has no type for is left out or text', async () => {
+  await sinkOf().commit(commitOf(0, await outputs([{ ...heat, values: [0.1, -1e-7, 3.4028234e38] }, ronin])))
+  const space = emulator.index('millrace')!.contents().get('movies')!
+  expect(space.get('1')!.values.map(Math.fround)).toEqual([0.1, -1e-7, 3.4028234e38].map(Math.fround))
+  expect(space.get('1')!.metadata).toMatchObject({ year: 1995, genres: ['Crime', 'Drama'] })
+  expect(space.get('2')!.metadata).not.toHaveProperty('genres')
+})
+
+test('after every batch the index is what the rows say, whatever goes wrong with requests', async () => {
+  const seed = Date.now() % 2 ** 31
+  console.log(`seed ${seed}`)
+  const id = fc.constantFrom('a', 'b', 'c', 'd', 'e')
+  const row = fc.record({
+    id,
+    values: fc.tuple(fc.constantFrom(1, 0.5), fc.constantFrom(0, -2), fc.constantFrom(0, 0.25)),
+    title: fc.option(fc.constantFrom('Heat', 'é 🎬 "\\', ''), { freq: 4 }),
+  })
+  const batch = fc.record({
+    upserts: fc.uniqueArray(row, { selector: (each) => each.id, maxLength: 4 }),
+    deletes: fc.uniqueArray(id, { maxLength: 3 }),
+  })
+  let run = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 4 }), fc.nat(), async (batches, faultSeed) => {
+      run += 1
+      const index = `millrace-${run}`
+      emulator.faults = seededFaults(faultSeed, { tooMany: 0.15, unavailable: 0.1, cut: 0.1, lostAnswer: 0.1 })
+      const model = new Map<string, unknown>()
+      for (const [i, { upserts, deletes }] of batches.entries()) {
+        const sink = sinkOf(open({ index })) // remembers nothing of the batches before
+        const commit = commitOf(i, await outputs(upserts, deletes))
+        await expect
+          .poll(
+            () =>
+              sink.commit(commit).then(
+                ({ kind }) => kind,
+                () => 'failed',
+              ),
+            { interval: 0 },
+          )
+          .toMatch(/committed/)
+        for (const each of deletes) model.delete(each)
+        for (const each of upserts) model.set(each.id, each.title ?? undefined)
+        const space = emulator.index(index)!.contents().get('movies') ?? new Map()
+        expect(new Map([...space].map(([key, { metadata }]) => [key, metadata?.title]))).toEqual(model)
+      }
+    }),
+    { seed, numRuns: 25 },
+  )
+})
+
+test('a batch that died at any moment is replayed to the same index, and not twice', async () => {
+  for (const point of ['sink-begin', 'store-before-commit', 'store-after-commit'] as const) {
+    const index = `died-${point}`
+    armFault({ point, passage: 1, action: 'throw' })
+    await expect(sinkOf(open({ index })).commit(commitOf(0, await outputs([heat])))).rejects.toMatchObject({
+      code: 'FAULT_INJECTED',
+    })
+    armFault(null)
+    const again = await sinkOf(open({ index })).commit(commitOf(0, await outputs([heat]), { txnId: 'another' }))
+    expect(again.kind).toBe(point === 'store-after-commit' ? 'fenced' : 'committed')
+    expect(emulator.index(index)!.contents().get('movies')!.size).toBe(1)
+    expect(await sinkOf(open({ index })).position('p')).toMatchObject({ position: new Map([['silver', 1n]]) })
+  }
+})
+
+describe('an index that shows writes late', () => {
+  beforeEach(async () => {
+    await emulator.close()
+    emulator = await startPineconeEmulator({ staleReads: 6 })
+  })
+
+  test('does not make the process that wrote them replay or lose a batch', async () => {
+    const index = open()
+    for (const [i, row] of [heat, ronin, { ...heat, title: 'Heat 3' }].entries()) {
+      const sink = sinkOf(index)
+      expect((await sink.position('p')).position.get('silver') ?? 0n).toBe(BigInt(i))
+      expect((await sink.commit(commitOf(i, await outputs([row])))).kind).toBe('committed')
+    }
+    expect(held()).toEqual([
+      ['1', 'Heat 3'],
+      ['2', 'Ronin'],
+    ])
+  })
+
+  test('is brought to the same by a process that sees an old position and replays', async () => {
+    const first = open()
+    for (const [i, row] of [heat, { ...heat, title: 'Heat 2' }].entries())
+      await sinkOf(first).commit(commitOf(i, await outputs([row])))
+    const other = open()
+    const seen = Number((await sinkOf(other).position('p')).position.get('silver') ?? 0n)
+    const titles = ['Heat', 'Heat 2']
+    for (let at = seen; at < 2; at += 1)
+      await sinkOf(other).commit(
+        commitOf(at, await outputs([{ ...heat, title: titles[at]! }]), { txnId: `again ${at}` }),
+      )
+    expect(held()).toEqual([['1', 'Heat 2']])
+  })
+})
+
+test('too many requests are waited for as long as the service asks, and not for ever', async () => {
+  let busy = 2
+  emulator.faults = () => (busy-- > 0 ? { status: 429, retryAfterS: 7 } : null)
+  await sinkOf().commit(commitOf(0, await outputs([heat])))
+  expect(slept).toEqual([7000, 7000])
+  emulator.faults = () => ({ status: 429 })
+  await expect(sinkOf().commit(commitOf(1, await outputs([ronin])))).rejects.toMatchObject({
+    code: 'PINECONE_UNREACHABLE',
+    retryable: true,
+  })
+  expect(slept).toHaveLength(2 + 7)
+})
+
+test('a service that never answers is given up on', async () => {
+  emulator.faults = () => 'silence'
+  const settings = {
+    apiKey: 'right',
+    index: 'millrace',
+    controllerHost: emulator.url,
+    cloud: 'aws',
+    region: 'us-east-1',
+  }
+  const index = openPinecone({ settings, clock, ids: systemIds, requestTimeoutMs: 50, tries: 2 })
+  await expect(sinkOf(index).position('p')).rejects.toMatchObject({ code: 'PINECONE_UNREACHABLE', retryable: true })
+})
+
+test('rows that are refused for what is in them are told, and all others are written', async () => {
+  const sink = sinkOf()
+  await sink.commit(commitOf(0, await outputs([{ ...heat, id: 'silent' }])))
+  const bad: Row[] = [
+    { ...heat, id: 'silent', values: [0, 0, 0] },
+    { ...heat, id: 'x'.repeat(600) },
+    { ...heat, id: 'heavy', title: 'é'.repeat(30_000) },
+  ]
+  const good = Array.from({ length: 20 }, (_, i) => ({ ...ronin, id: `good ${i}` }))
+  const commit = commitOf(1, await outputs([...bad, ...good]))
+  const refused = await sink.prepare!(commit)
+  expect(refused.map(({ message }) => message).sort()).toEqual([
+    expect.stringMatching(/^Pinecone: Dense vectors must contain/),
+    expect.stringMatching(/^Pinecone: Metadata size is/),
+    expect.stringMatching(/^Pinecone: vector id must have/),
+  ])
+  expect(refused.map(({ row }) => JSON.parse(row).id.slice(0, 6)).sort()).toEqual(['heavy', 'silent', 'xxxxxx'])
+  expect(await sink.commit(commit)).toMatchObject({ kind: 'committed', written: { upserted: 20 } })
+  expect(held().map(([id]) => id)).toEqual(good.map(({ id }) => id).sort()) // nor is what was refused still there as it was
+  await expect(sink.commit(commitOf(2, await outputs(bad)))).rejects.toMatchObject({ code: 'SINK_FAILED' })
+})
+
+test('a key that is wrong, and an index that does not fit, are refused at the first question, by name and without the key', async () => {
+  const wrong = await sinkOf(open({ apiKey: 'very-secret' }))
+    .position('p')
+    .catch((error: unknown) => error)
+  expect(wrong).toMatchObject({ code: 'PINECONE_REFUSED', message: expect.stringContaining('PINECONE_API_KEY') })
+  expect(String(wrong)).not.toContain('very-secret')
+  await sinkOf().commit(commitOf(0, await outputs([heat])))
+  await expect(sinkOf(open(), { id: 'test-4', dimension: 4 }).position('p')).rejects.toMatchObject({
+    code: 'PINECONE_REFUSED',
+    message: expect.stringContaining('has 3 dimensions'),
+  })
+  await expect(sinkOf(open(), { id: 'another', dimension: 3 }).position('p')).rejects.toMatchObject({
+    code: 'SINK_FAILED',
+  })
+})
+
+test('large batches go in requests that Pinecone takes', async () => {
+  const rows = `SELECT i::VARCHAR AS id, [1, i, 0]::FLOAT[] AS embedding, repeat('text ', 100) AS text FROM range(5000) r(i)`
+  await sinkOf().commit(commitOf(0, new Map([['upserts', [await parquet(rows)]]])))
+  expect(emulator.index('millrace')!.contents().get('movies')!.size).toBe(5000)
+  expect(emulator.requests.get('POST /vectors/upsert')).toBeLessThan(12)
+})
+
+describe('search', () => {
+  test('finds the nearest of all namespaces or one, in any case, within bounds', async () => {
+    const index = open()
+    await sinkOf(index).commit(commitOf(0, await outputs([heat, ronin])))
+    const store = pineconeStore(index)
+    expect(await store.counts()).toEqual(new Map([['movies', 2]]))
+    const ask = async (where?: Parameters<typeof store.search>[1]['where']) =>
+      (
+        await store.search(new Float32Array([1, 0, 0]), {
+          topK: 5,
+          embedder,
+          ...(where === undefined ? {} : { where }),
+        })
+      ).map(({ id }) => id)
+    expect(await ask()).toEqual(['1', '2'])
+    expect(await ask({ genres: 'drama' })).toEqual(['1'])
+    expect(await ask({ title: 'RONIN' })).toEqual(['2'])
+    expect(await ask({ year: { from: 1996 } })).toEqual(['2'])
+    expect(await ask({ year: { from: 1990, to: 1995 }, genres: 'Crime' })).toEqual(['1'])
+    expect(await ask({ colour: 'red' })).toEqual([])
+    const [best] = await store.search(new Float32Array([1, 0, 0]), { topK: 1, embedder })
+    expect(best).toMatchObject({
+      namespace: 'movies',
+      metadata: { title: 'Heat', year: 1995, genres: ['Crime', 'Drama'] },
+    })
+    expect(Object.keys(best!.metadata).sort()).toEqual(['genres', 'title', 'year'])
+    await expect(store.search(new Float32Array(3), { topK: 1, embedder, namespace: 'nowhere' })).rejects.toMatchObject({
+      code: 'TABLE_NOT_FOUND',
+    })
+    await expect(
+      store.search(new Float32Array(3), { topK: 1, embedder: { id: 'another', dimension: 3 } }),
+    ).rejects.toMatchObject({ code: 'SINK_FAILED' })
+  })
+})
