@@ -1,11 +1,21 @@
 /** The stores for those who ask questions: of a service where one is configured, else the embedded ones. */
+
+import { duckdbQueries } from '../connectors/duckdb/query.ts'
 import type { Graph } from '../connectors/graph/store.ts'
 import { openGraph } from '../connectors/ladybug/query.ts'
 import { openVectorStore } from '../connectors/local-vectors/search.ts'
+import type { OlapQueries } from '../connectors/olap/store.ts'
 import type { VectorStore } from '../connectors/vectors/store.ts'
 import { duckdbStore } from '../engine/duckdb-store.ts'
 import type { Place } from './place.ts'
-import { graphFile, vectorsFile } from './wire.ts'
+import { graphFile, olapFile, vectorsFile } from './wire.ts'
+
+/** The OLAP tables. */
+export async function openOlap(place: Place): Promise<OlapQueries> {
+  if (place.clickhouse === null) return duckdbQueries(olapFile(place))
+  const { clickhouseQueries } = await import('../connectors/clickhouse/query.ts')
+  return clickhouseQueries(await place.clickhouseClient())
+}
 
 /** The knowledge graph. `TABLE_NOT_FOUND` before anything was written to it. To be closed. */
 export function openGraphStore(place: Place): Promise<Graph> {

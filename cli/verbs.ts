@@ -286,6 +286,23 @@ export const verbs: readonly VerbSpec[] = [
     },
   },
   {
+    verb: 'olap',
+    arguments: '[query]',
+    minArguments: 0,
+    maxArguments: 1,
+    help: 'Asks the tables for analysis, read-only: the name of a ready query, or SQL of your own. Without one, lists the ready queries.',
+    options: {
+      param: {
+        type: 'string',
+        multiple: true,
+        placeholder: 'NAME=VALUE',
+        help: 'value of a parameter, which stands as {name:Type} in the query; more may follow',
+      },
+      show: { type: 'boolean', help: 'print the SQL of a ready query instead of running it' },
+      json,
+    },
+  },
+  {
     verb: 'graph path',
     arguments: '<person> <person>',
     minArguments: 2,

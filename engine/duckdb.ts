@@ -20,6 +20,11 @@ export interface Connection {
   rows(sql: string): Promise<Row[]>
   /** The columns of a query's result, some thousand rows at a time: for results that are large. BIGINT as bigint. */
   chunks(sql: string): AsyncIterable<readonly (readonly unknown[])[]>
+  /**
+   * Rows of one statement that only reads; `$name` in it is the value of that name. Throws for anything else, without running it. What the statement
+   * reads is not limited.
+   */
+  select(sql: string, values: Readonly<Record<string, string>>): Promise<Row[]>
   /** Names and DuckDB types of a query's columns, without running it. */
   describe(query: string): Promise<{ readonly names: readonly string[]; readonly types: readonly DuckdbType[] }>
 }
@@ -88,6 +93,19 @@ function wrap(connection: DuckDBConnection): Connection {
         chunk = await result.fetchChunk()
       )
         yield chunk.getColumns()
+    },
+    async select(sql, values) {
+      const { StatementType } = await import('@duckdb/node-api')
+      const statements = await connection.extractStatements(sql)
+      if (statements.count !== 1) throw new Error(`one statement is needed, not ${statements.count}`)
+      const statement = await statements.prepare(0)
+      try {
+        if (statement.statementType !== StatementType.SELECT) throw new Error('only a query that reads is allowed')
+        if (statement.parameterCount > 0) statement.bind(values)
+        return (await statement.runAndReadAll()).getRowObjectsJS() as Row[]
+      } finally {
+        statement.destroySync()
+      }
     },
     async describe(query) {
       const reader = await connection.runAndReadAll(`SELECT * FROM (${query}) LIMIT 0`)

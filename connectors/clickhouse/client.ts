@@ -9,6 +9,13 @@ import type { ClickhouseSettings } from './settings.ts'
 /** Values of a statement, by name: `{name:Type}` in its text. */
 export type Parameters = Readonly<Record<string, unknown>>
 
+/** What a query gave. */
+export interface Answer {
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  /** Whole numbers of 64 bits are text. */
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+}
+
 /** One database. Everything throws a {@link MillraceError}: `CLICKHOUSE_UNREACHABLE`, `CLICKHOUSE_REFUSED`, `SINK_FAILED`. */
 export interface Clickhouse {
   readonly settings: ClickhouseSettings
@@ -17,6 +24,8 @@ export interface Clickhouse {
   run(sql: string, parameters?: Parameters): Promise<void>
   /** Whole numbers of 64 bits come as text. */
   rows(sql: string, parameters?: Parameters): Promise<Readonly<Record<string, unknown>>[]>
+  /** Rows of a query with the types of their columns; whatever would change something, settings too, is refused. */
+  ask(sql: string, parameters?: Parameters): Promise<Answer>
   /** Writes the rows of a query to a new Parquet file. */
   download(sql: string, path: string, parameters?: Parameters): Promise<void>
   /** Adds the rows of a Parquet file, as one insert. The same token again within the table's window does nothing. */
@@ -62,6 +71,13 @@ export function openClickhouse(settings: ClickhouseSettings): Clickhouse {
   return {
     settings,
     rows,
+    ask: (sql, query_params = {}) =>
+      asked('query', async () => {
+        const clickhouse_settings = { wait_end_of_query: 1, readonly: '1' } as const
+        const result = await client.query({ query: sql, query_params, clickhouse_settings, format: 'JSON' })
+        const { meta = [], data } = await result.json<Readonly<Record<string, unknown>>>()
+        return { columns: meta, rows: data }
+      }),
     check: async () => void (await rows('SELECT 1 AS one')),
     run: (sql, query_params = {}) =>
       asked('statement', async () => {

@@ -15,11 +15,7 @@ export interface OlapStore {
 export function openOlapStore(store: DuckdbStore): OlapStore {
   return {
     async rows(sql) {
-      if (!store.exists())
-        throw new MillraceError(
-          'TABLE_NOT_FOUND',
-          `olap store not found: ${store.path} (run a pipeline that fills it first)`,
-        )
+      requireStore(store)
       return store.use('read', (connection) => connection.rows(sql))
     },
     async counts() {
@@ -38,4 +34,10 @@ export function openOlapStore(store: DuckdbStore): OlapStore {
       })
     },
   }
+}
+
+/** @throws MillraceError `TABLE_NOT_FOUND` before the first commit */
+export function requireStore(store: DuckdbStore): void {
+  if (store.exists()) return
+  throw new MillraceError('TABLE_NOT_FOUND', `olap store not found: ${store.path} (run a pipeline that fills it first)`)
 }

@@ -109,6 +109,7 @@ function guarded(connection: Connection, run: StageRun): Connection {
     run: (sql) => guard(() => connection.run(sql)),
     rows: (sql) => guard(() => connection.rows(sql)),
     chunks: (sql) => connection.chunks(sql),
+    select: (sql, values) => guard(() => connection.select(sql, values)),
     describe: (query) => guard(() => connection.describe(query)),
   }
 }

@@ -17,33 +17,12 @@ import {
 import { after, changeSteps, netStep, silverChanges } from './changes.ts'
 import { deadLetters } from './dead-letters.ts'
 import { type Kind, pipelineName } from './kinds.ts'
+import { type Link, links } from './links.ts'
 import { castKey, crewKey, titleType } from './relationships.ts'
 
 type TitleKind = Exclude<Kind, 'people'>
 
 const titleOwner = { title_type: 'title_type', title_id: 'title_id' } as const
-
-/** Lists of a title that become tables of links: the list's column, and the names of the table and its columns. */
-const links = {
-  movies: [
-    ['genres', 'genre'],
-    ['production_companies', 'company'],
-    ['keywords', 'keyword'],
-  ],
-  tv_series: [
-    ['genres', 'genre'],
-    ['production_companies', 'company'],
-    ['networks', 'network'],
-    ['keywords', 'keyword'],
-  ],
-} as const
-
-const tableOf = {
-  genre: 'title_genres',
-  company: 'title_companies',
-  network: 'title_networks',
-  keyword: 'title_keywords',
-} as const
 
 /** Tables for one kind: `movies`, `casts`, `crews`, `title_genres`, ..., or `people`. */
 export function olapTables(kind: Kind): Pipeline {
@@ -84,6 +63,8 @@ function personSteps(): Step[] {
           'adult',
           'event_time',
         ]),
+        birth_year: yearOf(after('birthday')),
+        death_year: yearOf(after('deathday')),
       },
       { from: 'live' },
     ),
@@ -99,15 +80,14 @@ function titleSteps(kind: TitleKind): Step[] {
     select('touched', { title_type: lit(titleType(kind)), title_id: col('id') }, { from: 'changes' }),
     select(kind, titleColumns(kind), { from: 'live' }),
     ...creditSteps(kind),
-    ...links[kind].flatMap(([list, what]) => linkSteps(kind, list, what)),
+    ...links[kind].flatMap((link) => linkSteps(kind, link)),
     ...(kind === 'movies' ? collectionSteps() : seasonSteps()),
   ]
 }
 
 function titleSink(kind: TitleKind): SinkDescription {
-  const linkTables = links[kind].map(([, what]) => {
-    const key = ['title_type', 'title_id', `${what}_id`, `${what}_name`]
-    return [tableOf[what], { from: tableOf[what], key, owner: titleOwner }] as const
+  const linkTables = links[kind].map(({ table, key }) => {
+    return [table, { from: table, key: ['title_type', 'title_id', ...key], owner: titleOwner }] as const
   })
   const credit = { key: ['title_type', 'title_id', 'credit_key'], owner: titleOwner }
   return olap({
@@ -131,16 +111,22 @@ function titleSink(kind: TitleKind): SinkDescription {
   })
 }
 
-/** One id may stand for two things under two names, so a thing is its id and its name. */
 function views(kind: TitleKind): { readonly [view: string]: { readonly sql: string } } {
-  const plural = { genre: 'genres', company: 'companies', network: 'networks', keyword: 'keywords' } as const
-  const ofLinks = links[kind].map(([, what]) => [
-    plural[what],
-    { sql: `SELECT DISTINCT ${what}_id AS id, ${what}_name AS name FROM ${tableOf[what]}` },
-  ])
-  const collections = { sql: 'SELECT DISTINCT collection_id AS id, collection_name AS name FROM movie_collections' }
-  return { ...Object.fromEntries(ofLinks), ...(kind === 'movies' ? { collections } : {}) }
+  const ofLinks = links[kind].flatMap(({ table, view }) => {
+    if (view === null) return []
+    const columns = Object.entries(view.columns).map(([name, column]) => `${column} AS ${name}`)
+    return [[view.name, { sql: `SELECT DISTINCT ${columns.join(', ')} FROM ${table}` }] as const]
+  })
+  const own =
+    kind === 'movies'
+      ? { collections: { sql: 'SELECT DISTINCT collection_id AS id, collection_name AS name FROM movie_collections' } }
+      : { creators: { sql: creators } }
+  return { ...Object.fromEntries(ofLinks), ...own }
 }
+
+/** Who created a series stands among its crew. */
+const creators = `SELECT title_id, person_id, person_name FROM crews
+  WHERE title_type = 'tv_series' AND department = 'Creation' AND job = 'Creator'`
 
 function columns(names: readonly string[]): { readonly [name: string]: Expression } {
   return Object.fromEntries(names.map((name) => [name, after(name)]))
@@ -179,10 +165,14 @@ function creditSteps(kind: TitleKind): Step[] {
     title_id: col('title_id'),
     person_id: role('id'),
     person_name: role('name'),
+    original_name: role('original_name'),
+    gender: role('gender'),
+    known_for_department: role('known_for_department'),
     credit_id: role('credit_id'),
   }
   const each = (list: string) => ({ list: after(`credits.${list}`), as: 'credit', keep: { title_id: col('id') } })
   const once = { key: ['title_type', 'title_id', 'credit_key'] }
+  const same = ['original_name', 'gender', 'known_for_department'] // of two credits that are one, always the same one stays
   return [
     flatten('cast-list', each('cast'), { from: 'live' }),
     select('cast-rows', {
@@ -192,7 +182,7 @@ function creditSteps(kind: TitleKind): Step[] {
       cast_id: role('cast_id'),
       order: role('order'),
     }),
-    latestByKey('casts', { ...once, order: ['order', 'person_id', 'person_name', 'character', 'cast_id'] }),
+    latestByKey('casts', { ...once, order: ['order', 'person_id', 'person_name', 'character', 'cast_id', ...same] }),
     flatten('crew-list', each('crew'), { from: 'live' }),
     select('crew-rows', {
       ...person,
@@ -200,21 +190,16 @@ function creditSteps(kind: TitleKind): Step[] {
       department: role('department'),
       job: role('job'),
     }),
-    latestByKey('crews', { ...once, order: ['person_id', 'person_name', 'department', 'job'] }),
+    latestByKey('crews', { ...once, order: ['person_id', 'person_name', 'department', 'job', ...same] }),
   ]
 }
 
-function linkSteps(kind: TitleKind, list: string, what: keyof typeof tableOf): Step[] {
-  const [id, name] = [`${what}_id`, `${what}_name`]
+function linkSteps(kind: TitleKind, { what, list, table, columns, key }: Link): Step[] {
+  const rest = Object.keys(columns).filter((column) => !key.includes(column))
   return [
     flatten(`${what}-list`, { list: after(list), as: 'link', keep: { title_id: col('id') } }, { from: 'live' }),
-    select(`${what}-rows`, {
-      title_type: lit(titleType(kind)),
-      title_id: col('title_id'),
-      [id]: col('link.id'),
-      [name]: col('link.name'),
-    }),
-    latestByKey(tableOf[what], { key: ['title_type', 'title_id', id, name], order: [id] }),
+    select(`${what}-rows`, { title_type: lit(titleType(kind)), title_id: col('title_id'), ...columns }),
+    latestByKey(table, { key: ['title_type', 'title_id', ...key], order: rest.length === 0 ? key : rest }),
   ]
 }
 
@@ -241,6 +226,7 @@ function seasonSteps(): Step[] {
       episode_count: col('season.episode_count'),
       air_date: tryCast(nullIf(col('season.air_date'), ''), 'date'),
       overview: col('season.overview'),
+      poster_path: col('season.poster_path'),
       vote_average: col('season.vote_average'),
     }),
     latestByKey('seasons', {

@@ -1,0 +1,9 @@
+-- Movies by what they earned for each unit of their budget. Budgets and revenues of 0 are unknown: such movies are left out.
+-- param min_budget 1000000: cheaper movies are left out
+-- param limit 20: how many movies
+
+SELECT id, title, release_year, budget, revenue, round(revenue / budget, 2) AS times_the_budget
+FROM movies
+WHERE budget >= {min_budget:UInt64} AND budget > 0 AND revenue > 0
+ORDER BY revenue / budget DESC, id
+LIMIT {limit:UInt32}
