@@ -11,6 +11,7 @@ import { platformPipelines } from './pipelines.ts'
 import type { Place } from './place.ts'
 import { missingColumns } from './sink-columns.ts'
 import { tableProblems } from './sink-tables.ts'
+import { embeddedOlapIsNoSource } from './wire.ts'
 
 /** A pipeline with what its steps give and what is wrong with it; right if there are no problems. */
 export interface CheckedPipeline extends ColumnFlow {
@@ -57,7 +58,8 @@ function upstreamOf(given: readonly Pipeline[], all: readonly Pipeline[]): Pipel
 
 async function checkPipeline(pipeline: Pipeline, checking: Checking): Promise<CheckedPipeline> {
   const duckdb = await checking.place.duckdb()
-  const { columns, problems } = await followColumns(pipeline, duckdb, async ({ options }) => {
+  const { columns, problems } = await followColumns(pipeline, duckdb, async ({ kind, options }) => {
+    if (kind === 'olap') return olapColumns(checking.place, String(options.table))
     const table = await columnsOfTable(String(options.table), checking)
     return table === null ? null : options.changeFeed === true ? [...table, ...changeColumns] : table
   })
@@ -70,6 +72,12 @@ async function checkPipeline(pipeline: Pipeline, checking: Checking): Promise<Ch
     ofSinks.push(...tableProblems(sink, columns, table), ...grown)
   }
   return { pipeline, columns, problems: [...problems, ...ofSinks] }
+}
+
+async function olapColumns(place: Place, table: string): Promise<readonly Column[] | null> {
+  if (place.clickhouse === null) throw embeddedOlapIsNoSource(table)
+  const { sourceColumns } = await import('../connectors/clickhouse/source.ts')
+  return sourceColumns(await place.clickhouseClient(), table)
 }
 
 async function columnsOfTable(path: string, { place, tables }: Checking): Promise<readonly Column[] | null> {

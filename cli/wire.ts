@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { DeltaSinkOptions } from '../connectors/delta/description.ts'
 import type { GraphOptions } from '../connectors/graph/description.ts'
-import type { OlapOptions } from '../connectors/olap/description.ts'
+import type { OlapOptions, OlapSourceOptions } from '../connectors/olap/description.ts'
 import type { TopicOptions } from '../connectors/records/description.ts'
 import type { VectorsOptions } from '../connectors/vectors/description.ts'
 import type { Sink, SinkDescription, Source, SourceDescription } from '../engine/contracts.ts'
@@ -21,6 +21,13 @@ export async function openSource(description: SourceDescription, place: Place, p
       const { duckdb, clock, ids, lake: store } = place
       const read = { table: place.table(table), store, changeFeed: changeFeed ?? false }
       return deltaSource({ ...read, duckdb, clock, ids, pipeline })
+    }
+    case 'olap': {
+      const options = description.options as unknown as OlapSourceOptions
+      if (place.clickhouse === null) throw embeddedOlapIsNoSource(options.table)
+      const { clickhouseSource } = await import('../connectors/clickhouse/source.ts')
+      const { duckdb, ids } = place
+      return clickhouseSource({ ...options, clickhouse: await place.clickhouseClient(), duckdb, ids })
     }
     default:
       throw unknown('source', description.kind)
@@ -133,6 +140,14 @@ export function graphFile({ storesDir }: Place): string {
 /** The file of the embedded vector store. */
 export function vectorsFile({ storesDir, duckdb, clock }: Place): DuckdbStore {
   return duckdbStore({ path: join(storesDir, 'vectors.duckdb'), duckdb, clock })
+}
+
+/** What a source is told that reads the OLAP store where that is the embedded one. */
+export function embeddedOlapIsNoSource(table: string): MillraceError {
+  return new MillraceError(
+    'CONFIG_INVALID',
+    `olap table ${table}: the embedded store keeps neither versions nor deletions of its rows, so that it is no source (set CLICKHOUSE_URL, or read the table of the lake that it is made from)`,
+  )
 }
 
 function unknown(what: string, kind: string): MillraceError {

@@ -18,6 +18,6 @@ export {
   type GraphStub,
   graph,
 } from './graph/description.ts'
-export { type OlapOptions, type OlapTable, olap } from './olap/description.ts'
+export { type OlapOptions, type OlapSourceOptions, type OlapTable, olap, olapChanges } from './olap/description.ts'
 export { kafka, type TopicOptions } from './records/description.ts'
 export { type VectorsOptions, vectors } from './vectors/description.ts'

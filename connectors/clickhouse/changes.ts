@@ -11,6 +11,7 @@ import { isoName, nullsExpression, storedExpressions } from './types.ts'
 
 /** One table of one batch. */
 export interface TableBatch {
+  readonly pipeline: string
   readonly name: string
   readonly table: OlapTable
   readonly files: readonly ParquetFile[]
@@ -27,6 +28,8 @@ export interface TableBatch {
 /** The rows to write, as a file that ClickHouse takes as it is. */
 export interface Changes {
   readonly name: string
+  /** The greatest version of the rows of the owners touched, once these are written. */
+  readonly newest: bigint
   /** Null: nothing differs. */
   readonly path: string | null
   /** Of the content: the same rows have the same, and others another. */
@@ -63,13 +66,23 @@ export async function findChanges(
   const counts = { inserted: 0, updated: 0, deleted: 0, unchanged: 0 }
   for (const row of await connection.rows('SELECT kind, count(*) AS n FROM temp.compared GROUP BY kind'))
     counts[row.kind as ChangeKind] = Number(row.n)
+  const newest = await newestVersion(connection)
   if (counts.inserted + counts.updated + counts.deleted === 0)
-    return { name: batch.name, path: null, token: '', counts }
+    return { name: batch.name, newest, path: null, token: '', counts }
   const path = join(dir, `${encodeURIComponent(batch.name)}.changes.parquet`)
   await connection.run(`COPY (${changedRows(batch)}) TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy)`)
   const [row] = await connection.rows(`SELECT bit_xor(md5_number(to_json(c)::VARCHAR))::VARCHAR AS token
     FROM (SELECT * EXCLUDE (row) FROM temp.compared WHERE kind != 'unchanged') c`)
-  return { name: batch.name, path, token: String(row?.token), counts }
+  return { name: batch.name, newest, path, token: String(row?.token), counts }
+}
+
+/** Of rows that another try of the batch wrote, too. */
+async function newestVersion(connection: Connection): Promise<bigint> {
+  const [row] = await connection.rows(
+    `SELECT greatest((SELECT max(${own.version}) FROM temp.stored),
+       (SELECT max(${own.version}) FROM temp.compared WHERE kind != 'unchanged'), 0)::VARCHAR AS newest`,
+  )
+  return BigInt(String(row?.newest))
 }
 
 /** Of several rows with one key the greatest wins, as in the embedded store. */
@@ -171,7 +184,8 @@ function compared(batch: TableBatch): string {
 /** Live rows whole; of deleted ones what identifies them. */
 function changedRows(batch: TableBatch): string {
   const { incoming } = batch
-  const marks = (deleted: 0 | 1) => `c.${own.hash}, c.${own.version}, ${deleted}::UTINYINT AS ${own.deleted}`
+  const marks = (deleted: 0 | 1) =>
+    `c.${own.hash}, c.${own.version}, ${deleted}::UTINYINT AS ${own.deleted}, ${literal(batch.pipeline)} AS ${own.pipeline}`
   const live = incoming.flatMap((column) => storedExpressions('i', column)).map(named)
   const ids = identifying(batch).flatMap((name) => {
     const type = isDate(name, batch.stored) ? 'date' : 'string' // else stored as it is

@@ -1,15 +1,18 @@
 /** How far pipelines are, in a table of the same database. */
 import { totalsAfter } from '../../checkpoints/totals.ts'
-import type { Position, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import type { SinkCommit, WriteCounts } from '../../engine/contracts.ts'
 import { identified, startedPartition } from '../../engine/identity.ts'
 import type { Clickhouse } from './client.ts'
 
-const TABLE = '_millrace_positions'
+/** The table that they are in. */
+export const positionsTable = '_millrace_positions'
 
 /** What the store holds of one source partition. */
 export interface HeldPosition {
   readonly sourcePartition: string
   readonly next: bigint
+  /** Up to which the rows of the pipeline were written, by the commit that moved the position last. */
+  readonly version: bigint
   readonly fingerprint: string
   readonly txnId: string
   readonly written: string
@@ -21,8 +24,8 @@ export interface HeldPosition {
 export async function createPositions(clickhouse: Clickhouse): Promise<void> {
   const columns = await columnsOfTable(clickhouse)
   if (columns.has('totals')) return
-  if (columns.size > 0) return clickhouse.run(`ALTER TABLE ${TABLE} ADD COLUMN IF NOT EXISTS totals String`)
-  await clickhouse.run(`CREATE TABLE IF NOT EXISTS ${TABLE} (
+  if (columns.size > 0) return clickhouse.run(`ALTER TABLE ${positionsTable} ADD COLUMN IF NOT EXISTS totals String`)
+  await clickhouse.run(`CREATE TABLE IF NOT EXISTS ${positionsTable} (
     pipeline String, source_partition String, next_version Int64, fingerprint String, txn_id String, written String,
     version UInt64, updated_at DateTime64(3, 'UTC'), totals String)
     ENGINE = ReplacingMergeTree(version) ORDER BY (pipeline, source_partition)`)
@@ -31,7 +34,7 @@ export async function createPositions(clickhouse: Clickhouse): Promise<void> {
 async function columnsOfTable(clickhouse: Clickhouse): Promise<Set<string>> {
   const rows = await clickhouse.rows(
     'SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String}',
-    { table: TABLE },
+    { table: positionsTable },
   )
   return new Set(rows.map(({ name }) => String(name)))
 }
@@ -40,12 +43,13 @@ async function columnsOfTable(clickhouse: Clickhouse): Promise<Set<string>> {
 export async function heldPositions(clickhouse: Clickhouse, pipeline: string): Promise<HeldPosition[]> {
   if ((await columnsOfTable(clickhouse)).size === 0) return []
   const rows = await clickhouse.rows(
-    `SELECT * FROM ${TABLE} FINAL WHERE pipeline = {pipeline:String} ORDER BY version DESC, updated_at DESC, source_partition`,
+    `SELECT * FROM ${positionsTable} FINAL WHERE pipeline = {pipeline:String} ORDER BY version DESC, updated_at DESC, source_partition`,
     { pipeline },
   )
   return rows.map((row) => ({
     sourcePartition: String(row.source_partition),
     next: BigInt(String(row.next_version)),
+    version: BigInt(String(row.version)),
     fingerprint: String(row.fingerprint),
     txnId: String(row.txn_id),
     written: String(row.written),
@@ -67,16 +71,30 @@ export function ownCommit(held: readonly HeldPosition[], commit: SinkCommit): Wr
   return JSON.parse(byPartition.get(first.sourcePartition)!.written) as WriteCounts
 }
 
+/** The greatest version of a row that the commits of a pipeline left; every later commit writes greater ones. 0 before the first. */
+export function settledVersion(held: readonly HeldPosition[]): bigint {
+  return held.reduce((most, { version }) => (version > most ? version : most), 0n)
+}
+
+/** The source partitions of a pipeline that are read. */
+export function movingPartitions(held: readonly HeldPosition[]): string[] {
+  return held.map(({ sourcePartition }) => sourcePartition).filter(isRead)
+}
+
+function isRead(partition: string): boolean {
+  return identified(partition) === null && startedPartition(partition) === null
+}
+
 /**
- * The version of what a batch writes: how far its pipeline is in all, once it is written. It grows with every batch that moves a
- * position, and is the same when a batch is run again.
+ * The version of what a batch writes: how far its pipeline is in all, once it is written, or one more than its last commit left, where that is greater.
+ * It grows with every batch, and is the same when a batch is run again.
  */
-export function versionOf(held: Position, { ranges }: Pick<SinkCommit, 'ranges'>): bigint {
-  const after = new Map([...held, ...ranges.map(({ sourcePartition, end }) => [sourcePartition, end] as const)])
-  const read = [...after].filter(
-    ([partition]) => identified(partition) === null && startedPartition(partition) === null,
-  )
-  return read.reduce((sum, [, next]) => sum + next, 0n)
+export function versionOf(held: readonly HeldPosition[], { ranges }: Pick<SinkCommit, 'ranges'>): bigint {
+  const ends = ranges.map(({ sourcePartition, end }) => [sourcePartition, end] as const)
+  const after = new Map([...positionOf(held), ...ends])
+  const read = [...after].filter(([partition]) => isRead(partition)).reduce((sum, [, next]) => sum + next, 0n)
+  const least = settledVersion(held) + 1n
+  return read > least ? read : least
 }
 
 /** Writes where the ranges end: the last thing that a commit does. */
@@ -98,7 +116,7 @@ export async function movePosition(
   if (commit.ranges.length === 0) return
   const totals = new Map(held.map((each) => [each.sourcePartition, each.totals]))
   await clickhouse.run(
-    `INSERT INTO ${TABLE} (pipeline, source_partition, next_version, fingerprint, txn_id, written, version, updated_at, totals)
+    `INSERT INTO ${positionsTable} (pipeline, source_partition, next_version, fingerprint, txn_id, written, version, updated_at, totals)
      SELECT {pipeline:String}, p.1, toInt64(p.2), {fingerprint:String}, {txn:String}, {written:String},
        {version:UInt64}, fromUnixTimestamp64Milli({now:Int64}), p.3
      FROM (SELECT arrayJoin(arrayZip({partitions:Array(String)}, {ends:Array(String)}, {totals:Array(String)})) AS p)`,

@@ -15,7 +15,7 @@ import { type Changes, findChanges } from './changes.ts'
 import type { Clickhouse } from './client.ts'
 import { createPositions, heldPositions, movePosition, ownCommit, positionOf, versionOf } from './positions.ts'
 import { findRefused } from './refused-rows.ts'
-import { growTable, rowsTable, storedColumns } from './tables.ts'
+import { growTable, rowsTable } from './tables.ts'
 import { syncViews } from './views.ts'
 
 export interface ClickhouseSinkOptions {
@@ -79,7 +79,7 @@ async function commitBatch(
   if (landed !== null) return { kind: 'already-committed', written: landed }
   const position = positionOf(held)
   if (!admits(position, commit.ranges, commit.initial)) return { kind: 'fenced', position }
-  const version = versionOf(position, commit)
+  const version = versionOf(held, commit)
   const changes = await (await options.duckdb()).withConnection((connection) =>
     changesOf(connection, options, { ...work, commit, version }),
   )
@@ -95,9 +95,10 @@ async function commitBatch(
   }
   const views = await syncViews(clickhouse, description.views)
   const written = { ...counted(changes), ...(views === 0 ? {} : { views }) }
+  const settled = changes.reduce((most, { newest }) => (newest > most ? newest : most), version)
   await createPositions(clickhouse)
   faultPoint('store-before-commit')
-  await movePosition(clickhouse, commit, { held: heldNow, version, written, nowMs: clock.nowMs() }) // the commit point
+  await movePosition(clickhouse, commit, { held: heldNow, version: settled, written, nowMs: clock.nowMs() }) // the commit point
   faultPoint('store-after-commit')
   return { kind: 'committed', written }
 }
@@ -145,7 +146,14 @@ async function changesOf(
   for (const [name, table] of Object.entries(description.tables)) {
     const batch = await prepared(clickhouse, { name, table, files: commit.outputs.get(table.from) ?? [] })
     if (batch !== null)
-      changes.push(await findChanges(connection, clickhouse, { ...batch, version, withoutRefused }, dir))
+      changes.push(
+        await findChanges(
+          connection,
+          clickhouse,
+          { ...batch, pipeline: commit.pipeline, version, withoutRefused },
+          dir,
+        ),
+      )
   }
   return changes
 }
@@ -157,10 +165,7 @@ async function prepared(
 ) {
   const incoming = unionColumns(batch.files)
   const { name, table } = batch
-  const stored =
-    incoming.length === 0
-      ? await storedColumns(clickhouse, name)
-      : await growTable(clickhouse, { name, table, incoming })
+  const stored = await growTable(clickhouse, { name, table, incoming })
   if (stored.length === 0) return null
   const place = new Map(stored.map((column, i) => [column.name, i]))
   const ordered = incoming.sort((a, b) => place.get(a.name)! - place.get(b.name)!)

@@ -13,6 +13,8 @@ export const own = {
   deleted: '_millrace_deleted',
   hash: '_millrace_hash',
   nulls: nullsColumn,
+  /** The pipeline that wrote the row; empty in rows of earlier versions. */
+  pipeline: '_millrace_pipeline',
 } as const
 
 /** The table that holds the rows of every version; the view of the plain name shows the newest that are not deleted. */
@@ -29,9 +31,13 @@ export interface StoredColumn {
 
 /** The described columns of a table, in order; none if there is no table. */
 export async function storedColumns(clickhouse: Clickhouse, table: string): Promise<StoredColumn[]> {
+  return describedOf(await allColumns(clickhouse, table))
+}
+
+/** Those of ours too, and what stands beside described ones: they have no type name. */
+async function allColumns(clickhouse: Clickhouse, table: string): Promise<StoredColumn[]> {
   const rows = await clickhouse.rows(
-    `SELECT name, type, comment FROM system.columns WHERE database = currentDatabase() AND table = {table:String}
-     AND comment != '' ORDER BY position`,
+    'SELECT name, type, comment FROM system.columns WHERE database = currentDatabase() AND table = {table:String} ORDER BY position',
     { table: rowsTable(table) },
   )
   return rows.map(({ name, type, comment }) => ({
@@ -41,16 +47,24 @@ export async function storedColumns(clickhouse: Clickhouse, table: string): Prom
   }))
 }
 
+function describedOf(columns: readonly StoredColumn[]): StoredColumn[] {
+  return columns.filter(({ typeName }) => typeName !== '')
+}
+
 /**
- * Creates or widens a table and its view.
- * @returns its columns afterwards
+ * Creates or widens a table and its view; nothing is made for no columns.
+ * @returns its columns afterwards, none if there is no table
  * @throws MillraceError `SCHEMA_MISMATCH` if a column changed its type
  */
 export async function growTable(
   clickhouse: Clickhouse,
   { name, table, incoming }: { readonly name: string; readonly table: OlapTable; readonly incoming: readonly Column[] },
 ): Promise<StoredColumn[]> {
-  const stored = await storedColumns(clickhouse, name)
+  const all = await allColumns(clickhouse, name)
+  const stored = describedOf(all)
+  if (stored.length === 0 && incoming.length === 0) return []
+  if (stored.length > 0 && !all.some((column) => column.name === own.pipeline))
+    await clickhouse.run(`ALTER TABLE ${quoted(rowsTable(name))} ADD COLUMN IF NOT EXISTS ${pipelineColumn}`)
   const known = new Map(stored.map((column) => [column.name, column.typeName]))
   for (const column of incoming) checkType(name, known.get(column.name), column)
   const added = incoming.filter((column) => !known.has(column.name))
@@ -79,6 +93,8 @@ function storedAs({ name, type }: Column): StoredColumn {
   return { name, type: clickhouseType(type), typeName: formatType(type) }
 }
 
+const pipelineColumn = `${own.pipeline} LowCardinality(String)`
+
 function createTable(name: string, table: OlapTable, incoming: readonly Column[]): string {
   const described = incoming.map(storedAs)
   const columns = [
@@ -87,6 +103,8 @@ function createTable(name: string, table: OlapTable, incoming: readonly Column[]
     `${own.hash} String CODEC(NONE)`,
     `${own.version} UInt64`,
     `${own.deleted} UInt8`,
+    pipelineColumn,
+    `INDEX ${own.version}_minmax ${own.version} TYPE minmax GRANULARITY 1`,
   ]
   return `CREATE TABLE IF NOT EXISTS ${quoted(rowsTable(name))} (${columns.join(', ')})
     ENGINE = ReplacingMergeTree(${own.version}, ${own.deleted})

@@ -1,5 +1,5 @@
-/** `olap({...})`: tables for analysis, kept equal to what their owners' rows say today. Data only. */
-import type { SinkDescription } from '../../engine/contracts.ts'
+/** `olap({...})` and `olapChanges({...})`: tables for analysis, kept equal to what their owners' rows say today, and what changes in them. Data only. */
+import type { SinkDescription, SourceDescription } from '../../engine/contracts.ts'
 
 /** A table of the OLAP store, kept equal to the rows of a step, owner by owner. */
 export interface OlapTable {
@@ -28,4 +28,20 @@ export function olap(options: OlapOptions): SinkDescription {
     inputs: Object.fromEntries(steps.map((step) => [step, step])),
     options: { ...options } as unknown as SinkDescription['options'],
   }
+}
+
+export interface OlapSourceOptions {
+  /** A table of the store: `movies`. */
+  readonly table: string
+  /** The pipeline whose rows are read, by its name: another one that fills the same table counts its versions for itself. */
+  readonly writtenBy: string
+}
+
+/**
+ * What changes in a table of the OLAP store: the table's columns, and as in a change feed of Delta `_change_type` (`insert` for a row as it is now, whether new or
+ * changed; `delete` for one that is gone, of which only the key is told) and `_commit_version`. Each key once a batch. Only ClickHouse keeps what it takes: with the embedded
+ * store, read the table of the lake that the OLAP table is made from.
+ */
+export function olapChanges(options: OlapSourceOptions): SourceDescription {
+  return { kind: 'olap', shape: 'table', reads: 'store:olap', options: { ...options } }
 }
