@@ -60,8 +60,11 @@ export async function findChanges(
   dir: string,
 ): Promise<Changes> {
   if (!batch.withoutRefused) await refuseRows(connection, batch)
-  await readStored(connection, clickhouse, batch, dir)
-  await connection.run(incomingRows(batch))
+  const downloaded = downloadStored(await ownersOf(connection, batch), clickhouse, batch, dir)
+  const [paths] = await Promise.all([downloaded, batch.files.length === 0 ? null : readIncoming(connection, batch)])
+  await connection.run(storedRows(batch, paths))
+  if (batch.files.length === 0)
+    await connection.run('CREATE OR REPLACE TEMP TABLE incoming AS FROM temp.stored LIMIT 0')
   await connection.run(compared(batch))
   const counts = { inserted: 0, updated: 0, deleted: 0, unchanged: 0 }
   for (const row of await connection.rows('SELECT kind, count(*) AS n FROM temp.compared GROUP BY kind'))
@@ -71,8 +74,10 @@ export async function findChanges(
     return { name: batch.name, newest, path: null, token: '', counts }
   const path = join(dir, `${encodeURIComponent(batch.name)}.changes.parquet`)
   await connection.run(`COPY (${changedRows(batch)}) TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy)`)
-  const [row] = await connection.rows(`SELECT bit_xor(md5_number(to_json(c)::VARCHAR))::VARCHAR AS token
-    FROM (SELECT * EXCLUDE (row) FROM temp.compared WHERE kind != 'unchanged') c`)
+  const ids = identifying(batch).map((column) => `c.${identifier(column)}`)
+  const [row] = await connection.rows(`SELECT bit_xor(md5_number(concat_ws('/', c.kind, c.${own.version}, c.${own.hash},
+      CASE WHEN c.kind = 'deleted' THEN to_json([${ids.map((id) => `${id}::VARCHAR`).join(', ')}])::VARCHAR END)))::VARCHAR AS token
+    FROM temp.compared c WHERE c.kind != 'unchanged'`)
   return { name: batch.name, newest, path, token: String(row?.token), counts }
 }
 
@@ -85,15 +90,23 @@ async function newestVersion(connection: Connection): Promise<bigint> {
   return BigInt(String(row?.newest))
 }
 
-/** Of several rows with one key the greatest wins, as in the embedded store. */
-function incomingRows({ table, files, incoming }: TableBatch): string {
-  if (files.length === 0) return 'CREATE OR REPLACE TEMP TABLE incoming AS FROM temp.stored LIMIT 0'
+/** Into `temp.incoming`. Of several rows with one key the greatest wins, as in the embedded store. */
+async function readIncoming(connection: Connection, { table, files, incoming }: TableBatch): Promise<void> {
   const hash = `${hashOf('r', incoming)} AS ${own.hash}`
   const order = incoming.map(({ name }) => `r.${identifier(name)} DESC`).join(', ')
   const names = incoming.map(({ name }) => `r.${identifier(name)}`).join(', ')
-  return `CREATE OR REPLACE TEMP TABLE incoming AS SELECT ${names}, ${hash} FROM ${parquet(files)} r
-    SEMI JOIN temp.owners o ON ${same(ownerPairs(table), 'r', 'o')} WHERE ${isHeld('r', incoming)}
-    QUALIFY row_number() OVER (PARTITION BY ${table.key.map((name) => `r.${identifier(name)}`).join(', ')} ORDER BY ${order}) = 1`
+  const key = table.key.map((name) => `r.${identifier(name)}`).join(', ')
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE incoming AS SELECT ${names}, ${hash} FROM ${parquet(files)} r
+     SEMI JOIN temp.owners o ON ${same(ownerPairs(table), 'r', 'o')} WHERE ${isHeld('r', incoming)}`,
+  )
+  // Sorting every row is dear, and hardly ever is a key there twice.
+  const twice = await connection.rows(`SELECT 1 FROM temp.incoming r GROUP BY ${key} HAVING count(*) > 1 LIMIT 1`)
+  if (twice.length > 0)
+    await connection.run(
+      `CREATE OR REPLACE TEMP TABLE incoming AS FROM temp.incoming r
+       QUALIFY row_number() OVER (PARTITION BY ${key} ORDER BY ${order}) = 1`,
+    )
 }
 
 /** Of the values that are there, by name: a column that is added with nulls changes no row. */
@@ -107,35 +120,37 @@ function hashOf(relation: string, columns: readonly Column[]): string {
   return `md5(concat_ws(chr(1), ${parts.join(', ')}))`
 }
 
-/** The newest version of each row of the owners touched, deleted ones included, into `temp.stored`. */
-async function readStored(
-  connection: Connection,
+/** The owners touched, as text, in parts that one request takes; at least one. */
+async function ownersOf(connection: Connection, { table }: TableBatch): Promise<Record<string, unknown>[]> {
+  const owners = Object.values(table.owner)
+  const columns = owners.map((column, i) => `CAST(${identifier(column)} AS VARCHAR) AS o${i}`)
+  const lists = owners.map((_, i) => `list(o${i} ORDER BY place) AS o${i}`)
+  const parts = await connection.rows(
+    `SELECT ${lists.join(', ')} FROM (SELECT *, row_number() OVER () - 1 AS place FROM (SELECT ${columns.join(', ')} FROM temp.owners))
+     GROUP BY place // ${ownersPerQuery}`,
+  )
+  return parts.length === 0 ? [Object.fromEntries(owners.map((_, i) => [`o${i}`, []]))] : parts
+}
+
+/** The newest version of each row of the owners, deleted ones included, as files. */
+async function downloadStored(
+  owners: readonly Readonly<Record<string, unknown>>[],
   clickhouse: Clickhouse,
   batch: TableBatch,
   dir: string,
-): Promise<void> {
-  const paths: string[] = []
-  const { name, table } = batch
-  const owners = Object.entries(table.owner)
-  for (let from = 0; ; from += ownersPerQuery) {
-    const columns = owners.map(([, column], i) => `CAST(${identifier(column)} AS VARCHAR) AS o${i}`)
-    const rows = await connection.rows(
-      `SELECT ${columns.join(', ')} FROM temp.owners ORDER BY ALL LIMIT ${ownersPerQuery} OFFSET ${from}`,
-    )
-    if (rows.length === 0 && from > 0) break
-    const path = join(dir, `${encodeURIComponent(name)}.stored-${from}.parquet`)
-    const values = owners.map((_, i) => [`o${i}`, rows.map((row) => row[`o${i}`])] as const)
-    await clickhouse.download(storedQuery(batch), path, Object.fromEntries(values))
-    paths.push(path)
-    if (rows.length < ownersPerQuery) break
-  }
+): Promise<string[]> {
+  const sql = storedQuery(batch)
+  const paths = owners.map((_, i) => join(dir, `${encodeURIComponent(batch.name)}.stored-${i}.parquet`))
+  for (const [i, part] of owners.entries()) await clickhouse.download(sql, paths[i]!, part)
+  return paths
+}
+
+function storedRows(batch: TableBatch, paths: readonly string[]): string {
   const names = identifying(batch).map((column) =>
     isDate(column, batch.stored) ? `CAST(${identifier(column)} AS DATE) AS ${identifier(column)}` : identifier(column),
   )
-  await connection.run(
-    `CREATE OR REPLACE TEMP TABLE stored AS SELECT ${[...names, own.hash, own.version, own.deleted].join(', ')}
-     FROM read_parquet(${literals(paths)})`,
-  )
+  return `CREATE OR REPLACE TEMP TABLE stored AS SELECT ${[...names, own.hash, own.version, own.deleted].join(', ')}
+     FROM read_parquet(${literals(paths)})`
 }
 
 /** Key columns have an index: it is used where the owner begins the key. */
