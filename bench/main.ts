@@ -6,6 +6,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { embedders } from './embedders.bench.ts'
 import { kafkaClients } from './kafka-clients.bench.ts'
 import { kafkaToDelta } from './kafka-to-delta.bench.ts'
 import { machineFacts } from './machine.ts'
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, (dir: string, options: BenchOptions) => A
   idle,
   bronze,
   silver,
+  embedders,
   'kafka-to-delta': kafkaToDelta,
   'kafka-clients': kafkaClients,
 }

@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly multiple?: boolean
   readonly min?: number
   readonly max?: number
+  /** What a text must be, if it is not that; null where it is. */
+  readonly check?: (text: string) => string | null
   /** Shown in the help as `--name <placeholder>`. */
   readonly placeholder?: string
   readonly help: string
@@ -105,7 +107,9 @@ function read(
     problems.push(`${raw}: needs a value (${raw} <${spec.placeholder ?? spec.type}>)`)
     return
   }
-  if (spec.type === 'string')
+  const wrong = spec.check?.(text) ?? null
+  if (wrong !== null) problems.push(`${raw}: ${wrong}, not ${JSON.stringify(text)}`)
+  else if (spec.type === 'string')
     options[name] = spec.multiple === true ? [...((options[name] ?? []) as string[]), text] : text
   else options[name] = readNumber(raw, text, spec, problems)
 }

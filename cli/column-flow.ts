@@ -2,6 +2,7 @@
 
 import { emptyBatch, tableOf } from '../engine/batch/arrow.ts'
 import { arrowField, columnsOf } from '../engine/batch/arrow-types.ts'
+import { systemClock, systemIds } from '../engine/clock.ts'
 import type { SourceDescription, Stage, Step } from '../engine/contracts.ts'
 import type { Duckdb } from '../engine/duckdb.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
@@ -10,6 +11,8 @@ import { deadLetterColumns, recordColumns } from '../engine/record.ts'
 import type { Column } from '../engine/schema.ts'
 import { planStages } from '../engine/stages.ts'
 import { columnsOperators } from '../operators/columns/registry.ts'
+import type { StepContext } from '../operators/columns/step.ts'
+import { localSettings, openEmbedder } from '../operators/embedders/registry.ts'
 import { checkStage } from '../operators/index.ts'
 
 /** Columns that a table source gives, or null for a table that nobody knows. */
@@ -63,6 +66,17 @@ async function followRelational(
   for (const [name, columns] of outputs) flow.columns.set(name, columns)
 }
 
+/** Embedders give columns of one type, whichever is configured: none has to be opened to tell. */
+function withoutData(pipeline: string): StepContext {
+  const context = { clock: systemClock, ids: systemIds }
+  return {
+    pipeline,
+    openEmbedder: (name) => openEmbedder(name, localSettings, context),
+    onEmbedded: () => {},
+    signal: new AbortController().signal,
+  }
+}
+
 /** The step itself says what comes out: it is given a table without rows. */
 async function followStep(flow: Flow, step: Step): Promise<void> {
   const columns = flow.columns.get(step.from?.[0] ?? '')
@@ -71,7 +85,7 @@ async function followStep(flow: Flow, step: Step): Promise<void> {
     const open = columnsOperators[step.kind]
     if (open === undefined)
       throw new MillraceError('DEFINITION_INVALID', `step ${step.id}: is of no kind that runs on columns: ${step.kind}`)
-    const running = await open(step, { pipeline: flow.pipeline.name })
+    const running = await open(step, withoutData(flow.pipeline.name))
     const empty = tableOf([emptyBatch(columns.map((column) => arrowField(column)))])
     flow.columns.set(step.id, columnsOf((await running.process(empty)).valid.schema))
     if (step.rejects) flow.columns.set(`${step.id}.rejected`, deadLetterColumns)

@@ -5,7 +5,9 @@ import { messageOf } from '../engine/errors.ts'
 import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-points.ts'
 import { defaultRetryPolicy } from '../engine/retry.ts'
 import { usageError } from './args.ts'
+import { chatSettings, readChat } from './chat-config.ts'
 import { clickhouseSettings, readClickhouse } from './clickhouse-config.ts'
+import { embedderSettings, readEmbedder } from './embedder-config.ts'
 import { kafkaSettings, readKafka } from './kafka-config.ts'
 import { type LakeSettings, lakeSettings, readLake } from './lake-config.ts'
 import { pineconeSettings, readPinecone } from './pinecone-config.ts'
@@ -81,9 +83,15 @@ export function readConfig(input: ConfigInput): Config {
   const problems: string[] = []
   const file = readFile(input.file, problems)
   const known = new Set<string>(
-    [settings, kafkaSettings, lakeSettings, clickhouseSettings, pineconeSettings].flatMap((each) =>
-      Object.values(each).map(({ key }) => key),
-    ),
+    [
+      settings,
+      kafkaSettings,
+      lakeSettings,
+      clickhouseSettings,
+      pineconeSettings,
+      embedderSettings,
+      chatSettings,
+    ].flatMap((each) => Object.values(each).map(({ key }) => key)),
   )
   for (const key of Object.keys(file.values))
     if (!known.has(key)) problems.push(`${file.path}: ${key}: unknown setting (known: ${[...known].join(', ')})`)
@@ -98,6 +106,8 @@ export function readConfig(input: ConfigInput): Config {
     lake: readLake((setting) => value(setting), problems),
     clickhouse: readClickhouse((setting) => value(setting)),
     pinecone: readPinecone((setting) => value(setting)),
+    embedder: readEmbedder((setting) => value(setting), problems),
+    chat: readChat((setting) => value(setting), problems),
     fault: value(settings.fault as Setting<ArmedFault | null>),
   }
   if (problems.length > 0) throw usageError(problems)

@@ -1,11 +1,11 @@
 /** What `npm start` shows at its end: what came in, what was refused, what did not have to be written, and two questions. */
 import type { SimulationReport } from '../connectors/tmdb/simulator.ts'
-import { openEmbedder } from '../operators/embedders/registry.ts'
 import { type Kind, kinds, pipelineName, topicOf } from '../pipelines/entertainment/kinds.ts'
 import { formatPath } from './commands/graph.ts'
 import { openTable } from './lake-tables.ts'
 import { printRows } from './output.ts'
-import { openGraphStore, openVectors } from './stores.ts'
+import { search } from './retrieval.ts'
+import { openGraphStore } from './stores.ts'
 import { deadLetterCounts, deadLettersFolder } from './table-status.ts'
 import type { runTotals } from './totals.ts'
 import type { Workspace } from './workspace.ts'
@@ -67,9 +67,7 @@ function printSkipped({ totals }: DemoRound): void {
 }
 
 async function printSearch(workspace: Workspace, text: string): Promise<void> {
-  const embedder = await openEmbedder('local')
-  const [vector] = await embedder.embed([text])
-  const matches = await (await openVectors(workspace)).search(vector!, { topK: 3, embedder })
+  const matches = await search(workspace, { text, top: 3 })
   console.log(`\nsearch "${text}"`)
   for (const { score, namespace, metadata } of matches)
     console.log(

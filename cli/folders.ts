@@ -9,6 +9,8 @@ export interface Folders {
   readonly storesDir: string
   /** Holds copies of files of a lake that is not on this machine; it may be deleted. */
   readonly cacheDir: string
+  /** Holds vectors of texts that were embedded before; it may be deleted while nobody runs. */
+  readonly embeddingsDir: string
   /** Holds a scratch folder per process that works on it; what is abandoned there may be deleted. */
   readonly scratchRoot: string
 }
@@ -21,6 +23,7 @@ export function foldersOf(dataDir: string): Folders {
     logDir: join(root, 'log'),
     storesDir: join(root, 'stores'),
     cacheDir: join(root, 'cache'),
+    embeddingsDir: join(root, 'cache', 'embeddings'),
     scratchRoot: join(root, 'tmp'),
   }
 }

@@ -34,6 +34,7 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
             rowsOut: event.rowsOut,
             deadLetters: event.deadLetters,
             ...(event.violations > 0 ? { violations: event.violations } : {}),
+            ...(event.embedded === undefined ? {} : { embedded: event.embedded }),
             durationMs: Math.round(event.durationMs),
             lagRecords: event.lagRecords,
             ...(primary?.version === undefined ? {} : { tableVersion: primary.version }),
@@ -41,6 +42,14 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
           })
           return
         }
+        case 'embedding':
+          log('info', {
+            pipeline: event.pipeline,
+            outcome: 'embedding',
+            step: event.step,
+            message: embeddedSoFar(event),
+          })
+          return
         case 'fenced':
           log('info', { pipeline: event.pipeline, outcome: 'fenced', sink: event.sink })
           return
@@ -75,6 +84,11 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
       }
     },
   }
+}
+
+/** `embedded 120 of 4000`. */
+export function embeddedSoFar({ embedded, of }: Extract<PipelineEvent, { type: 'embedding' }>): string {
+  return `embedded ${embedded}${of === null ? '' : ` of ${of}`}`
 }
 
 function rangesOf(ranges: readonly Range[]): Record<string, readonly [bigint, bigint]> {

@@ -59,6 +59,8 @@ async function main(words: readonly string[]): Promise<number> {
       return (await import('./commands/serve.ts')).serve(context)
     case 'olap':
       return (await import('./commands/olap.ts')).olap(context)
+    case 'ask':
+      return (await import('./commands/ask.ts')).ask(context)
     case 'graph path':
       return (await import('./commands/graph.ts')).path(context)
     case 'graph co-stars':

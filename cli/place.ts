@@ -72,7 +72,7 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
     tables.set(path, table)
     return table
   }
-  const { close: closeServices, ...services } = openServices(options, { clock, ids })
+  const { close: closeServices, ...services } = openServices(options)
   const close = async () => {
     for (const table of tables.values()) await table.settled()
     await closeServices()

@@ -6,8 +6,12 @@ import type { KafkaSettings } from '../connectors/kafka/settings.ts'
 import type { PineconeIndex } from '../connectors/pinecone/client.ts'
 import type { PineconeSettings } from '../connectors/pinecone/settings.ts'
 import type { Clock, Ids } from '../engine/contracts.ts'
+import type { Embedder } from '../engine/embedder.ts'
+import { localSettings, openEmbedder } from '../operators/embedders/registry.ts'
+import type { EmbedderSettings } from '../operators/embedders/settings.ts'
+import type { ChatSettings } from './chat-config.ts'
 
-/** Null each: what is embedded serves. */
+/** Where null: what is embedded serves. */
 export interface ServiceSettings {
   /** The cluster that serves topics. */
   readonly kafka: KafkaSettings | null
@@ -15,6 +19,10 @@ export interface ServiceSettings {
   readonly clickhouse: ClickhouseSettings | null
   /** The service that keeps vectors. */
   readonly pinecone: PineconeSettings | null
+  /** What definitions mean by the embedder `default`. */
+  readonly embedder: EmbedderSettings
+  /** The model that answers questions; null: nobody does. */
+  readonly chat: ChatSettings | null
 }
 
 /** Services with their clients. A client of a service that is not configured must not be asked for. */
@@ -24,14 +32,23 @@ export interface Services extends ServiceSettings {
   clickhouseClient(): Promise<Clickhouse>
   /** Throws if the service does not let us in. */
   pineconeIndex(): Promise<PineconeIndex>
+  /** The embedder that a definition names. Throws for wrong settings; a model is loaded by its first text. */
+  openEmbedder(name: string): Promise<Embedder>
 }
 
 /** Opens none yet. */
 export function openServices(
-  settings: Partial<ServiceSettings>,
-  { clock, ids }: { readonly clock: Clock; readonly ids: Ids },
+  settings: Partial<ServiceSettings> & { readonly clock: Clock; readonly ids: Ids },
 ): Services & { close(): Promise<void> } {
-  const { kafka = null, clickhouse = null, pinecone = null } = settings
+  const {
+    kafka = null,
+    clickhouse = null,
+    pinecone = null,
+    embedder = localSettings,
+    chat = null,
+    clock,
+    ids,
+  } = settings
   const clients: { close(): Promise<void> }[] = []
   const kafkaClient = once(clients, async () => {
     const { openKafkaClient } = await import('../connectors/kafka/client.ts')
@@ -45,13 +62,24 @@ export function openServices(
     const { openPinecone } = await import('../connectors/pinecone/client.ts')
     return checked(openPinecone({ settings: pinecone!, clock, ids }))
   })
+  const embedders = new Map<string, Promise<Embedder>>()
   return {
     kafka,
     clickhouse,
     pinecone,
+    embedder,
+    chat,
     kafkaClient,
     clickhouseClient,
     pineconeIndex,
+    openEmbedder(name) {
+      const known = embedders.get(name)
+      if (known !== undefined) return known
+      const opened = openEmbedder(name, embedder, { clock, ids })
+      embedders.set(name, opened)
+      opened.catch(() => embedders.delete(name)) // the next who asks tries again
+      return opened
+    },
     async close() {
       for (const client of clients) await client.close()
     },

@@ -37,3 +37,22 @@ export function readPem(path: string): string | null | Problem {
     return { problem: `must be a file that can be read (${messageOf(error)})` }
   }
 }
+
+/** An address of a service, without a `/` at its end; `''` for none. `key`: the variable that secrets go to instead. */
+export function readServiceUrl(key: string) {
+  return (text: string): string | Problem => {
+    if (text === '') return ''
+    const url = URL.canParse(text) ? new URL(text) : null
+    if (text.includes('@') || url?.search)
+      return { problem: `must be http:// or https://, host, port and path (a key goes to ${key})`, secret: true }
+    const good = url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.hostname !== ''
+    return good ? text.replace(/\/+$/, '') : { problem: 'must be http:// or https://, host, port and path' }
+  }
+}
+
+/** A key that is sent in a header; null for none. Space around it is not part of it. */
+export function readKey(text: string): string | null | Problem {
+  const key = text.trim()
+  if (key === '') return null
+  return /^[\x21-\x7e]+$/.test(key) ? key : { problem: 'must be a key without spaces', secret: true }
+}

@@ -1,5 +1,6 @@
 /** Every command of the command line: words, options, help. */
 import type { OptionSpec, VerbSpec } from './args.ts'
+import { parseYears } from './years.ts'
 
 const json: OptionSpec = { type: 'boolean', help: 'print JSON' }
 const top: OptionSpec = { type: 'integer', min: 1, max: 1000, placeholder: 'N', help: 'how many (default 10)' }
@@ -17,6 +18,18 @@ const where: OptionSpec = {
   help: 'which rows: a condition in Spark SQL ("person_id = 7"); those of which it is null are left alone',
 }
 const dryRun: OptionSpec = { type: 'boolean', help: 'only show how many rows and files would change' }
+
+/** Of which titles and people `search` and `ask` may find. */
+const found = {
+  type: { type: 'string', placeholder: 'KIND', help: 'only movies, tv_series or people' },
+  year: {
+    check: (text) => (parseYears(text) === null ? 'must be a year or a span of years (1999, 1990-1999, 1990-)' : null),
+    type: 'string',
+    placeholder: 'YEARS',
+    help: 'only titles of a year or a span of years (1999, 1990-1999, 1990-)',
+  },
+  genre: { type: 'string', placeholder: 'GENRE', help: 'only titles of a genre' },
+} satisfies Readonly<Record<string, OptionSpec>>
 
 /** Every command, in the order of the help. */
 export const verbs: readonly VerbSpec[] = [
@@ -259,7 +272,19 @@ export const verbs: readonly VerbSpec[] = [
     help: 'Titles and people whose text is nearest in meaning.',
     options: {
       top,
-      type: { type: 'string', placeholder: 'KIND', help: 'only movies, tv_series or people' },
+      ...found,
+      json,
+    },
+  },
+  {
+    verb: 'ask',
+    arguments: '<question>',
+    minArguments: 1,
+    maxArguments: 1,
+    help: 'Answers a question from titles and people, by the model of MILLRACE_CHAT_URL; without one, shows what is nearest to the question.',
+    options: {
+      top: { type: 'integer', min: 1, max: 50, placeholder: 'N', help: 'from how many passages (default 6)' },
+      ...found,
       json,
     },
   },

@@ -105,9 +105,8 @@ export async function openSink(description: SinkDescription, place: Place): Prom
       return olapSink({ store: olapFile(place), description: options, clock: place.clock })
     }
     case 'vectors': {
-      const { openEmbedder } = await import('../operators/embedders/registry.ts')
       const options = description.options as unknown as VectorsOptions
-      const embedder = await openEmbedder(options.embedder)
+      const embedder = await place.openEmbedder(options.embedder)
       if (place.pinecone !== null) {
         const { pineconeSink } = await import('../connectors/pinecone/sink.ts')
         const { duckdb, clock } = place

@@ -7,12 +7,14 @@ import { readParquet } from '../engine/batch/parquet.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Executor, StageRun } from '../engine/contracts.ts'
 import { inlineExecutor, workerPool } from '../engine/workers/pool.ts'
+import { localSettings } from '../operators/embedders/registry.ts'
 import { parseCritical } from '../operators/parse/critical.ts'
 import { int64 } from '../operators/parse/fields.ts'
 import { openWorkerRuntime } from './worker-wiring.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'millrace-wiring-'))
 const logDir = join(dir, 'log')
+const embeddingsDir = join(dir, 'cache/embeddings')
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const records = 9000
@@ -69,7 +71,7 @@ async function rowsOf(executor: Executor): Promise<Map<string, bigint | null>> {
 
 test('threads and the calling thread write the same rows of the embedded log', async () => {
   await fillTopic()
-  const setup = { logDir, kafka: null, fault: null }
+  const setup = { logDir, kafka: null, embedder: localSettings, embeddingsDir, fault: null }
   const wiringUrl = new URL('./worker-wiring.ts', import.meta.url).href
   const pool = workerPool({ threads: 2, wiringUrl, setup })
   try {
@@ -83,7 +85,7 @@ test('threads and the calling thread write the same rows of the embedded log', a
 })
 
 test('a source that workers cannot read is refused by name', async () => {
-  const executor = inlineExecutor(openWorkerRuntime({ logDir, kafka: null }))
+  const executor = inlineExecutor(openWorkerRuntime({ logDir, kafka: null, embedder: localSettings, embeddingsDir }))
   await expect(executor.run(run('carrier-pigeon'))).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     message: expect.stringContaining('carrier-pigeon'),

@@ -105,7 +105,9 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
 async function loadExecutors(place: Place, options: WorkspaceOptions): Promise<Runtime['executors']> {
   const { relationalExecutor } = await import('../operators/relational/executor.ts')
   const { workerPool, inlineExecutor } = await import('../engine/workers/pool.ts')
-  const setup = { logDir: place.logDir, kafka: place.kafka, fault: options.fault ?? null }
+  const { logDir, kafka, embedder } = place
+  const { embeddingsDir } = foldersOf(options.dataDir)
+  const setup = { logDir, kafka, embedder, embeddingsDir, fault: options.fault ?? null }
   const wiringUrl = new URL('./worker-wiring.ts', import.meta.url).href
   const columns =
     options.workers === 0

@@ -3,6 +3,7 @@
  * `checkpoints` implement or use them, and nothing here knows any of them.
  */
 import type { Table as ArrowTable } from 'apache-arrow'
+import type { EmbeddingCounts } from './embedder.ts'
 import type { Column, ParquetFile } from './schema.ts'
 
 // ---------------------------------------------------------------------------------------------- positions
@@ -58,6 +59,8 @@ export interface Step {
   readonly from?: readonly string[]
   /** Whether the step can send rows to the dead letters. */
   readonly rejects: boolean
+  /** A row takes milliseconds or more: then even few rows of a file are dealt out to threads. */
+  readonly slow?: true
   /** What its maker found wrong with it: the definition is refused with these among all its faults. */
   readonly problems?: readonly string[]
   readonly options: { readonly [key: string]: Json | undefined }
@@ -276,7 +279,13 @@ export type StageInput =
     }
   | { readonly kind: 'table'; readonly table: TableInput }
   /** `columns`: of the rows, where they are known although there are none. */
-  | { readonly kind: 'files'; readonly files: readonly ParquetFile[]; readonly columns?: readonly Column[] }
+  | { readonly kind: 'files'; readonly files: readonly InputFile[]; readonly columns?: readonly Column[] }
+
+/** A Parquet file that a stage reads, or those of its rows that one task reads. */
+export interface InputFile extends ParquetFile {
+  /** Absent: all of them. `from` counts from 0. */
+  readonly part?: { readonly from: number; readonly rows: number }
+}
 
 /** One stage of one batch, as an executor gets it. */
 export interface StageRun {
@@ -287,6 +296,17 @@ export interface StageRun {
   readonly stagingDir: string
   readonly limits: Limits
   readonly signal: AbortSignal
+  /** Told now and then how far a stage is that takes seconds; not of its end. */
+  readonly onProgress?: (progress: StageProgress) => void
+}
+
+/** How far a stage is that embeds texts. */
+export interface StageProgress {
+  readonly step: string
+  /** Rows of which the vectors are there. */
+  readonly embedded: number
+  /** Rows that the stage reads; null where that is not known before. */
+  readonly of: number | null
 }
 
 /** What an executor made of a stage. Nothing refers to its files yet. */
@@ -301,6 +321,8 @@ export interface StageResult {
   readonly bytesIn: number
   /** Rows that broke a `warn` or `drop` expectation, by step. */
   readonly violations: ReadonlyMap<string, number>
+  /** Texts that became vectors; absent where none did. */
+  readonly embedded?: EmbeddingCounts
 }
 
 /** Runs stages of its kind. Pure in its inputs: run again, a stage gives the same rows. */

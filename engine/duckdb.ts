@@ -11,13 +11,17 @@ export interface DuckdbOptions {
 /** A row as DuckDB's own JavaScript values: BIGINT as bigint, BLOB as Uint8Array, STRUCT as object, LIST as array. */
 export type Row = Readonly<Record<string, unknown>>
 
+/** A value that is handed to a statement beside its text. */
+export type Parameter = string | number
+
 /**
  * One connection: statements run one after another. SQL text is built from {@link identifier} and {@link literal}
  * only; values that come from records never become part of it otherwise.
  */
 export interface Connection {
   run(sql: string): Promise<void>
-  rows(sql: string): Promise<Row[]>
+  /** `parameters`: the values of `$1`, `$2` and so on. */
+  rows(sql: string, parameters?: readonly Parameter[]): Promise<Row[]>
   /** The columns of a query's result, some thousand rows at a time: for results that are large. BIGINT as bigint. */
   chunks(sql: string): AsyncIterable<readonly (readonly unknown[])[]>
   /**
@@ -81,8 +85,8 @@ function wrap(connection: DuckDBConnection): Connection {
     async run(sql) {
       await connection.run(sql)
     },
-    async rows(sql) {
-      const reader = await connection.runAndReadAll(sql)
+    async rows(sql, parameters = []) {
+      const reader = await connection.runAndReadAll(sql, [...parameters])
       return reader.getRowObjectsJS() as Row[]
     },
     async *chunks(sql) {

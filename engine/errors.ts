@@ -17,6 +17,9 @@ export type ErrorCode =
   | 'CLICKHOUSE_REFUSED' // the service does not let us in, or has no such database
   | 'PINECONE_UNREACHABLE' // no service answers, or it is too busy for too long
   | 'PINECONE_REFUSED' // the key is refused, or an index is not as it must be
+  | 'MODEL_UNREACHABLE' // the endpoint of a model does not answer, or only that it has no time
+  | 'MODEL_REFUSED' // the endpoint of a model does not let us in, or has no such model
+  | 'MODEL_FAILED' // a model cannot be loaded, or an endpoint takes no request of ours or answers otherwise than it should
   | 'TABLE_NOT_FOUND'
   | 'TABLE_CORRUPT' // a table's log is damaged: missing version, truncated commit, missing file
   | 'TABLE_UNSUPPORTED' // a table needs a protocol feature that we do not have

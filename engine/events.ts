@@ -1,5 +1,6 @@
 /** What a running pipeline tells. Progress bar, log lines and metrics subscribe; the loop knows none of them. */
 import type { Position, Range, WriteCounts } from './contracts.ts'
+import type { EmbeddingCounts } from './embedder.ts'
 import type { MillraceError } from './errors.ts'
 
 /** What became of one sink in a batch. */
@@ -23,6 +24,16 @@ export type PipelineEvent =
       /** Parts of the ranges that the source no longer keeps and that are passed over, as configured. */
       readonly missing: readonly Range[]
     }
+  /** Now and then while texts are embedded, which may take long. */
+  | {
+      readonly type: 'embedding'
+      readonly pipeline: string
+      readonly step: string
+      /** Rows of the batch of which the vectors are there. */
+      readonly embedded: number
+      /** Rows that there are; null where that is not known yet. */
+      readonly of: number | null
+    }
   | {
       readonly type: 'committed'
       readonly pipeline: string
@@ -33,6 +44,8 @@ export type PipelineEvent =
       readonly rowsOut: number
       readonly deadLetters: number
       readonly violations: number
+      /** Texts that became vectors; absent where none did. */
+      readonly embedded?: EmbeddingCounts
       readonly sinks: readonly SinkReport[]
       /** Records between the new position and the source's end when the batch was planned. */
       readonly lagRecords: number

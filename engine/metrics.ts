@@ -27,6 +27,7 @@ export function pipelineMetrics(): PipelineMetrics {
     'millrace_expectation_violations_total',
     'Rows that broke an expectation and were kept or dropped',
   )
+  const texts = counter('millrace_texts_embedded_total', 'Texts that became vectors, by where these came from', 'from')
   const gauge = (name: string, help: string) => new Gauge({ name, help, labelNames: ['pipeline'], registers })
   const lag = gauge('millrace_source_lag_records', 'Records between the position and the end of the sources')
   const lastCommit = gauge('millrace_last_commit_timestamp_seconds', 'When the last batch was committed')
@@ -51,6 +52,7 @@ export function pipelineMetrics(): PipelineMetrics {
           bytesRead.inc({ pipeline }, event.bytesIn)
           deadLetters.inc({ pipeline }, event.deadLetters)
           violations.inc({ pipeline }, event.violations)
+          for (const [from, count] of Object.entries(event.embedded ?? {})) texts.inc({ pipeline, from }, count)
           for (const { sink, written } of event.sinks)
             for (const [what, count] of Object.entries(written)) rowsWritten.inc({ pipeline, sink, what }, count)
           lag.set({ pipeline }, event.lagRecords)

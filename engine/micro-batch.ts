@@ -77,6 +77,7 @@ async function workAndCommit(run: Run, draft: BatchDraft, { planned, stagingDir 
       ranges: planned.bySource,
       stagingDir,
       signal: options.abandon,
+      onProgress: (progress) => emit({ type: 'embedding', pipeline: pipeline.name, ...progress }),
     },
     runtime,
   )
@@ -100,6 +101,7 @@ async function workAndCommit(run: Run, draft: BatchDraft, { planned, stagingDir 
     rowsOut: rowsOf(targets.filter(({ holdsDeadLetters }) => !holdsDeadLetters)),
     deadLetters: rowsOf(targets.filter(({ holdsDeadLetters }) => holdsDeadLetters)),
     violations: work.violations,
+    ...(work.embedded.computed + work.embedded.cached > 0 ? { embedded: work.embedded } : {}),
     sinks: outcome.reports,
     lagRecords: Math.max(0, planned.lagRecords - work.rowsIn),
     durationMs: runtime.clock.nowMs() - startedMs,

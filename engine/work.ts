@@ -1,5 +1,6 @@
 /** Runs the stages of one batch, in order: ranges in, Parquet files per step out. */
-import type { Position, Range, Source, Stage, StageInput, StageResult } from './contracts.ts'
+import type { Position, Range, Source, Stage, StageInput, StageResult, StageRun } from './contracts.ts'
+import type { EmbeddingCounts } from './embedder.ts'
 import { faultPoint } from './fault-points.ts'
 import { rejectedSuffix } from './graph.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -17,6 +18,8 @@ export interface BatchWork {
   readonly ranges: ReadonlyMap<string, readonly Range[]>
   readonly stagingDir: string
   readonly signal: AbortSignal
+  /** See {@link StageRun.onProgress}. */
+  readonly onProgress: NonNullable<StageRun['onProgress']>
 }
 
 /** What the stages made; nothing of it is committed. */
@@ -30,6 +33,7 @@ export interface WorkResult {
   readonly rowsIn: number
   readonly bytesIn: number
   readonly violations: number
+  readonly embedded: EmbeddingCounts
 }
 
 /** Runs the stages in turn, each on the sources and the outputs of those before it. */
@@ -40,6 +44,7 @@ export async function runStages(work: BatchWork, runtime: Runtime): Promise<Work
   let rowsIn = 0
   let bytesIn = 0
   let violations = 0
+  let embedded: EmbeddingCounts = { computed: 0, cached: 0 }
   for (const stage of work.stages) {
     const inputs = await stageInputs(work, stage, { outputs, columns })
     const result = await runtime.executors[stage.executor].run({
@@ -49,6 +54,7 @@ export async function runStages(work: BatchWork, runtime: Runtime): Promise<Work
       stagingDir: work.stagingDir,
       limits: work.pipeline.limits,
       signal: work.signal,
+      onProgress: work.onProgress,
     })
     for (const [name, files] of result.outputs) outputs.set(name, files)
     for (const [name, known] of result.columns) columns.set(name, known)
@@ -58,9 +64,14 @@ export async function runStages(work: BatchWork, runtime: Runtime): Promise<Work
       bytesIn += result.bytesIn
     }
     for (const count of result.violations.values()) violations += count
+    embedded = addEmbedded(embedded, result.embedded)
     faultPoint('stage-done')
   }
-  return { ranges, outputs, columns, rowsIn, bytesIn, violations }
+  return { ranges, outputs, columns, rowsIn, bytesIn, violations, embedded }
+}
+
+function addEmbedded(sum: EmbeddingCounts, { computed, cached } = { computed: 0, cached: 0 }): EmbeddingCounts {
+  return { computed: sum.computed + computed, cached: sum.cached + cached }
 }
 
 async function stageInputs(

@@ -12,14 +12,13 @@ import {
 } from 'apache-arrow'
 import { appendColumns } from '../engine/batch/arrow.ts'
 import type { Step } from '../engine/contracts.ts'
-import type { Embedder } from '../engine/embedder.ts'
+import type { EmbeddedPart, Embedder } from '../engine/embedder.ts'
 import { MillraceError } from '../engine/errors.ts'
-import type { ColumnsStep } from './columns/step.ts'
-import { openEmbedder } from './embedders/registry.ts'
+import type { ColumnsStep, StepContext } from './columns/step.ts'
 
-/** Makes an `embed` step runnable: loads its embedder. `STEP_FAILED` if the text column is missing or no text. */
-export async function embedStep(step: Step): Promise<ColumnsStep> {
-  const embedder = await openEmbedder(String(step.options.embedder))
+/** Makes an `embed` step runnable: opens its embedder. `STEP_FAILED` if the text column is missing or no text. */
+export async function embedStep(step: Step, context: StepContext): Promise<ColumnsStep> {
+  const embedder = await context.openEmbedder(String(step.options.embedder))
   const [text, into] = [String(step.options.text), String(step.options.into)]
   return {
     async process(table) {
@@ -27,7 +26,7 @@ export async function embedStep(step: Step): Promise<ColumnsStep> {
       const field = new Field(into, vectorType, true)
       const batches: RecordBatch[] = []
       for (const batch of table.batches)
-        batches.push(appendColumns(batch, [field], [await vectorColumn(embedder, batch.getChild(text)!)]))
+        batches.push(appendColumns(batch, [field], [await vectorColumn(embedder, batch.getChild(text)!, context)]))
       return { valid: new ArrowTable(batches), rejected: null }
     },
   }
@@ -50,11 +49,26 @@ function failed(step: Step, what: string): MillraceError {
 }
 
 /** Equal texts of a batch are embedded once. */
-async function vectorColumn(embedder: Embedder, column: Vector): Promise<Data<List<Float32>>> {
+async function vectorColumn(
+  embedder: Embedder,
+  column: Vector,
+  { signal, onEmbedded }: StepContext,
+): Promise<Data<List<Float32>>> {
   const texts = Array.from(column as Iterable<unknown>, (text) => (text === null ? null : String(text)))
-  const distinct = [...new Set(texts.filter((text) => text !== null))]
-  const vectors = await embedder.embed(distinct)
+  const rowsOf = new Map<string, number>()
+  for (const text of texts) if (text !== null) rowsOf.set(text, (rowsOf.get(text) ?? 0) + 1)
+  const distinct = [...rowsOf.keys()]
+  const onVectors = (part: EmbeddedPart) => onEmbedded(done(part, distinct, rowsOf))
+  const vectors = await embedder.embed(distinct, { signal, onVectors })
+  const silent = texts.filter((text) => text === null).length
+  if (silent > 0) onEmbedded({ rows: silent, computed: 0, cached: 0 })
   return listColumn(texts, new Map(distinct.map((text, i) => [text, vectors[i]!])), embedder.dimension)
+}
+
+/** What a part adds to what is done. */
+function done({ places, cached }: EmbeddedPart, distinct: readonly string[], rowsOf: ReadonlyMap<string, number>) {
+  const rows = places.reduce((sum, place) => sum + rowsOf.get(distinct[place]!)!, 0)
+  return { rows, computed: cached ? 0 : places.length, cached: cached ? places.length : 0 }
 }
 
 function listColumn(

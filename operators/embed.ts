@@ -6,7 +6,7 @@ export interface EmbedOptions {
   readonly text: string
   /** New column, array of floats; null where the text is null. */
   readonly into: string
-  /** Name of the embedder: `local`. */
+  /** The embedder: `default` is the one that is configured, `local` the one that needs no model. */
   readonly embedder: string
   readonly from?: string
 }
@@ -19,6 +19,7 @@ export function embed(id: string, { from, ...options }: EmbedOptions): Step {
     executor: 'columns',
     ...(from === undefined ? {} : { from: [from] }),
     rejects: false,
+    slow: true,
     options,
   }
 }

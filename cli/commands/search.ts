@@ -1,25 +1,17 @@
 /** `millrace search`: titles and people by meaning. */
 import type { Match } from '../../connectors/vectors/store.ts'
-import { openEmbedder } from '../../operators/embedders/registry.ts'
-import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
 import { type OutputRow, printRows } from '../output.ts'
 import { reading } from '../reading.ts'
-import { openVectors } from '../stores.ts'
-
-const defaultTop = 10
+import { search as searchIn } from '../retrieval.ts'
+import { retrievalRequest } from '../retrieval-options.ts'
 
 /** Prints the nearest texts, best first. */
-export async function search({ config, arguments: [text = ''], options, json }: CommandContext): Promise<number> {
-  if (!/[\p{L}\p{N}]/u.test(text)) throw usageError(['search: the text has no letter and no digit to search for'])
+export async function search(context: CommandContext): Promise<number> {
+  const { config, json } = context
+  const request = retrievalRequest('search', context)
   return reading(config, async (place) => {
-    const embedder = await openEmbedder('local')
-    const [vector] = await embedder.embed([text])
-    const matches = await (await openVectors(place)).search(vector!, {
-      topK: typeof options.top === 'number' ? options.top : defaultTop,
-      embedder,
-      ...(typeof options.type === 'string' ? { namespace: options.type } : {}),
-    })
+    const matches = await searchIn(place, request)
     printRows(matches.map(json ? forScripts : forPeople), { json, empty: 'nothing found' })
     return 0
   })

@@ -40,18 +40,19 @@ export async function growNamespace(
   const stored = (await storedNamespaces(connection)).find((known) => known.namespace === namespace)
   if (stored === undefined) await createNamespace(connection, namespace, embedder)
   else checkEmbedder(stored, embedder)
-  const columns = (
-    await describeColumns(
-      connection,
-      `SELECT * EXCLUDE (id, embedding) FROM (SELECT 0 AS millrace_row, * FROM ${table})`,
-    )
-  ).slice(1)
+  const columns = await metadataColumns(connection, namespace)
   const known = new Map(columns.map((column) => [column.name, column]))
   const added = metadata.filter((column) => !known.has(column.name))
   for (const column of metadata) checkType(namespace, known.get(column.name), column)
   for (const { name, type } of added)
     await connection.run(`ALTER TABLE ${table} ADD COLUMN ${identifier(name)} ${duckdbType(type)}`)
   return [...columns, ...added]
+}
+
+/** What is stored beside the vectors of a namespace. */
+export async function metadataColumns(connection: Connection, namespace: string): Promise<readonly Column[]> {
+  const rows = `SELECT 0 AS millrace_row, * FROM ${tableOf(namespace)}` // no query has no column
+  return (await describeColumns(connection, `SELECT * EXCLUDE (id, embedding) FROM (${rows})`)).slice(1)
 }
 
 async function createNamespace(connection: Connection, namespace: string, embedder: EmbedderIdentity): Promise<void> {

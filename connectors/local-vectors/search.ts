@@ -1,10 +1,11 @@
 /** Exact semantic search over the embedded vector store. */
-import { literal, type Row } from '../../engine/duckdb.ts'
+import { type Connection, literal, type Row } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { checkEmbedder, type StoredNamespace } from '../vectors/embedder-identity.ts'
 import type { Match, SearchOptions, VectorStore } from '../vectors/store.ts'
-import { storedNamespaces, tableOf } from './namespace.ts'
+import { type Condition, conditionOf } from './filter.ts'
+import { metadataColumns, storedNamespaces, tableOf } from './namespace.ts'
 
 /** The store for queries: attached, read-only, for the length of each. */
 export function openVectorStore(store: DuckdbStore): VectorStore {
@@ -16,8 +17,7 @@ export function openVectorStore(store: DuckdbStore): VectorStore {
         for (const space of spaces) checkEmbedder(space, options.embedder)
         if (vector.every((value) => value === 0)) return []
         const found: Match[] = []
-        for (const space of spaces)
-          found.push(...(await connection.rows(nearest(space, vector, options.topK))).map((row) => match(space, row)))
+        for (const space of spaces) found.push(...(await nearestIn(connection, space, vector, options)))
         return found.sort(byScore).slice(0, options.topK)
       })
     },
@@ -49,12 +49,32 @@ function notFound(message: string): MillraceError {
   return new MillraceError('TABLE_NOT_FOUND', `${message} (run a pipeline that fills it first)`)
 }
 
-function nearest({ namespace, dimension }: StoredNamespace, vector: Float32Array, topK: number): string {
+async function nearestIn(
+  connection: Connection,
+  space: StoredNamespace,
+  vector: Float32Array,
+  { where = {}, topK }: SearchOptions,
+): Promise<Match[]> {
+  const condition = conditionOf(where, await metadataColumns(connection, space.namespace))
+  if (condition === null) return []
+  const rows = await connection.rows(nearest(space, vector, condition, topK), condition.parameters)
+  return rows.map((row) => match(space, row))
+}
+
+function nearest(
+  { namespace, dimension }: StoredNamespace,
+  vector: Float32Array,
+  { sql }: Condition,
+  topK: number,
+): string {
   const query = `[${[...vector].map((value) => literal(value)).join(', ')}]::FLOAT[${dimension}]`
-  return `SELECT * EXCLUDE (embedding) FROM (
-      SELECT *, array_cosine_similarity(embedding, ${query}) AS millrace_score FROM ${tableOf(namespace)}
-    ) WHERE array_inner_product(embedding, embedding) > 0
-    ORDER BY millrace_score DESC, id LIMIT ${Math.floor(topK)}`
+  const table = tableOf(namespace)
+  const order = 'ORDER BY millrace_score DESC, id'
+  // what is stored beside a vector is read of those that were found alone
+  return `WITH best AS (
+      SELECT id, array_cosine_similarity(embedding, ${query}) AS millrace_score FROM ${table}
+      WHERE array_inner_product(embedding, embedding) > 0 AND (${sql}) ${order} LIMIT ${Math.floor(topK)}
+    ) SELECT found.* EXCLUDE (embedding), millrace_score FROM best JOIN ${table} AS found USING (id) ${order}`
 }
 
 function match({ namespace }: StoredNamespace, row: Row): Match {

@@ -7,7 +7,7 @@ import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { VectorsOptions } from '../vectors/description.ts'
-import { checkEmbedder, type EmbedderIdentity } from '../vectors/embedder-identity.ts'
+import { checkEmbedder, type EmbedderIdentity, type StoredNamespace } from '../vectors/embedder-identity.ts'
 import { skippedVectors } from '../vectors/skipped.ts'
 import { growNamespace, storedNamespaces, tableOf } from './namespace.ts'
 
@@ -22,16 +22,28 @@ export interface VectorsSinkOptions {
 /**
  * Upserts and deletes vectors by id. An id that one batch both upserts and deletes is upserted; of several rows with
  * one id the greatest wins. Counts `inserted`, `updated` and `deleted` (ids that were there). `SINK_FAILED` for a namespace of
- * another embedder and for a vector of another length.
+ * another embedder, told with the position already, before anything is embedded, and for a vector of another length.
  */
 export function vectorsSink(options: VectorsSinkOptions): Sink {
   return {
     name: `store vectors/${options.description.namespace}`,
     delivery: 'exactly-once',
-    position: (pipeline) => positionInStore(options.store, pipeline),
+    async position(pipeline) {
+      if (options.store.exists()) await options.store.use('read', (connection) => refuseOthers(connection, options))
+      return positionInStore(options.store, pipeline)
+    },
     commit: (commit) => commitToStore(options, commit, (connection) => writeVectors(connection, options, commit)),
     async close() {},
   }
+}
+
+async function refuseOthers(
+  connection: Connection,
+  { description: { namespace }, embedder }: VectorsSinkOptions,
+): Promise<StoredNamespace | undefined> {
+  const stored = (await storedNamespaces(connection)).find((known) => known.namespace === namespace)
+  if (stored !== undefined) checkEmbedder(stored, embedder)
+  return stored
 }
 
 async function writeVectors(
@@ -40,8 +52,7 @@ async function writeVectors(
   commit: SinkCommit,
 ): Promise<WriteCounts> {
   const { namespace, upserts, deletes } = options.description
-  const stored = (await storedNamespaces(connection)).find((known) => known.namespace === namespace)
-  if (stored !== undefined) checkEmbedder(stored, options.embedder)
+  const stored = await refuseOthers(connection, options)
   const gone = deletes === undefined ? [] : (commit.outputs.get(deletes) ?? [])
   const deleted = stored === undefined || gone.length === 0 ? 0 : await deleteIds(connection, namespace, gone)
   const files = commit.outputs.get(upserts) ?? []

@@ -16,7 +16,7 @@ export interface VectorsOptions {
    * are counted as `skipped`. For the counters alone.
    */
   readonly considered?: string
-  /** Embedder that made the vectors: `local`. */
+  /** Embedder that made the vectors: `default` is the one that is configured, `local` the one that needs no model. */
   readonly embedder: string
 }
 

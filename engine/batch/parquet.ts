@@ -85,13 +85,21 @@ export async function writeParquet(tables: readonly ArrowTable[], path: string):
   }
 }
 
-/** The rows of a Parquet file in order, as tables of at most `batchRows` rows. `TABLE_CORRUPT` if it is not readable. */
-export async function* readParquetBatches(path: string, batchRows: number): AsyncGenerator<ArrowTable> {
+/**
+ * The rows of a Parquet file in order, or some of them, as tables of at most `batchRows` rows. `TABLE_CORRUPT` if it is not readable.
+ * @param part from which row, counted from 0, and how many
+ */
+export async function* readParquetBatches(
+  path: string,
+  batchRows: number,
+  part?: { readonly from: number; readonly rows: number },
+): AsyncGenerator<ArrowTable> {
   await loadWasm()
   const fail = (cause: unknown) => Promise.reject(readFailed(path, cause))
   const file = await openParquet(path).catch(fail)
   try {
-    const stream: ReadableStream<wasm.RecordBatch> = await file.stream({ batchSize: batchRows }).catch(fail)
+    const options = { batchSize: batchRows, ...(part === undefined ? {} : { offset: part.from, limit: part.rows }) }
+    const stream: ReadableStream<wasm.RecordBatch> = await file.stream(options).catch(fail)
     const reader = stream.getReader()
     try {
       for (let next = await reader.read(); !next.done; next = await reader.read())

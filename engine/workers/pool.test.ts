@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import fc from 'fast-check'
 import { afterAll, afterEach, expect, test } from 'vitest'
-import type { Executor, Range, StageRun } from '../contracts.ts'
+import type { Executor, Range, StageProgress, StageRun } from '../contracts.ts'
 import { MillraceError } from '../errors.ts'
 import { inlineExecutor, workerPool } from './pool.ts'
 import { splitTask } from './split.ts'
@@ -34,7 +35,7 @@ function pool(body: string, setup: object = {}, threads = 2): Executor {
       ranges: [...task.inputs.values()].flatMap((input) => input.ranges), ...more })
     export function openWorkerRuntime(setup) { opened++; return {
       async prepare(sources) { prepared.push(...sources) },
-      async run(task, signal) { ${body} } } }`,
+      async run(task, signal, onProgress) { ${body} } } }`,
   )
   const executor = workerPool({ threads, wiringUrl: pathToFileURL(path).href, setup })
   open.push(executor)
@@ -60,6 +61,23 @@ test('partitions are dealt out to threads, each to one, and results put together
   expect(new Set(result.outputs.get('s')!.map(({ path }) => path)).size).toBe(2)
 })
 
+test('what threads tell of their progress is put together while they run', async () => {
+  const seen = join(dir, 'seen')
+  const executor = pool(`
+    const { existsSync } = await import('node:fs')
+    for (const embedded of [5, 10]) onProgress({ step: 's', embedded })
+    while (!existsSync(${JSON.stringify(seen)})) await new Promise((resolve) => setImmediate(resolve))
+    return result(task)`)
+  const told: StageProgress[] = []
+  const onProgress = (progress: StageProgress) => {
+    told.push(progress)
+    if (progress.embedded === 20) writeFileSync(seen, '')
+  }
+  await executor.run({ ...run([range(0, 9000n), range(1, 9000n)]), onProgress })
+  expect(told).toHaveLength(4)
+  expect(told.at(-1)).toEqual({ step: 's', embedded: 20, of: null })
+})
+
 test('a small batch stays one task, and a thread opens its runtime once', async () => {
   const executor = pool('return result(task, { rowsIn: opened })')
   for (let i = 0; i < 3; i++) expect((await executor.run(run([range(0, 10n), range(1, 10n)]))).rowsIn).toBe(1)
@@ -81,6 +99,38 @@ test('the limits and partitions of the tasks add up to those of the run', () => 
     [...inputs.values()].flatMap((input) => (input.kind === 'records' ? input.ranges : [])),
   )
   expect(dealt.map(({ sourcePartition }) => sourcePartition).toSorted()).toEqual(['t/0', 't/1', 't/2', 't/3'])
+})
+
+test('rows that take long are dealt out to all threads, few of them to one, and none is left out', () => {
+  const { signal: _, ...task } = run([])
+  const steps = [{ id: 's', kind: 'embed', executor: 'columns', rejects: false, slow: true, options: {} }] as const
+  const dealt = (rows: readonly number[], threads: number) => {
+    const files = rows.map((count, i) => ({ path: `${i}`, rows: count, sizeBytes: 1, columns: [], statistics: [] }))
+    const inputs = new Map([['source', { kind: 'files' as const, files }]])
+    const parts = splitTask({ ...task, stage: { ...task.stage, steps }, inputs }, threads)
+    const read = parts.map(({ inputs }) =>
+      [...inputs.values()].flatMap((input) => (input.kind === 'files' ? input.files : [])),
+    )
+    const seen = read
+      .flat()
+      .flatMap(({ path, rows, part = { from: 0, rows } }) =>
+        Array.from({ length: part.rows }, (_, i) => `${path}:${part.from + i}`),
+      )
+    expect(seen.toSorted()).toEqual(
+      rows.flatMap((count, file) => Array.from({ length: count }, (_, i) => `${file}:${i}`)).toSorted(),
+    )
+    return read.map((files) => files.reduce((sum, { rows, part }) => sum + (part?.rows ?? rows), 0))
+  }
+  expect(dealt([1000], 4)).toEqual([250, 250, 250, 250])
+  expect(dealt([1001, 3], 2)).toEqual([501, 503])
+  expect(dealt([60], 4)).toEqual([60])
+  expect(dealt([130], 4)).toEqual([44, 44, 42])
+  expect(dealt([], 4)).toEqual([0])
+  fc.assert(
+    fc.property(fc.array(fc.nat(500), { maxLength: 5 }), fc.integer({ min: 1, max: 8 }), (rows, threads) => {
+      expect(dealt(rows, threads).length).toBeLessThanOrEqual(threads)
+    }),
+  )
 })
 
 test('a failure in a thread keeps its code, its fate and its cause', async () => {

@@ -2,9 +2,11 @@
 import { Piscina } from 'piscina'
 import type { Executor, StageResult } from '../contracts.ts'
 import { MillraceError, messageOf } from '../errors.ts'
+import { sumProgress, type TaskProgress } from './progress.ts'
 import { mergeResults, splitTask } from './split.ts'
 import {
   fromPlainError,
+  type ProgressMessage,
   type WorkerMessage,
   type WorkerOutcome,
   type WorkerRuntime,
@@ -38,6 +40,9 @@ export function workerPool(options: WorkerPoolOptions): Executor {
     resourceLimits: { maxYoungGenerationSizeMb: 2 }, // records are bytes outside of the heap; more only makes a thread larger
     atomics: 'disabled', // a thread that waits on an atomic cannot run the timers and reads of its own task
   })
+  const listeners = new Map<number, (progress: TaskProgress) => void>()
+  pool.on('message', ({ millraceTask, progress }: ProgressMessage) => listeners.get(millraceTask)?.(progress))
+  let tasks = 0
   let prepared = false
   return {
     prepare(sources) {
@@ -46,11 +51,17 @@ export function workerPool(options: WorkerPoolOptions): Executor {
       const job = { kind: 'prepare', sources } as const
       void pool.run({ wiringUrl, setup, job }).catch(() => {}) // one thread: a small batch needs no more
     },
-    async run({ signal, ...task }) {
+    async run({ signal, onProgress = () => {}, ...task }) {
       signal.throwIfAborted()
       const parts = splitTask(task, threads)
+      const tell = sumProgress(task.inputs, onProgress)
       const ends = await Promise.allSettled(
-        parts.map((part) => runPart(pool, { wiringUrl, setup, job: { kind: 'run', task: part } }, signal)),
+        parts.map((part) => {
+          const number = tasks++
+          listeners.set(number, (progress) => tell(number, progress))
+          const job = { kind: 'run', task: part, number } as const
+          return runPart(pool, { wiringUrl, setup, job }, signal).finally(() => listeners.delete(number))
+        }),
       )
       const failed = ends.find((end) => end.status === 'rejected')
       if (failed !== undefined) throw failed.reason
@@ -88,9 +99,10 @@ function threadDied({ pipeline, stage }: WorkerTask, cause: unknown): MillraceEr
 /** Runs stages on the calling thread: for tests and for runs too small to be worth a thread. */
 export function inlineExecutor(runtime: WorkerRuntime): Executor {
   return {
-    async run({ signal, ...task }) {
+    async run({ signal, onProgress = () => {}, ...task }) {
       signal.throwIfAborted()
-      return runtime.run(task, signal)
+      const tell = sumProgress(task.inputs, onProgress)
+      return runtime.run(task, signal, (progress) => tell(0, progress))
     },
     close: async () => runtime.close?.(),
   }

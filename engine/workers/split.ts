@@ -1,17 +1,22 @@
 /** Cuts a stage's run into tasks for threads, and puts their results together. Pure. */
-import type { Range, StageInput, StageResult } from '../contracts.ts'
+import type { InputFile, Range, StageInput, StageResult } from '../contracts.ts'
 import type { Column, ParquetFile } from '../schema.ts'
 import type { WorkerTask } from './task.ts'
 
 /** Fewer records than this for each task are not worth another thread, and another small file. */
 const minRecordsPerTask = 2000
+/** The same for rows that take long. */
+const minSlowRowsPerTask = 64
 
 /**
- * At most `threads` tasks: source partitions (or files) are dealt out, the largest first, each to the task that has
- * least. A partition is never in two tasks. The byte limit is shared out by the records of each.
+ * At most `threads` tasks: source partitions (or files, or parts of files where rows take long) are dealt out, the largest first, each to
+ * the task that has least. A partition is never in two tasks. The byte limit is shared out by the records of each.
  */
 export function splitTask(task: WorkerTask, threads: number): WorkerTask[] {
-  const units = [...task.inputs].flatMap(([input, value]) => unitsOf(input, value))
+  const slow = task.stage.steps.some((step) => step.slow === true)
+  const units = [...task.inputs].flatMap(([input, value]) =>
+    slow && value.kind === 'files' ? partsOf(input, value.files, threads) : unitsOf(input, value),
+  )
   const records = units.reduce((sum, unit) => sum + unit.weight, 0)
   const inRecords = [...task.inputs.values()].every(({ kind }) => kind === 'records')
   const worthwhile = inRecords ? Math.floor(records / minRecordsPerTask) : threads
@@ -37,6 +42,8 @@ interface Unit {
   readonly input: string
   /** Place among the ranges or files of its input. */
   readonly index: number
+  /** Of the file. */
+  readonly part?: NonNullable<InputFile['part']>
   readonly weight: number
 }
 
@@ -51,18 +58,38 @@ function unitsOf(input: string, value: StageInput): Unit[] {
   }
 }
 
+/** Files cut so that each thread can have as many rows as any other. */
+function partsOf(input: string, files: readonly InputFile[], threads: number): Unit[] {
+  const all = files.reduce((sum, { rows }) => sum + rows, 0)
+  const most = Math.max(minSlowRowsPerTask, Math.ceil(all / threads))
+  return files.flatMap((file, index) => {
+    const parts = Math.max(1, Math.ceil(file.rows / most))
+    const rows = Math.ceil(file.rows / parts)
+    return Array.from({ length: parts }, (_, i): Unit => {
+      const part = { from: i * rows, rows: Math.min(rows, file.rows - i * rows) }
+      return { input, index, weight: part.rows, part }
+    })
+  })
+}
+
 /** The inputs with only the given units, in their own order. */
 function inputsOf(task: WorkerTask, units: readonly Unit[]): Map<string, StageInput> {
   const inputs = new Map<string, StageInput>()
   for (const [name, value] of task.inputs) {
-    const indices = new Set(units.filter(({ input }) => input === name).map(({ index }) => index))
+    const own = units.filter(({ input }) => input === name)
+    const indices = new Set(own.map(({ index }) => index))
     const chosen = <T>(all: readonly T[]): T[] => all.filter((_, index) => indices.has(index))
     if (indices.size === 0) continue
     if (value.kind === 'records') inputs.set(name, { ...value, ranges: chosen(value.ranges) })
-    else if (value.kind === 'files') inputs.set(name, { ...value, files: chosen(value.files) })
+    else if (value.kind === 'files') inputs.set(name, { ...value, files: filesOf(value.files, own) })
     else inputs.set(name, { ...value, table: { ...value.table, files: chosen(value.table.files) } })
   }
   return inputs
+}
+
+function filesOf(files: readonly InputFile[], units: readonly Unit[]): InputFile[] {
+  const inOrder = units.toSorted((a, b) => a.index - b.index || (a.part?.from ?? 0) - (b.part?.from ?? 0))
+  return inOrder.map(({ index, part }) => ({ ...files[index]!, ...(part === undefined ? {} : { part }) }))
 }
 
 /** One result of all tasks; ranges in the order in which the run named them. */
@@ -85,7 +112,13 @@ export function mergeResults(task: WorkerTask, results: readonly StageResult[]):
     rowsIn: results.reduce((sum, { rowsIn }) => sum + rowsIn, 0),
     bytesIn: results.reduce((sum, { bytesIn }) => sum + bytesIn, 0),
     violations,
+    ...(results.some(({ embedded }) => embedded !== undefined) ? { embedded: sumEmbedded(results) } : {}),
   }
+}
+
+function sumEmbedded(results: readonly StageResult[]): NonNullable<StageResult['embedded']> {
+  const sum = (of: 'computed' | 'cached') => results.reduce((total, { embedded }) => total + (embedded?.[of] ?? 0), 0)
+  return { computed: sum('computed'), cached: sum('cached') }
 }
 
 function inOrder(task: WorkerTask, ranges: readonly Range[]): Range[] {

@@ -2,15 +2,16 @@
 import type { SourceDescription, StageResult, StageRun } from '../contracts.ts'
 import { type ErrorCode, MillraceError, messageOf } from '../errors.ts'
 import type { ArmedFault } from '../fault-points.ts'
+import type { TaskProgress } from './progress.ts'
 
 /** A stage's run, or the part of it that one thread does. Records never cross threads, only this. */
-export type WorkerTask = Omit<StageRun, 'signal'>
+export type WorkerTask = Omit<StageRun, 'signal' | 'onProgress'>
 
 /** What a wiring module gives a thread: the means to run tasks. */
 export interface WorkerRuntime {
   /** Loads what tasks on these sources will need. */
   prepare?(sources: readonly SourceDescription[]): Promise<void>
-  run(task: WorkerTask, signal: AbortSignal): Promise<StageResult>
+  run(task: WorkerTask, signal: AbortSignal, onProgress: (progress: TaskProgress) => void): Promise<StageResult>
   /** Lets go of what it keeps open between tasks; a thread that ends need not call it. */
   close?(): Promise<void>
 }
@@ -29,13 +30,20 @@ export interface WorkerWiring {
 /** What a worker is to do. */
 export type WorkerJob =
   | { readonly kind: 'prepare'; readonly sources: readonly SourceDescription[] }
-  | { readonly kind: 'run'; readonly task: WorkerTask }
+  /** `number`: of the task, in what the worker tells of it before it is done. */
+  | { readonly kind: 'run'; readonly task: WorkerTask; readonly number: number }
 
 /** A job on its way to a worker: data only, for it is copied. */
 export interface WorkerMessage {
   readonly wiringUrl: string
   readonly setup: WorkerSetup
   readonly job: WorkerJob
+}
+
+/** Told on the side while a task runs. */
+export interface ProgressMessage {
+  readonly millraceTask: number
+  readonly progress: TaskProgress
 }
 
 /** Failures come back as values: a thrown error would lose its class and code on the way. */

@@ -1,7 +1,9 @@
 /** Thread entry: imports the wiring by URL, opens its runtime once, runs tasks. */
 import { enableCompileCache } from 'node:module'
+import { parentPort } from 'node:worker_threads'
 import { armFault } from '../fault-points.ts'
 import {
+  type ProgressMessage,
   toPlainError,
   type WorkerMessage,
   type WorkerOutcome,
@@ -20,7 +22,13 @@ const { signal } = new AbortController()
 export default async function work({ wiringUrl, setup, job }: WorkerMessage): Promise<WorkerOutcome> {
   try {
     const runtime = await runtimeFor(wiringUrl, setup)
-    if (job.kind === 'run') return { kind: 'done', result: await runtime.run(job.task, signal) }
+    if (job.kind === 'run') {
+      const { task, number } = job
+      const result = await runtime.run(task, signal, (progress) =>
+        parentPort?.postMessage({ millraceTask: number, progress } satisfies ProgressMessage),
+      )
+      return { kind: 'done', result }
+    }
     await runtime.prepare?.(job.sources)
     return { kind: 'prepared' }
   } catch (error) {

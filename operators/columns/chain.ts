@@ -5,10 +5,15 @@ import { deadLetters } from '../../engine/dead-letter.ts'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 import type { Outputs } from './outputs.ts'
 import { columnsOperators } from './registry.ts'
-import type { ColumnsResult, ColumnsStep } from './step.ts'
+import type { ColumnsResult, ColumnsStep, StepContext } from './step.ts'
 
 /** Runs the rows of one input of the stage through its steps, into its outputs. */
 export type Chain = (input: string, table: ArrowTable) => Promise<void>
+
+/** What the steps of a stage are made runnable with. */
+export type ChainContext = Omit<StepContext, 'onEmbedded'> & {
+  onEmbedded(step: string, part: Parameters<StepContext['onEmbedded']>[0]): void
+}
 
 interface Link {
   readonly step: Step
@@ -20,12 +25,13 @@ interface Link {
  * Makes the steps of a stage runnable. A step reads what its `from` names, else the step before it, else the stage's
  * input. Rows that an output names, valid or as dead letters, go to `outputs`.
  */
-export async function openChain(pipeline: string, stage: Stage, outputs: Outputs): Promise<Chain> {
+export async function openChain(stage: Stage, outputs: Outputs, context: ChainContext): Promise<Chain> {
+  const { pipeline } = context
   const wanted = new Set(stage.outputs.map(({ step, fork }) => (fork === 'valid' ? step : `${step}.rejected`)))
   const links: Link[] = []
   let before = stage.inputs[0] ?? ''
   for (const step of stage.steps) {
-    links.push({ step, from: step.from?.[0] ?? before, run: await openStep(pipeline, step) })
+    links.push({ step, from: step.from?.[0] ?? before, run: await openStep(step, context) })
     before = step.id
   }
   return async (input, table) => {
@@ -49,9 +55,11 @@ function tellsColumns({ kind }: Step, input: ArrowTable): boolean {
   return input.numRows === 0 && kind !== 'map-batches'
 }
 
-async function openStep(pipeline: string, step: Step): Promise<ColumnsStep> {
+async function openStep(step: Step, context: ChainContext): Promise<ColumnsStep> {
+  const { pipeline } = context
   const operator = columnsOperators[step.kind]
-  if (operator !== undefined) return operator(step, { pipeline })
+  const onEmbedded: StepContext['onEmbedded'] = (part) => context.onEmbedded(step.id, part)
+  if (operator !== undefined) return operator(step, { ...context, onEmbedded })
   throw new MillraceError(
     'DEFINITION_INVALID',
     `step ${step.id} of pipeline ${pipeline} is of no kind that runs on columns: ${step.kind}`,

@@ -5,5 +5,5 @@ import type { ColumnsOperator } from './step.ts'
 export const columnsOperators: { readonly [kind: string]: ColumnsOperator | undefined } = {
   'parse-critical': async (step) => (await import('../parse/critical-step.ts')).criticalStep(step),
   'map-batches': async (step, context) => (await import('../map-batches.ts')).openMapBatches(step, context),
-  embed: async (step) => (await import('../embed-step.ts')).embedStep(step),
+  embed: async (step, context) => (await import('../embed-step.ts')).embedStep(step, context),
 }

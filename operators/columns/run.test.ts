@@ -2,13 +2,16 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Table as ArrowTable } from 'apache-arrow'
+import { type Table as ArrowTable, tableFromArrays } from 'apache-arrow'
 import { afterAll, expect, test } from 'vitest'
 import { readParquet, writeParquet } from '../../engine/batch/parquet.ts'
 import { recordTable } from '../../engine/batch/record-table.ts'
 import type { Clock, Range, RecordReader, StageInput, StageOutput, Step } from '../../engine/contracts.ts'
+import type { Embedder } from '../../engine/embedder.ts'
 import { armFault } from '../../engine/fault-points.ts'
+import type { TaskProgress } from '../../engine/workers/progress.ts'
 import type { WorkerTask } from '../../engine/workers/task.ts'
+import { embed } from '../embed.ts'
 import { mapBatches } from '../map-batches.ts'
 import { parseCritical } from '../parse/critical.ts'
 import { int64 } from '../parse/fields.ts'
@@ -259,4 +262,56 @@ test('an abort ends the reading and leaves no file', async () => {
   })
   await expect(runColumns(run, reader, abort.signal)).rejects.toThrow('stopped')
   expect(readdirSync(run.stagingDir)).toEqual([])
+})
+
+test('a task that has a part of a file reads its rows and no others', async () => {
+  const path = join(dir, 'parts.parquet')
+  const ids = Array.from({ length: 10_000 }, (_, i) => i)
+  const file = await writeParquet([tableFromArrays({ id: ids })], path)
+  const read = async (from: number, rows: number) => {
+    const input = { kind: 'files', files: [{ ...file, part: { from, rows } }] } as const
+    const { outputs } = await runColumns(
+      task([], [valid('source')], input),
+      reading(() => null),
+      signal,
+    )
+    const [written] = outputs.get('source') ?? []
+    return written === undefined ? [] : column(await readParquet(written.path), 'id')
+  }
+  expect(await read(0, 10_000)).toEqual(ids)
+  expect(await read(0, 3)).toEqual([0, 1, 2])
+  expect(await read(4095, 4100)).toEqual(ids.slice(4095, 8195))
+  expect(await read(9998, 2)).toEqual([9998, 9999])
+})
+
+test('a slow embedder is told of every two seconds, and what it did is counted', async () => {
+  let nowMs = 0
+  const clock: Clock = { nowMs: () => nowMs, sleep: async () => {} }
+  const embedder: Embedder = {
+    id: 'slow',
+    dimension: 1,
+    costly: true,
+    async embed(texts, { onVectors } = {}) {
+      return texts.map((text, place) => {
+        nowMs += 500
+        const vector = Float32Array.of(text.length)
+        onVectors?.({ places: [place], vectors: [vector], cached: place === 0 })
+        return vector
+      })
+    },
+    embedQuery: async (text) => Float32Array.of(text.length),
+  }
+  const path = join(dir, 'texts.parquet')
+  const texts = ['a', 'b', null, 'a', 'c', 'd', 'e', 'f', 'g', 'h'] // eight of them, one twice
+  const file = await writeParquet([tableFromArrays({ text: texts })], path)
+  const steps = [embed('vectors', { text: 'text', into: 'vector', embedder: 'default' })]
+  const told: TaskProgress[] = []
+  const runtime = { ...reading(() => null), openEmbedder: async () => embedder, clock }
+  const run = task(steps, [valid('vectors')], { kind: 'files', files: [file] })
+  const result = await runColumns(run, runtime, signal, (progress) => told.push(progress))
+  expect(result.embedded).toEqual({ computed: 7, cached: 1 })
+  expect(told).toEqual([
+    { step: 'vectors', embedded: 5 },
+    { step: 'vectors', embedded: 9 },
+  ])
 })

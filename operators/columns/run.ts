@@ -12,9 +12,13 @@ import type {
   SourceDescription,
   StageResult,
 } from '../../engine/contracts.ts'
+import type { Embedder } from '../../engine/embedder.ts'
+import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
+import type { TaskProgress } from '../../engine/workers/progress.ts'
 import type { WorkerTask } from '../../engine/workers/task.ts'
-import { type Chain, openChain } from './chain.ts'
+import { type Chain, type ChainContext, openChain } from './chain.ts'
+import { type Embedding, openEmbedding } from './embedding.ts'
 import { type Outputs, openOutputs } from './outputs.ts'
 import { readRanges } from './records-input.ts'
 import { readFiles } from './table-input.ts'
@@ -23,6 +27,8 @@ import { readFiles } from './table-input.ts'
 export interface ColumnsRuntime {
   /** `identity`: what the ranges to be read were planned on. */
   openReader(source: SourceDescription, identity: Position): Promise<RecordReader>
+  /** An embedder by the name that a definition gives. */
+  openEmbedder?(name: string): Promise<Embedder>
   readonly clock?: Clock
   readonly ids?: Ids
 }
@@ -31,21 +37,35 @@ export interface ColumnsRuntime {
  * Runs a columns stage, or a part of one, on this thread: one Parquet file per output that has rows. A stage without
  * steps writes its inputs as they come. Nothing is left behind when it throws.
  */
-export async function runColumns(task: WorkerTask, runtime: ColumnsRuntime, signal: AbortSignal): Promise<StageResult> {
+export async function runColumns(
+  task: WorkerTask,
+  runtime: ColumnsRuntime,
+  signal: AbortSignal,
+  onProgress: (progress: TaskProgress) => void = () => {},
+): Promise<StageResult> {
   const outputs = openOutputs(task.stagingDir, runtime.ids ?? systemIds)
+  const embedding = openEmbedding(runtime.clock ?? systemClock, onProgress)
   try {
-    const chain = await openChain(task.pipeline, task.stage, outputs)
-    return await runInputs(task, { runtime, outputs, chain, signal })
+    const { pipeline } = task
+    const openEmbedder: ChainContext['openEmbedder'] = (name) => (runtime.openEmbedder ?? noEmbedder)(name)
+    const context = { pipeline, openEmbedder, onEmbedded: embedding.add, signal }
+    const chain = await openChain(task.stage, outputs, context)
+    return await runInputs(task, { runtime, outputs, chain, embedding, signal })
   } catch (error) {
     await outputs.abort()
     throw error
   }
 }
 
+async function noEmbedder(name: string): Promise<Embedder> {
+  throw new MillraceError('DEFINITION_INVALID', `embedder not found: ${name} (there are none here)`)
+}
+
 interface Running {
   readonly runtime: ColumnsRuntime
   readonly outputs: Outputs
   readonly chain: Chain
+  readonly embedding: Embedding
   readonly signal: AbortSignal
 }
 
@@ -77,7 +97,8 @@ async function runInputs(task: WorkerTask, running: Running): Promise<StageResul
       }
   }
   const outputs = await running.outputs.finish()
-  return { outputs, columns: running.outputs.columns(), ranges, rowsIn, bytesIn, violations: new Map() }
+  const columns = running.outputs.columns()
+  return { outputs, columns, ranges, rowsIn, bytesIn, violations: new Map(), ...running.embedding.counts() }
 }
 
 const noRecords = tableOf([emptyBatch(recordSchema.fields)])

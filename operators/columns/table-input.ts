@@ -13,7 +13,7 @@ const batchRows = 4096
 /** The rows of an input that is files, table by table. A table's missing columns read as null or as their constant. */
 export async function* readFiles(input: Exclude<StageInput, { kind: 'records' }>): AsyncGenerator<ArrowTable> {
   if (input.kind === 'files') {
-    for (const { path } of input.files) yield* readParquetBatches(path, batchRows)
+    for (const { path, part } of input.files) yield* readParquetBatches(path, batchRows, part)
     return
   }
   for (const file of input.table.files) {

@@ -1,7 +1,8 @@
 /** A deterministic embedder that needs no model: hashed words and character n-grams. */
 import type { Embedder } from '../../engine/embedder.ts'
 
-const dimension = 384
+/** A text of 60 words has some 600 features: in fewer dimensions too many of them meet in one (docs/decisions/023). */
+const dimension = 1024
 
 /** Words that say little about a text; they count a tenth. */
 const stopWords = new Set(
@@ -23,11 +24,15 @@ const gramWeight = 0.35
  * machine: only additions, products and square roots of doubles.
  */
 export const localEmbedder: Embedder = {
-  id: 'local-hash-v1',
+  id: 'local-hash-v2',
   dimension,
-  async embed(texts) {
-    return texts.map(embedText)
+  costly: false,
+  async embed(texts, { onVectors } = {}) {
+    const vectors = texts.map(embedText)
+    if (texts.length > 0) onVectors?.({ places: [...texts.keys()], vectors, cached: false })
+    return vectors
   },
+  embedQuery: async (text) => embedText(text),
 }
 
 function embedText(text: string): Float32Array {

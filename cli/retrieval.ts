@@ -1,0 +1,105 @@
+/** Titles and people by meaning, and questions answered from them: for whoever asks, on a command line or otherwise. Prints nothing. */
+import type { Match, MetadataFilter } from '../connectors/vectors/store.ts'
+import { usageError } from './args.ts'
+import { answerFrom, chatEndpoint } from './chat.ts'
+import type { Place } from './place.ts'
+import { openVectors } from './stores.ts'
+import type { Years } from './years.ts'
+
+/** What is looked for. */
+export interface RetrievalRequest {
+  /** What it shall be about, in anybody's words. */
+  readonly text: string
+  /** At most so many; default {@link defaultTop}, for a question {@link defaultPassages}. */
+  readonly top?: number
+  /** Only of this kind: `movies`, `tv_series`, `people`. */
+  readonly type?: string
+  /** Only of these years, both included. */
+  readonly years?: Years
+  /** Only of this genre, in upper or lower case. */
+  readonly genre?: string
+}
+
+const defaultTop = 10
+const defaultPassages = 6
+
+/**
+ * What is nearest in meaning, best first. Errors: `CONFIG_INVALID` for a text without a word, `TABLE_NOT_FOUND` before there is anything
+ * to search, `SINK_FAILED` where the vectors are of another embedder than the configured one.
+ */
+export async function search(place: Place, request: RetrievalRequest): Promise<Match[]> {
+  if (!/[\p{L}\p{N}]/u.test(request.text)) throw usageError(['the text has no letter and no digit to search for'])
+  const embedder = await place.openEmbedder('default')
+  const vector = await embedder.embedQuery(request.text)
+  return (await openVectors(place)).search(vector, {
+    topK: request.top ?? defaultTop,
+    embedder,
+    where: whereOf(request),
+    ...(request.type === undefined ? {} : { namespace: request.type }),
+  })
+}
+
+function whereOf({ years, genre }: RetrievalRequest): MetadataFilter {
+  return { ...(years === undefined ? {} : { year: years }), ...(genre === undefined ? {} : { genres: genre }) }
+}
+
+/** A text that was found for a question. */
+export interface Passage {
+  /** By which an answer cites it; the first is 1. */
+  readonly number: number
+  readonly type: string
+  readonly id: string
+  readonly title: string | null
+  readonly year: number | null
+  readonly text: string
+  readonly score: number
+}
+
+/** What there is to say to a question. */
+export interface Answer {
+  readonly question: string
+  /** Of the configured model; null where there is none, or nothing was found that it could answer from. */
+  readonly answer: string | null
+  /** Numbers of passages that the answer cites, in ascending order. */
+  readonly citations: readonly number[]
+  /** Numbers that it cites and that no passage has: what they shall prove is made up. */
+  readonly unknownCitations: readonly number[]
+  /** The nearest first. */
+  readonly passages: readonly Passage[]
+}
+
+/**
+ * Finds passages and has the configured model answer from them. Errors: those of {@link search}; `MODEL_UNREACHABLE`, `MODEL_REFUSED`,
+ * `MODEL_FAILED`.
+ */
+export async function ask(place: Place, request: RetrievalRequest): Promise<Answer> {
+  const question = request.text
+  const passages = (await search(place, { ...request, top: request.top ?? defaultPassages })).map(passageOf)
+  if (place.chat === null || passages.length === 0)
+    return { question, answer: null, citations: [], unknownCitations: [], passages }
+  const answer = await answerFrom(chatEndpoint(place.chat, place), place.chat.model, { question, passages })
+  return { question, answer, ...citationsIn(answer, passages), passages }
+}
+
+function passageOf({ namespace, id, score, metadata }: Match, index: number): Passage {
+  const { title, year, text } = metadata
+  return {
+    number: index + 1,
+    type: namespace,
+    id,
+    title: typeof title === 'string' ? title : null,
+    year: typeof year === 'number' || typeof year === 'bigint' ? Number(year) : null,
+    text: typeof text === 'string' ? text : '',
+    score,
+  }
+}
+
+/** `[2]` and `[1, 3]`. */
+function citationsIn(answer: string, passages: readonly Passage[]): Pick<Answer, 'citations' | 'unknownCitations'> {
+  const cited = new Set<number>()
+  for (const [, numbers] of answer.matchAll(/\[\s*(\d{1,6}(?:\s*[,;]\s*\d{1,6})*)\s*\]/g))
+    for (const number of numbers!.split(/[,;]/)) cited.add(Number(number))
+  const ascending = [...cited].sort((a, b) => a - b)
+  const known = (number: number) => number >= 1 && number <= passages.length
+  return { citations: ascending.filter(known), unknownCitations: ascending.filter((number) => !known(number)) }
+}
