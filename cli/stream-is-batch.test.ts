@@ -34,7 +34,7 @@ test('the run to compare with has rows in every layer', () => {
     'table:dead_letters/people',
     'olap:casts',
     'olap:genres',
-    'vectors:vectors:movies',
+    'vectors:movies',
     'graph:Person-ACTED_IN-Movie',
   ])
     expect(expected.get(name)?.length ?? 0, name).toBeGreaterThan(0)
