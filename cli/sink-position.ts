@@ -1,8 +1,9 @@
 /** What a pipeline's primary sink holds of its source, asked without opening anything for writing. */
 import { existsSync } from 'node:fs'
 import { positionInStore } from '../checkpoints/duckdb-commit.ts'
+import { positionOf } from '../connectors/graph/sync/positions.ts'
 import { openGraphDatabase } from '../connectors/ladybug/database.ts'
-import { positionOf, readPositions } from '../connectors/ladybug/positions.ts'
+import { readPositions } from '../connectors/ladybug/positions.ts'
 import type { SinkPosition } from '../engine/contracts.ts'
 import type { Pipeline } from '../engine/pipeline.ts'
 import type { Place } from './place.ts'

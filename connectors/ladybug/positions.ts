@@ -1,19 +1,9 @@
 /** A pipeline's position in the graph: one node per source partition. */
-import { totalsAfter, totalsIn } from '../../checkpoints/totals.ts'
-import type { SinkCommit, SinkPosition, WriteCounts } from '../../engine/contracts.ts'
-import { positionLabel } from './catalog.ts'
+import { totalsAfter } from '../../checkpoints/totals.ts'
+import type { SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import { positionLabel } from '../graph/sync/catalog.ts'
+import type { StoredPosition } from '../graph/sync/positions.ts'
 import type { GraphRow, RunCypher } from './database.ts'
-
-/** Where a pipeline stands in one source partition, and what its last batch wrote. */
-export interface StoredPosition {
-  readonly sourcePartition: string
-  readonly next: bigint
-  readonly fingerprint: string
-  readonly txnId: string
-  readonly written: WriteCounts
-  /** Its part of the pipeline's totals, as JSON text; null in a graph that has none yet. */
-  readonly totals: string | null
-}
 
 /** Positions of a pipeline, the last one written first; none before the first commit. */
 export async function readPositions(run: RunCypher, pipeline: string): Promise<StoredPosition[]> {
@@ -38,16 +28,6 @@ function stored(row: GraphRow): StoredPosition {
     txnId: String(row.txn),
     written: JSON.parse(String(row.written)) as WriteCounts,
     totals: row.totals == null ? null : String(row.totals),
-  }
-}
-
-/** What the engine asks a sink for. */
-export function positionOf(stored: readonly StoredPosition[]): SinkPosition {
-  const totals = totalsIn(stored.map((each) => each.totals))
-  return {
-    position: new Map(stored.map(({ sourcePartition, next }) => [sourcePartition, next])),
-    fingerprint: stored[0]?.fingerprint ?? null,
-    ...(totals === undefined ? {} : { totals }),
   }
 }
 

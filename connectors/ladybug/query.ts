@@ -2,7 +2,8 @@
 
 import { name } from '../graph/cypher.ts'
 import type { Graph } from '../graph/store.ts'
-import { positionLabel, readCatalog } from './catalog.ts'
+import { positionLabel } from '../graph/sync/catalog.ts'
+import { readCatalog } from './catalog.ts'
 import { openGraphDatabase } from './database.ts'
 import { ladybugDialect } from './dialect.ts'
 import { shortestPath } from './shortest-path.ts'

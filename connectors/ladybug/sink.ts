@@ -1,16 +1,16 @@
 /** The graph in an embedded Ladybug file: nodes, relationships and position in one transaction. */
-import { admits } from '../../checkpoints/fence.ts'
 import type { Clock, CommitOutcome, Sink, SinkCommit } from '../../engine/contracts.ts'
 import { writeFailure } from '../../engine/disk-full.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import { checkGraph } from '../graph/check.ts'
 import type { GraphOptions } from '../graph/description.ts'
+import { positionOf, refusalOf } from '../graph/sync/positions.ts'
 import { writeBatch } from '../graph/sync/write-batch.ts'
 import { growSchema } from './catalog.ts'
-import { type GraphDatabase, type GraphTransaction, openGraphDatabase } from './database.ts'
+import { type GraphDatabase, openGraphDatabase } from './database.ts'
 import { withExchange } from './exchange.ts'
-import { movePosition, positionOf, readPositions, type StoredPosition } from './positions.ts'
+import { movePosition, readPositions } from './positions.ts'
 
 export interface GraphSinkOptions {
   /** The graph's file; its folder is made when needed. */
@@ -68,8 +68,11 @@ async function commitGraph(
         (run) => growSchema(run, options.description),
         async (transaction, catalog) => {
           const stored = await readPositions(transaction.run, commit.pipeline)
-          const refused = await refusal(transaction, stored, commit)
-          if (refused !== null) return refused
+          const refused = refusalOf(stored, commit)
+          if (refused !== null) {
+            await transaction.rollback()
+            return refused
+          }
           const { run } = transaction
           return withExchange({ sql, run, stagingDir: options.stagingDir }, async (exchange) => {
             const written = await writeBatch({
@@ -90,22 +93,4 @@ async function commitGraph(
       path: options.path,
     })
   }
-}
-
-/** Why the commit must not happen, with the transaction ended; null if it may. */
-async function refusal(
-  { rollback }: GraphTransaction,
-  stored: readonly StoredPosition[],
-  commit: SinkCommit,
-): Promise<CommitOutcome | null> {
-  const byPartition = new Map(stored.map((position) => [position.sourcePartition, position]))
-  const landed = commit.ranges.map(({ sourcePartition }) => byPartition.get(sourcePartition))
-  if (landed.length > 0 && landed.every((position) => position?.txnId === commit.txnId)) {
-    await rollback()
-    return { kind: 'already-committed', written: landed[0]!.written }
-  }
-  const { position } = positionOf(stored)
-  if (admits(position, commit.ranges, commit.initial)) return null
-  await rollback()
-  return { kind: 'fenced', position }
 }
