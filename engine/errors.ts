@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'MODEL_UNREACHABLE' // the endpoint of a model does not answer, or only that it has no time
   | 'MODEL_REFUSED' // the endpoint of a model does not let us in, or has no such model
   | 'MODEL_FAILED' // a model cannot be loaded, or an endpoint takes no request of ours or answers otherwise than it should
+  | 'NEO4J_UNREACHABLE' // no service answers
+  | 'NEO4J_REFUSED' // the service does not let us in, or has no such database
   | 'TABLE_NOT_FOUND'
   | 'TABLE_CORRUPT' // a table's log is damaged: missing version, truncated commit, missing file
   | 'TABLE_UNSUPPORTED' // a table needs a protocol feature that we do not have

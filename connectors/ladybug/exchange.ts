@@ -2,10 +2,10 @@
  * Rows between DuckDB and the graph. Into the graph they go as Parquet files, in bulk. Out of it they come as rows of
  * text, because the Parquet files that the graph engine (0.19.1) writes cannot always be read.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Connection, literal } from '../../engine/duckdb.ts'
-import { type Exchange, readRows } from '../graph/sync/exchange.ts'
+import { type Exchange, takeOver } from '../graph/sync/exchange.ts'
 import type { RunCypher } from './database.ts'
 import { ladybugDialect } from './dialect.ts'
 import { text } from './types.ts'
@@ -39,11 +39,6 @@ function exchangeIn(dir: string, sql: Connection, run: RunCypher): Exchange {
       const rows = Number(row?.Count ?? 0)
       return rows === 0 ? null : { rows, run: (cypher) => run(`LOAD FROM ${text(path)} ${cypher}`) }
     },
-    async take(table, rows, columns) {
-      const path = nextPath('json')
-      await writeFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
-      await sql.run(`CREATE OR REPLACE TEMP TABLE ${table} AS ${readRows(path, columns)}`)
-      return rows.length
-    },
+    take: (table, rows, columns) => takeOver(sql, nextPath('json'), { table, rows, columns }),
   }
 }

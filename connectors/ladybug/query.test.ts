@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
+import { commitTo, outputsOf, type Title } from '../graph/films.testing.ts'
 import type { Graph } from '../graph/store.ts'
-import { commitTo, openSink, outputsOf, type Title } from './graph.testing.ts'
+import { openSink } from './films.testing.ts'
 import { openGraph } from './query.ts'
 
 const far = 2n ** 53n + 1n

@@ -1,12 +1,12 @@
 /** Reading the embedded graph. */
 
 import { name } from '../graph/cypher.ts'
+import { shortestPath } from '../graph/shortest-path.ts'
 import type { Graph } from '../graph/store.ts'
 import { positionLabel } from '../graph/sync/catalog.ts'
 import { readCatalog } from './catalog.ts'
 import { openGraphDatabase } from './database.ts'
 import { ladybugDialect } from './dialect.ts'
-import { shortestPath } from './shortest-path.ts'
 
 export interface OpenGraphOptions {
   readonly path: string
@@ -23,7 +23,8 @@ export async function openGraph(options: OpenGraphOptions): Promise<Graph> {
   return {
     dialect: ladybugDialect,
     query: read,
-    shortestPath: (question) => shortestPath(read, question),
+    shortestPath: async (question) =>
+      shortestPath({ read, dialect: ladybugDialect, catalog: await readCatalog(read) }, question),
     close: () => database.close(),
     async counts() {
       const catalog = await readCatalog(read)

@@ -1,7 +1,9 @@
 /** Rows between DuckDB, where they are compared, and the transaction of a graph: what a store must have for it. */
+import { writeFile } from 'node:fs/promises'
 import { type Connection, literal } from '../../../engine/duckdb.ts'
 import { MillraceError } from '../../../engine/errors.ts'
 import type { PropertyType } from '../description.ts'
+import type { TypedRelationship } from '../relationships.ts'
 import type { CypherDialect, GraphParameters, GraphRow } from '../store.ts'
 
 /** What writing needs to be spelled beside what questions need. */
@@ -13,6 +15,14 @@ export interface WritingDialect extends CypherDialect {
   /** A given column as the property's value: days and times are given as text. */
   value(column: string, type: PropertyType): string
 }
+
+/**
+ * What rows that are written stand for, so that those can be named that a store refuses: nodes and stubs by their key in `k`,
+ * relationships by those of their ends in `f` and `t` and their own in `k`.
+ */
+export type Origin =
+  | { readonly kind: 'nodes' | 'stubs'; readonly label: string }
+  | { readonly kind: 'relationships'; readonly relationship: TypedRelationship }
 
 /** Rows of DuckDB that statements of the graph run over: each begins with the columns of the row as variables. */
 export interface Given {
@@ -26,8 +36,8 @@ export interface Exchange {
   readonly sql: Connection
   readonly dialect: WritingDialect
   run(cypher: string, parameters?: GraphParameters): Promise<readonly GraphRow[]>
-  /** Rows of a query; null if there are none. */
-  give(query: string): Promise<Given | null>
+  /** Rows of a query; null if there are none. The query must give the same rows until they have been run over. */
+  give(query: string, origin?: Origin): Promise<Given | null>
   /**
    * Results as a new temporary table. `columns` are its names and types; 64-bit numbers must be returned as text.
    * @returns rows taken
@@ -41,8 +51,23 @@ export async function countIn(sql: Connection, query: string): Promise<number> {
   return Number(Object.values(row ?? {})[0] ?? 0)
 }
 
-/** A query for the rows of a file of JSON lines with text in every column; `columns` as in {@link Exchange.take}. */
-export function readRows(path: string, columns: readonly string[]): string {
+/** {@link Exchange.take} by way of a new file. */
+export async function takeOver(
+  sql: Connection,
+  path: string,
+  {
+    table,
+    rows,
+    columns,
+  }: { readonly table: string; readonly rows: readonly GraphRow[]; readonly columns: readonly string[] },
+): Promise<number> {
+  await writeFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  await sql.run(`CREATE OR REPLACE TEMP TABLE ${table} AS ${readRows(path, columns)}`)
+  return rows.length
+}
+
+/** A query for the rows of a file of JSON lines, every column read as text. */
+function readRows(path: string, columns: readonly string[]): string {
   const split = columns.map((column) => column.split(' '))
   const asText = split.map(([name]) => `${name}: 'VARCHAR'`).join(', ')
   const cast = split.map(([name, type]) => `CAST(${name} AS ${type}) AS ${name}`).join(', ')

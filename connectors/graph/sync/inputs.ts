@@ -4,6 +4,7 @@ import type { ParquetFile } from '../../../engine/schema.ts'
 import type { GraphOptions, KeyType, PropertyType } from '../description.ts'
 import type { Catalog, LabelInfo } from './catalog.ts'
 import type { Exchange } from './exchange.ts'
+import { type RefusedKeys, refusedNodes } from './refused.ts'
 import { exchangeType, toExchange } from './types.ts'
 
 /** What one commit works with. */
@@ -12,6 +13,8 @@ export interface GraphBatch {
   readonly options: GraphOptions
   readonly catalog: Catalog
   readonly outputs: ReadonlyMap<string, readonly ParquetFile[]>
+  /** What the store does not take: left out, whatever stood there. */
+  readonly refused?: RefusedKeys
 }
 
 /** Names of a label's temporary tables, each with the nodes' key in column `k`. */
@@ -55,8 +58,11 @@ export async function takeNodes(batch: GraphBatch): Promise<void> {
     const [nodes, removals] = [options.nodes?.[label], options.removeNodes?.[label]]
     const rows = nodes === undefined ? null : nodeRows(batch, nodes.from, nodes.key, keyType, nodes.properties)
     const none = `SELECT NULL::${exchangeType(keyType)} AS k WHERE false`
-    await exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${written} AS ${rows ?? none}`)
-    const gone = removals === undefined ? none : keysOf(batch, removals.from, removals.key, keyType)
+    const refused = refusedNodes(batch.refused, label, exchangeType(keyType))
+    const taken = refused === null ? (rows ?? none) : `SELECT * FROM (${rows ?? none}) WHERE k NOT IN (${refused})`
+    await exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${written} AS ${taken}`)
+    const named = removals === undefined ? none : keysOf(batch, removals.from, removals.key, keyType)
+    const gone = refused === null ? named : `${named} UNION ${refused}`
     await exchange.sql.run(
       `CREATE OR REPLACE TEMP TABLE ${removed} AS SELECT k FROM (${gone}) WHERE k NOT IN (SELECT k FROM ${written})`,
     )

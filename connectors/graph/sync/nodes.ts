@@ -16,7 +16,7 @@ export async function writeNodes(batch: GraphBatch): Promise<number> {
 
 async function writeLabel(batch: GraphBatch, label: string, properties: GraphNodes['properties']): Promise<number> {
   const { written } = labelTables(batch, label)
-  const given = await batch.exchange.give(`SELECT * FROM ${written} ORDER BY k`)
+  const given = await batch.exchange.give(`SELECT * FROM ${written} ORDER BY k`, { kind: 'nodes', label })
   if (given === null) return 0
   const values = Object.entries(properties).map(([property, type], i) => {
     return `, n.${name(property)} = ${batch.exchange.dialect.value(`p${i}`, type)}`

@@ -6,6 +6,7 @@ import type { PropertyType } from '../description.ts'
 import { relationshipsOf, type TypedRelationship } from '../relationships.ts'
 import { counted, countIn, expectRows } from './exchange.ts'
 import { type GraphBatch, keysOf, labelOf, labelTables, scan } from './inputs.ts'
+import { refusedRelationships } from './refused.ts'
 import { exchangeType, exported, takenType, toExchange } from './types.ts'
 
 /**
@@ -86,10 +87,11 @@ function freshRows(
     files === null ? `NULL::${exchangeType(type)} AS ${name}` : `${toExchange(identifier(column), type)} AS ${name}`,
   )
   const order = columns.map(([name]) => name).join(', ')
+  const refused = refusedRelationships(batch.refused, relationship, to)
   return `CREATE OR REPLACE TEMP TABLE ${to.table} AS
     SELECT * FROM (SELECT ${list.join(', ')}${files === null ? '' : ` FROM ${files}`})
     WHERE f IS NOT NULL AND t IS NOT NULL AND k IS NOT NULL
-      AND ${to.owner} IN (SELECT k FROM owners) AND ${to.owner} NOT IN (SELECT k FROM ${to.removedOwners})
+      AND ${to.owner} IN (SELECT k FROM owners) AND ${to.owner} NOT IN (SELECT k FROM ${to.removedOwners})${refused}
     QUALIFY row_number() OVER (PARTITION BY ${to.owner}, k ORDER BY ${order}) = 1`
 }
 
@@ -124,29 +126,55 @@ async function takeStored(
   await exchange.take(table, rows, columns)
 }
 
-/** `SINK_FAILED` if a new relationship ends at a node that is neither in the graph, nor written, nor a stub. */
+/** Relationships that end at a node which is not there. A store that names rows which it does not take can go on without them. */
+export class EndsMissing extends MillraceError {
+  readonly relationship: TypedRelationship
+  /** Label of the nodes that are not there. */
+  readonly label: string
+  /** A query for the relationships: `f`, `t` and `k` as text. */
+  readonly query: string
+
+  constructor(
+    message: string,
+    { relationship, label, query }: { relationship: TypedRelationship; label: string; query: string },
+  ) {
+    super('SINK_FAILED', message, { context: { type: relationship.type, label } })
+    this.relationship = relationship
+    this.label = label
+    this.query = query
+  }
+}
+
+/** {@link EndsMissing} if a new relationship ends at a node that is neither in the graph, nor written, nor a stub. */
 export async function checkEnds(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<void> {
   for (const { relationship, added } of changes)
     for (const [end, label] of [
       ['f', relationship.fromNode],
       ['t', relationship.toNode],
     ] as const)
-      if (batch.options.stubs?.[label] === undefined)
-        await checkEnd(batch, relationship.type, label, `SELECT ${end} AS k FROM ${added}`)
+      if (batch.options.stubs?.[label] === undefined) await checkEnd(batch, { relationship, added }, { end, label })
 }
 
-async function checkEnd(batch: GraphBatch, type: string, label: string, ends: string): Promise<void> {
+async function checkEnd(
+  batch: GraphBatch,
+  { relationship, added }: Pick<RelationshipChanges, 'relationship' | 'added'>,
+  { end, label }: { readonly end: 'f' | 't'; readonly label: string },
+): Promise<void> {
   const { written } = labelTables(batch, label)
-  await lookUp(batch, label, `SELECT DISTINCT k AS given FROM (${ends}) WHERE k NOT IN (SELECT k FROM ${written})`)
+  await lookUp(
+    batch,
+    label,
+    `SELECT DISTINCT ${end} AS given FROM ${added} WHERE ${end} NOT IN (SELECT k FROM ${written})`,
+  )
   const [missing] = await batch.exchange.sql.rows(
     `SELECT min(k)::VARCHAR AS k, count(*) AS n FROM ${lookedUp} WHERE found IS NULL`,
   )
   if (Number(missing?.n) === 0) return
-  throw new MillraceError(
-    'SINK_FAILED',
-    `relationship ${type} joins ${label} ${missing?.k} (one of ${missing?.n}), which is not in the graph ` +
+  const query = `SELECT f::VARCHAR AS f, t::VARCHAR AS t, k FROM ${added} WHERE ${end} IN (SELECT k FROM ${lookedUp} WHERE found IS NULL)`
+  throw new EndsMissing(
+    `relationship ${relationship.type} joins ${label} ${missing?.k} (one of ${missing?.n}), which is not in the graph ` +
       '(write the node in the same batch or before, or declare the label a stub)',
-    { context: { type, label, key: missing?.k } },
+    { relationship, label, query },
   )
 }
 
@@ -203,7 +231,10 @@ export async function dropRelationships(batch: GraphBatch, changes: readonly Rel
 export async function addRelationships(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<void> {
   for (const { relationship, added } of changes) {
     const { type, fromNode, toNode, key, properties } = relationship
-    const given = await batch.exchange.give(`SELECT * FROM ${added} ORDER BY f, t, k`)
+    const given = await batch.exchange.give(`SELECT * FROM ${added} ORDER BY f, t, k`, {
+      kind: 'relationships',
+      relationship,
+    })
     if (given === null) continue
     const values = Object.entries(properties).map(([property, propertyType], i) => {
       return `, ${name(property)}: ${batch.exchange.dialect.value(`p${i}`, propertyType)}`

@@ -206,6 +206,7 @@ async function create(batch: GraphBatch, change: StubChanges, setName: string): 
     `SELECT ${['c.k', 'c.name', ...columns].join(', ')} FROM ${table} c JOIN (
        SELECT * FROM (${rows.join(' UNION ALL ')}) QUALIFY row_number() OVER (PARTITION BY k ORDER BY ${['k', ...columns].join(', ')}) = 1
      ) USING (k) WHERE c.linked AND NOT c.there ORDER BY c.k`,
+    { kind: 'stubs', label },
   )
   if (given === null) return 0
   const sets = own.map(

@@ -1,13 +1,11 @@
-/** For the connector's tests: a small film graph fed by three pipelines, and what it must look like. */
+/** For the tests of every store: a small film graph fed by three pipelines, and what it must look like. */
 import { join } from 'node:path'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
-import { systemClock } from '../../engine/clock.ts'
 import type { CommitOutcome, Sink, SinkCommit } from '../../engine/contracts.ts'
 import { type Duckdb, literal } from '../../engine/duckdb.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
-import type { GraphOptions, GraphRelationship } from '../graph/description.ts'
-import type { GraphDatabase } from './database.ts'
-import { type GraphSinkOptions, graphSink } from './sink.ts'
+import type { GraphOptions, GraphRelationship } from './description.ts'
+import type { CypherDialect, GraphRow } from './store.ts'
 
 export type TitleKind = 'Movie' | 'TvSeries'
 export type PipelineName = TitleKind | 'Person'
@@ -130,11 +128,6 @@ function tablesOf(
   ]
 }
 
-/** A sink of one of the pipelines. */
-export function openSink(pipeline: PipelineName, rest: Pick<GraphSinkOptions, 'path' | 'duckdb' | 'stagingDir'>): Sink {
-  return graphSink({ ...rest, description: describe(pipeline), clock: systemClock, bufferPoolBytes: 2 ** 27 })
-}
-
 /** Commits the batch at position `at`. */
 export function commitTo(
   sink: Sink,
@@ -196,37 +189,36 @@ function byTitle(a: Link, b: Link): number {
   return differ < 0 ? 0 : left[differ]! < right[differ]! ? -1 : 1
 }
 
+/** What a graph can be asked, and whether it knows a label or type, and a property of it. */
+export interface AskedFilms {
+  query(cypher: string): Promise<readonly GraphRow[]>
+  readonly dialect: CypherDialect
+  has(table: string, property?: string): boolean
+}
+
 /** What the graph does hold, one line each. */
-export async function contents({ run }: Pick<GraphDatabase, 'run'>): Promise<string[]> {
-  const tables = new Set((await run('CALL show_tables() RETURN name')).map((row) => row.name))
+export async function contents({ query, dialect: { text }, has }: AskedFilms): Promise<string[]> {
   const lines: string[] = []
-  const add = async (table: string, cypher: string): Promise<void> => {
-    if (tables.has(table)) lines.push(...(await run(cypher)).map((row) => Object.values(row).join(' ')))
+  const add = async (table: string, match: string, ...columns: string[]): Promise<void> => {
+    if (!has(table)) return
+    const rows = await query(`${match} RETURN ${columns.map((column, i) => `${column} AS c${i}`).join(', ')}`)
+    lines.push(...rows.map((row) => columns.map((_, i) => String(row[`c${i}`])).join(' ')))
   }
-  const titles = ['Movie', 'TvSeries'].filter((kind) => tables.has(kind))
-  for (const kind of titles) {
-    await add(kind, `MATCH (n:${kind}) RETURN '${kind}', CAST(n.id AS STRING), n.title, CAST(n.stub AS STRING)`)
+  for (const kind of ['Movie', 'TvSeries'].filter((kind) => has(kind))) {
+    await add(kind, `MATCH (n:${kind})`, `'${kind}'`, text('n.id'), 'n.title', text('n.stub'))
     for (const [type, role] of [
       ['ACTED_IN', 'character'],
       ['CREW_OF', 'job'],
-    ])
-      await add(
-        type!,
-        `MATCH (p:Person)-[r:${type}]->(n:${kind}) RETURN '${type}', CAST(p.id AS STRING), '->', '${kind}', CAST(n.id AS STRING),
-         r.credit_key, r.${role}, r.person_name`,
-      )
-    await add(
-      'HAS_GENRE',
-      `MATCH (n:${kind})-[r:HAS_GENRE]->(g:Genre) RETURN 'HAS_GENRE', '${kind}', CAST(n.id AS STRING), '->', g.key`,
-    )
+    ] as const) {
+      const credit = ['r.credit_key', `r.${role}`, 'r.person_name']
+      const ends = [`'${type}'`, text('p.id'), `'->'`, `'${kind}'`, text('n.id')]
+      await add(type, `MATCH (p:Person)-[r:${type}]->(n:${kind})`, ...ends, ...credit)
+    }
+    const genre = [`'HAS_GENRE'`, `'${kind}'`, text('n.id'), `'->'`, 'g.key']
+    await add('HAS_GENRE', `MATCH (n:${kind})-[r:HAS_GENRE]->(g:Genre)`, ...genre)
   }
-  const birthday = (
-    await run(`CALL table_info('${tables.has('Person') ? 'Person' : 'MillracePosition'}') RETURN name`)
-  ).some((row) => row.name === 'birthday')
-  await add(
-    'Person',
-    `MATCH (n:Person) RETURN 'Person', CAST(n.id AS STRING), n.name, ${birthday ? "coalesce(CAST(n.birthday AS STRING), 'null')" : "'null'"}, CAST(n.stub AS STRING)`,
-  )
-  await add('Genre', `MATCH (n:Genre) RETURN 'Genre', n.key, CAST(n.id AS STRING), n.name, CAST(n.stub AS STRING)`)
+  const birthday = has('Person', 'birthday') ? `coalesce(${text('n.birthday')}, 'null')` : `'null'`
+  await add('Person', 'MATCH (n:Person)', `'Person'`, text('n.id'), 'n.name', birthday, text('n.stub'))
+  await add('Genre', 'MATCH (n:Genre)', `'Genre'`, 'n.key', text('n.id'), 'n.name', text('n.stub'))
   return lines.map((line) => line.replace(/ (True|False)$/, (flag) => flag.toLowerCase())).sort()
 }
