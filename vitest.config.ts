@@ -19,6 +19,9 @@ const services: Readonly<Record<string, string>> = {
   EMBEDDING_MODEL_PATH: 'MILLRACE_TEST_EMBEDDING_MODEL_PATH',
   EMBEDDING_MODEL_ID: 'MILLRACE_TEST_EMBEDDING_MODEL_ID',
   MILLRACE_TRANSFORMERS: 'MILLRACE_TEST_TRANSFORMERS',
+  NEO4J_URI: 'MILLRACE_TEST_NEO4J_URI',
+  NEO4J_USER: 'MILLRACE_TEST_NEO4J_USER',
+  NEO4J_PASSWORD: 'MILLRACE_TEST_NEO4J_PASSWORD',
 }
 const hidden = [
   'AWS_ENDPOINT_URL',
@@ -40,6 +43,9 @@ const hidden = [
   'MILLRACE_CHAT_URL',
   'MILLRACE_CHAT_MODEL',
   'MILLRACE_CHAT_API_KEY',
+  'NEO4J_DATABASE',
+  'NEO4J_CA',
+  'NEO4J_TIMEOUT_MS',
 ]
 const env = Object.fromEntries([
   ...Object.entries(services).flatMap(([name, testName]) => [

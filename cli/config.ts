@@ -10,6 +10,7 @@ import { clickhouseSettings, readClickhouse } from './clickhouse-config.ts'
 import { embedderSettings, readEmbedder } from './embedder-config.ts'
 import { kafkaSettings, readKafka } from './kafka-config.ts'
 import { type LakeSettings, lakeSettings, readLake } from './lake-config.ts'
+import { neo4jSettings, readNeo4j } from './neo4j-config.ts'
 import { pineconeSettings, readPinecone } from './pinecone-config.ts'
 import type { ServiceSettings } from './services.ts'
 import { type Setting, whole } from './setting.ts'
@@ -88,6 +89,7 @@ export function readConfig(input: ConfigInput): Config {
       kafkaSettings,
       lakeSettings,
       clickhouseSettings,
+      neo4jSettings,
       pineconeSettings,
       embedderSettings,
       chatSettings,
@@ -108,6 +110,7 @@ export function readConfig(input: ConfigInput): Config {
     pinecone: readPinecone((setting) => value(setting)),
     embedder: readEmbedder((setting) => value(setting), problems),
     chat: readChat((setting) => value(setting), problems),
+    neo4j: readNeo4j((setting) => value(setting), problems),
     fault: value(settings.fault as Setting<ArmedFault | null>),
   }
   if (problems.length > 0) throw usageError(problems)

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { listTables } from '../connectors/delta/list-tables.ts'
 import { selectTable } from '../connectors/delta/read.ts'
 import { name } from '../connectors/graph/cypher.ts'
-import { positionLabel } from '../connectors/graph/sync/catalog.ts'
+import type { ReadCypher } from '../connectors/graph/store.ts'
+import { type Catalog, positionLabel } from '../connectors/graph/sync/catalog.ts'
 import { readCatalog } from '../connectors/ladybug/catalog.ts'
 import { openGraphDatabase } from '../connectors/ladybug/database.ts'
 import { storedNamespaces, tableOf } from '../connectors/local-vectors/namespace.ts'
@@ -26,7 +27,8 @@ export async function dumpAll(place: Place): Promise<Dump> {
   else await dumpClickhouse(place, dump)
   if (place.pinecone === null) await dumpVectors(vectorsFile(place), dump)
   else await dumpPinecone(place, dump)
-  if (existsSync(graphFile(place))) await dumpGraph(graphFile(place), dump)
+  if (place.neo4j !== null) await dumpNeo4j(place, dump)
+  else if (existsSync(graphFile(place))) await dumpEmbeddedGraph(graphFile(place), dump)
   return dump
 }
 
@@ -121,24 +123,39 @@ async function sortedRows(connection: Connection, relation: string): Promise<str
   return rows.map((row) => String(row.text))
 }
 
-async function dumpGraph(path: string, dump: Map<string, readonly string[]>): Promise<void> {
+async function dumpEmbeddedGraph(path: string, dump: Map<string, readonly string[]>): Promise<void> {
   const graph = await openGraphDatabase({ path, mode: 'read' })
   try {
-    const { labels, pairs } = await readCatalog(graph.run)
-    for (const [label] of labels) {
-      if (label === positionLabel) continue
-      const rows = await graph.run(`MATCH (n:${name(label)}) RETURN n AS node`)
-      dump.set(`graph:${label}`, rows.map((row) => stable(row.node)).sort())
-    }
-    for (const { type, fromNode, toNode } of pairs) {
-      const [a, b] = [labels.get(fromNode)!.key, labels.get(toNode)!.key].map(name)
-      const rows = await graph.run(
-        `MATCH (a:${name(fromNode)})-[r:${name(type)}]->(b:${name(toNode)}) RETURN a.${a} AS a, r AS link, b.${b} AS b`,
-      )
-      dump.set(`graph:${fromNode}-${type}-${toNode}`, rows.map((row) => `${row.a} ${stable(row.link)} ${row.b}`).sort())
-    }
+    await dumpGraph(graph.run, await readCatalog(graph.run), dump)
   } finally {
     await graph.close()
+  }
+}
+
+async function dumpNeo4j(place: Place, dump: Map<string, readonly string[]>): Promise<void> {
+  const { readCatalog } = await import('../connectors/neo4j/catalog.ts')
+  const { openGraph } = await import('../connectors/neo4j/query.ts')
+  const neo4j = await place.neo4jClient()
+  const catalog = await readCatalog(neo4j.read)
+  if (catalog !== null) await dumpGraph((await openGraph(neo4j)).query, catalog, dump)
+}
+
+async function dumpGraph(
+  query: ReadCypher,
+  { labels, pairs }: Catalog,
+  dump: Map<string, readonly string[]>,
+): Promise<void> {
+  for (const [label] of labels) {
+    if (label === positionLabel) continue
+    const rows = await query(`MATCH (n:${name(label)}) RETURN n AS node`)
+    dump.set(`graph:${label}`, rows.map((row) => stable(row.node)).sort())
+  }
+  for (const { type, fromNode, toNode } of pairs) {
+    const [a, b] = [labels.get(fromNode)!.key, labels.get(toNode)!.key].map(name)
+    const rows = await query(
+      `MATCH (a:${name(fromNode)})-[r:${name(type)}]->(b:${name(toNode)}) RETURN a.${a} AS a, r AS link, b.${b} AS b`,
+    )
+    dump.set(`graph:${fromNode}-${type}-${toNode}`, rows.map((row) => `${row.a} ${stable(row.link)} ${row.b}`).sort())
   }
 }
 

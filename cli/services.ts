@@ -3,6 +3,8 @@ import type { Clickhouse } from '../connectors/clickhouse/client.ts'
 import type { ClickhouseSettings } from '../connectors/clickhouse/settings.ts'
 import type { KafkaClient } from '../connectors/kafka/client.ts'
 import type { KafkaSettings } from '../connectors/kafka/settings.ts'
+import type { Neo4j } from '../connectors/neo4j/client.ts'
+import type { Neo4jSettings } from '../connectors/neo4j/settings.ts'
 import type { PineconeIndex } from '../connectors/pinecone/client.ts'
 import type { PineconeSettings } from '../connectors/pinecone/settings.ts'
 import type { Clock, Ids } from '../engine/contracts.ts'
@@ -23,6 +25,8 @@ export interface ServiceSettings {
   readonly embedder: EmbedderSettings
   /** The model that answers questions; null: nobody does. */
   readonly chat: ChatSettings | null
+  /** The service that serves the graph. */
+  readonly neo4j: Neo4jSettings | null
 }
 
 /** Services with their clients. A client of a service that is not configured must not be asked for. */
@@ -30,6 +34,8 @@ export interface Services extends ServiceSettings {
   kafkaClient(): Promise<KafkaClient>
   /** Throws if the service does not let us in. */
   clickhouseClient(): Promise<Clickhouse>
+  /** Throws if the service does not let us in. */
+  neo4jClient(): Promise<Neo4j>
   /** Throws if the service does not let us in. */
   pineconeIndex(): Promise<PineconeIndex>
   /** The embedder that a definition names. Throws for wrong settings; a model is loaded by its first text. */
@@ -43,6 +49,7 @@ export function openServices(
   const {
     kafka = null,
     clickhouse = null,
+    neo4j = null,
     pinecone = null,
     embedder = localSettings,
     chat = null,
@@ -63,14 +70,20 @@ export function openServices(
     return checked(openPinecone({ settings: pinecone!, clock, ids }))
   })
   const embedders = new Map<string, Promise<Embedder>>()
+  const neo4jClient = once(clients, async () => {
+    const { openNeo4j } = await import('../connectors/neo4j/client.ts')
+    return checked(openNeo4j(neo4j!))
+  })
   return {
     kafka,
     clickhouse,
+    neo4j,
     pinecone,
     embedder,
     chat,
     kafkaClient,
     clickhouseClient,
+    neo4jClient,
     pineconeIndex,
     openEmbedder(name) {
       const known = embedders.get(name)

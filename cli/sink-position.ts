@@ -14,7 +14,7 @@ import { graphFile, olapFile, openSink, vectorsFile } from './wire.ts'
 export async function primaryPosition(pipeline: Pipeline, place: Place): Promise<SinkPosition> {
   const primary = pipeline.sinks.at(-1)!
   const { name } = pipeline
-  if (primary.kind === 'graph') return graphPosition(name, graphFile(place))
+  if (primary.kind === 'graph' && place.neo4j === null) return graphPosition(name, graphFile(place))
   if (primary.kind === 'olap' && place.clickhouse === null)
     return positionInStore(impatient(olapFile(place), place), name)
   if (primary.kind === 'vectors' && place.pinecone === null)

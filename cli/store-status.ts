@@ -1,6 +1,7 @@
 /** How much the stores hold. */
 import { existsSync } from 'node:fs'
 import { openOlapStore } from '../connectors/duckdb/store.ts'
+import type { Graph } from '../connectors/graph/store.ts'
 import { type DuckdbStore, duckdbStore } from '../engine/duckdb-store.ts'
 import type { Place } from './place.ts'
 import { openGraphStore, openVectors } from './stores.ts'
@@ -41,12 +42,19 @@ function named(counts: ReadonlyMap<string, number>, what: string): StoreCounts {
 }
 
 async function graphCounts(place: Place): Promise<StoreCounts> {
+  if (place.neo4j !== null) {
+    const { countGraph } = await import('../connectors/neo4j/query.ts')
+    return countedGraph(await countGraph(await place.neo4jClient()))
+  }
   if (!existsSync(graphFile(place))) return []
   const graph = await openGraphStore(place)
   try {
-    const { nodes, relationships } = await graph.counts()
-    return [...named(nodes, 'nodes'), ...named(relationships, 'relationships')]
+    return countedGraph(await graph.counts())
   } finally {
     await graph.close()
   }
+}
+
+function countedGraph({ nodes, relationships }: Awaited<ReturnType<Graph['counts']>>): StoreCounts {
+  return [...named(nodes, 'nodes'), ...named(relationships, 'relationships')]
 }

@@ -18,7 +18,11 @@ export async function openOlap(place: Place): Promise<OlapQueries> {
 }
 
 /** The knowledge graph. `TABLE_NOT_FOUND` before anything was written to it. To be closed. */
-export function openGraphStore(place: Place): Promise<Graph> {
+export async function openGraphStore(place: Place): Promise<Graph> {
+  if (place.neo4j !== null) {
+    const { openGraph: openNeo4jGraph } = await import('../connectors/neo4j/query.ts')
+    return openNeo4jGraph(await place.neo4jClient())
+  }
   return openGraph({ path: graphFile(place) })
 }
 

@@ -116,9 +116,14 @@ export async function openSink(description: SinkDescription, place: Place): Prom
       return vectorsSink({ store: vectorsFile(place), description: options, embedder, clock: place.clock })
     }
     case 'graph': {
-      const { graphSink } = await import('../connectors/ladybug/sink.ts')
-      const { duckdb, clock, scratchDir } = place
+      const { duckdb, clock, ids, scratchDir } = place
       const options = description.options as unknown as GraphOptions
+      if (place.neo4j !== null) {
+        const { neo4jSink } = await import('../connectors/neo4j/sink.ts')
+        const neo4j = await place.neo4jClient()
+        return neo4jSink({ neo4j, description: options, duckdb, stagingDir: scratchDir, clock, ids })
+      }
+      const { graphSink } = await import('../connectors/ladybug/sink.ts')
       return graphSink({ path: graphFile(place), description: options, duckdb, stagingDir: scratchDir, clock })
     }
     default:

@@ -28,6 +28,9 @@ import { openVectorStore } from './local-vectors/search.ts'
 import { vectorsSink } from './local-vectors/sink.ts'
 import { memorySink } from './memory/sink.ts'
 import { memorySource } from './memory/source.ts'
+import { countGraph } from './neo4j/query.ts'
+import { service as neo4jService, type OwnDatabase, ownDatabase, turnMs } from './neo4j/service.testing.ts'
+import { neo4jSink } from './neo4j/sink.ts'
 import { openPinecone } from './pinecone/client.ts'
 import { pineconeStore } from './pinecone/search.ts'
 import { pineconeSink } from './pinecone/sink.ts'
@@ -39,6 +42,7 @@ const duckdb = async (): Promise<Duckdb> => database
 let made = 0
 const databases: Clickhouse[] = []
 const emulators: PineconeEmulator[] = []
+let ownGraph: OwnDatabase | null = null
 
 beforeAll(async () => {
   database = await openDuckdb({ memoryLimitBytes: 256 * 2 ** 20, threads: 2, tempDir: root })
@@ -46,6 +50,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await database.close()
   for (const each of [...databases, ...emulators]) await each.close()
+  await ownGraph?.close()
   rmSync(root, { recursive: true, force: true })
 })
 
@@ -119,6 +124,21 @@ const sinks: Readonly<Record<string, () => Promise<SinkSubject>>> = {
       },
     }
   },
+  ...(neo4jService.uri === ''
+    ? {}
+    : {
+        async 'graph in Neo4j (needs NEO4J_URI)'() {
+          ownGraph ??= await ownDatabase()
+          const { neo4j, empty } = ownGraph
+          await empty()
+          const description = { nodes: { Thing: { from: 'rows', key: 'id', properties: {} } } }
+          return {
+            open: async () => neo4jSink({ neo4j, description, duckdb, stagingDir: root, clock, ids }),
+            outputs: (batch: number) => rows(`SELECT ${batch}::BIGINT AS id`),
+            countRows: async () => (await countGraph(neo4j)).nodes.get('Thing') ?? 0,
+          }
+        },
+      }),
   async vectors() {
     const store = duckdbStore({ path: join(fresh(), 'vectors.duckdb'), duckdb })
     const description = { namespace: 'n', upserts: 'rows', embedder: 'test' }
@@ -198,7 +218,7 @@ const sources: Readonly<Record<string, () => Promise<RecordSourceSubject>>> = {
 
 for (const [name, subject] of Object.entries(sinks))
   describe(`sink: ${name}`, () => {
-    test.each(sinkChecks)('$name', async (check) => check.run(await subject()))
+    test.each(sinkChecks)('$name', async (check) => check.run(await subject()), turnMs)
   })
 
 for (const [name, subject] of Object.entries(sources))

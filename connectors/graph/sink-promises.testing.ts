@@ -162,7 +162,7 @@ export function sinkPromises(open: (options: SubjectOptions) => Promise<GraphSub
       }),
       { numRuns: 8 },
     )
-  })
+  }, 240_000) // a service plans each statement anew
 
   test('only what differs is written, and counted', async () => {
     const graph = await fed()

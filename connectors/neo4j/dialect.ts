@@ -1,7 +1,9 @@
 /** How Neo4j spells what stores spell differently. */
+import { name } from '../graph/cypher.ts'
+import type { PathDialect } from '../graph/shortest-path.ts'
 import type { WritingDialect } from '../graph/sync/exchange.ts'
 
-export const neo4jDialect: WritingDialect = {
+export const neo4jDialect: WritingDialect & PathDialect = {
   text: (expression) => `toString(${expression})`,
   long: (expression) => `toInteger(${expression})`,
   relationshipId: (variable) => `elementId(${variable})`,
@@ -10,4 +12,10 @@ export const neo4jDialect: WritingDialect = {
     if (type === 'date') return `date(${column})`
     return type === 'timestamp' ? `datetime(replace(${column}, ' ', 'T') + 'Z')` : column
   },
+  shortest: (from, to, { types, maxHops }) =>
+    `MATCH ${from}, ${to} MATCH p = shortestPath((a)-[:${types}*1..${maxHops}]-(b))`,
+  labels: '[n IN nodes(p) | labels(n)[0]]',
+  types: '[r IN relationships(p) | type(r)]',
+  property: (property) => `[n IN nodes(p) | n.${name(property)}]`,
+  propertyAsText: (property) => `[n IN nodes(p) | toString(n.${name(property)})]`,
 }
