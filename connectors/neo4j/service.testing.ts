@@ -69,6 +69,8 @@ export async function ownDatabase(): Promise<OwnDatabase> {
 /** A way to the service. */
 export interface Way {
   readonly uri: string
+  /** Connections so far. */
+  opened(): number
   /** Nothing passes any more, in either direction, over any connection: a service that hangs. */
   hang(): void
   /** What was held back passes, and so does what comes. */
@@ -86,7 +88,9 @@ export async function openWay(tls?: { readonly cert: string; readonly key: strin
   const target = new URL(service.uri)
   const sockets = new Set<Socket>()
   let hangs = false
+  let opened = 0
   const pass = (near: Socket): void => {
+    opened += 1
     const far = connect(Number(target.port || 7687), target.hostname)
     for (const [from, to] of [
       [near, far],
@@ -107,6 +111,7 @@ export async function openWay(tls?: { readonly cert: string; readonly key: strin
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     uri: `${tls === undefined ? 'bolt' : 'bolt+s'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    opened: () => opened,
     hang() {
       hangs = true
       for (const socket of sockets) socket.pause()
