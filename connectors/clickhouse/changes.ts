@@ -60,9 +60,15 @@ export async function findChanges(
   dir: string,
 ): Promise<Changes> {
   if (!batch.withoutRefused) await refuseRows(connection, batch)
-  const downloaded = downloadStored(await ownersOf(connection, batch), clickhouse, batch, dir)
-  const [paths] = await Promise.all([downloaded, batch.files.length === 0 ? null : readIncoming(connection, batch)])
-  await connection.run(storedRows(batch, paths))
+  const owners = await ownersOf(connection, batch)
+  // Both are waited for, whatever becomes of one: they use the connection and the folder.
+  const [downloaded, read] = await Promise.allSettled([
+    downloadStored(owners, clickhouse, batch, dir),
+    batch.files.length === 0 ? null : readIncoming(connection, batch),
+  ])
+  if (read.status === 'rejected') throw read.reason
+  if (downloaded.status === 'rejected') throw downloaded.reason
+  await connection.run(storedRows(batch, downloaded.value))
   if (batch.files.length === 0)
     await connection.run('CREATE OR REPLACE TEMP TABLE incoming AS FROM temp.stored LIMIT 0')
   await connection.run(compared(batch))
@@ -75,9 +81,10 @@ export async function findChanges(
   const path = join(dir, `${encodeURIComponent(batch.name)}.changes.parquet`)
   await connection.run(`COPY (${changedRows(batch)}) TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy)`)
   const ids = identifying(batch).map((column) => `c.${identifier(column)}`)
-  const [row] = await connection.rows(`SELECT bit_xor(md5_number(concat_ws('/', c.kind, c.${own.version}, c.${own.hash},
-      CASE WHEN c.kind = 'deleted' THEN to_json([${ids.map((id) => `${id}::VARCHAR`).join(', ')}])::VARCHAR END)))::VARCHAR AS token
-    FROM temp.compared c WHERE c.kind != 'unchanged'`)
+  const [row] = await connection.rows(
+    `SELECT bit_xor(h)::VARCHAR || '-' || sum(h)::VARCHAR AS token FROM (
+       SELECT hash(c.kind, c.${own.version}, c.${own.hash}, ${ids.join(', ')}) AS h FROM temp.compared c WHERE c.kind != 'unchanged')`,
+  )
   return { name: batch.name, newest, path, token: String(row?.token), counts }
 }
 
@@ -109,15 +116,16 @@ async function readIncoming(connection: Connection, { table, files, incoming }: 
     )
 }
 
-/** Of the values that are there, by name: a column that is added with nulls changes no row. */
+/**
+ * Of the values that are there, by name: a column that is added with nulls changes no row. Each is mixed twice, so that values which change places, or two
+ * equal ones that change alike, do not cancel out.
+ */
 function hashOf(relation: string, columns: readonly Column[]): string {
-  const parts = [...columns]
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name }) => {
-      const value = `${relation}.${identifier(name)}`
-      return `CASE WHEN ${value} IS NOT NULL THEN ${literal(`${name}=`)} || to_json(${value})::VARCHAR END`
-    })
-  return `md5(concat_ws(chr(1), ${parts.join(', ')}))`
+  const parts = columns.map(({ name }) => {
+    const value = `${relation}.${identifier(name)}`
+    return `CASE WHEN ${value} IS NULL THEN 0::UBIGINT ELSE hash(hash(${literal(name)}, ${value}), ${literal(name)}) END`
+  })
+  return `CAST(${parts.reduce((left, right) => `xor(${left}, ${right})`)} AS VARCHAR)`
 }
 
 /** The owners touched, as text, in parts that one request takes; at least one. */

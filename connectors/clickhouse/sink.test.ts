@@ -186,6 +186,17 @@ describe.skipIf(service.url === '')('over a service (needs CLICKHOUSE_URL)', () 
     expect(await commit(sink, 2, await outputs(rows('b')))).toMatchObject({ written: { updated: 2500 } })
   })
 
+  test('of rows with one key the greatest is kept, and counted once', async () => {
+    const cast = `SELECT 1::BIGINT AS title_id, unnest(['a', 'a', 'b', 'a']) AS credit_key, unnest(['Ann', 'Cat', 'Bob', NULL]) AS person`
+    const given = await outputs({ ...one, 'cast-rows': cast })
+    expect(await commit(sinkOf(clickhouse), 0, given)).toMatchObject({ written: { 'casts.inserted': 2 } })
+    expect(await casts()).toEqual([
+      { credit_key: 'a', person: 'Cat' },
+      { credit_key: 'b', person: 'Bob' },
+    ])
+    expect(await commit(sinkOf(clickhouse), 1, given)).toMatchObject({ written: { unchanged: 3, inserted: 0 } })
+  })
+
   test('a commit whose last answer got lost is known again', async () => {
     const given = await outputs(one)
     way.mishap = (query) => (query.includes('INSERT INTO _millrace_positions') ? 'lost-answer' : null)
