@@ -172,3 +172,26 @@ describe('killed between embedding and commit', () => {
     })
   })
 })
+
+const folder = {
+  MILLRACE_EMBEDDER: 'transformers',
+  EMBEDDING_MODEL_PATH: process.env.MILLRACE_TEST_EMBEDDING_MODEL_PATH ?? '',
+  EMBEDDING_MODEL_ID: process.env.MILLRACE_TEST_EMBEDDING_MODEL_ID ?? '',
+  MILLRACE_TRANSFORMERS: process.env.MILLRACE_TEST_TRANSFORMERS ?? '',
+}
+
+describe.skipIf(Object.values(folder).includes(''))('with a model in a folder', () => {
+  test('threads embed by it, what they made is found again, and a question finds what it means', async () => {
+    const others = Array.from({ length: 130 }, (_, i) => `The year ${1800 + i}`) // enough for two threads
+    await sendMovies('Gangsters plan a heist', 'A botanist survives on Mars', ...others)
+    const two = { ...folder, MILLRACE_WORKERS: '2' }
+    expect(embeddedIn(await runVectors(two))).toEqual([{ computed: 132, cached: 0 }])
+    await forgetStores()
+    expect(embeddedIn(await runVectors(two))).toEqual([{ computed: 0, cached: 132 }])
+    await reading(config(folder), async (place) => {
+      const first = async (text: string) => (await search(place, { text, top: 1 }))[0]?.id
+      expect(await first('thieves who want to rob a bank')).toBe('1')
+      expect(await first('somebody left alone on another planet')).toBe('2')
+    })
+  })
+})

@@ -53,6 +53,15 @@ test('a replayed batch says so, and broken expectations are counted', () => {
   })
 })
 
+test('texts that became vectors are counted, and told of while they do', () => {
+  const embedded = { computed: 3, cached: 4 }
+  expect(linesFor({ ...committed, embedded })[0]).toMatchObject({ embedded })
+  const embedding = { type: 'embedding', pipeline: 'p', step: 'vectors', embedded: 120 } as const
+  const line = { level: 'info', outcome: 'embedding', step: 'vectors' }
+  expect(linesFor({ ...embedding, of: 4000 })[0]).toMatchObject({ ...line, message: 'embedded 120 of 4000' })
+  expect(linesFor({ ...embedding, of: null })[0]).toMatchObject({ ...line, message: 'embedded 120' })
+})
+
 test('being fenced is expected, a retry is a warning, a failure an error', () => {
   const error = new MillraceError('STORE_BUSY', 'store x is held', { retryable: true })
   expect(linesFor({ type: 'fenced', pipeline: 'p', sink: 's', position: new Map() })[0]).toMatchObject({

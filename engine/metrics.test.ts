@@ -14,6 +14,7 @@ const committed: PipelineEvent = {
   deadLetters: 2,
   violations: 0,
   sinks: [{ sink: 'table t', outcome: 'committed', written: { inserted: 5, updated: 3 } }],
+  embedded: { computed: 3, cached: 4 },
   lagRecords: 7,
   durationMs: 120,
 }
@@ -43,6 +44,8 @@ test('what a pipeline tells adds up to metrics that Prometheus can read', async 
     'millrace_read_bytes_total{pipeline="p"} 4096',
     'millrace_rows_written_total{pipeline="p",sink="table t",what="updated"} 6',
     'millrace_dead_letters_total{pipeline="p"} 4',
+    'millrace_texts_embedded_total{pipeline="p",from="computed"} 6',
+    'millrace_texts_embedded_total{pipeline="p",from="cached"} 8',
     'millrace_source_lag_records{pipeline="p"} 7',
     'millrace_batch_duration_seconds_bucket{le="0.25",pipeline="p"} 2',
   ])

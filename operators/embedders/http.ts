@@ -12,6 +12,9 @@ export interface HttpEmbedderLimits {
   readonly requests: number
 }
 
+/** Whoever opens an embedder has patience of his own, and whoever asks a question waits for it. */
+const impatient = { attempts: 2 }
+
 const defaultLimits: HttpEmbedderLimits = { texts: 64, characters: 100_000, requests: 4 }
 
 export interface HttpEmbedderOptions extends Pick<ModelEndpoint, 'clock' | 'ids' | 'deadlineMs' | 'attempts'> {
@@ -25,8 +28,7 @@ export interface HttpEmbedderOptions extends Pick<ModelEndpoint, 'clock' | 'ids'
  */
 export async function openHttpEmbedder(options: HttpEmbedderOptions): Promise<Embedder> {
   const { settings } = options
-  const endpoint = { ...endpointOf(options), attempts: options.attempts ?? 2 } // whoever opens has patience of his own
-  const [vector] = await requestVectors(endpoint, settings, ['dimension'])
+  const [vector] = await requestVectors({ ...endpointOf(options), ...impatient }, settings, ['dimension'])
   const { length } = vector!
   if (settings.dimension !== null && settings.dimension !== length) throw otherDimension(settings, length)
   return httpEmbedder(options, length)
@@ -39,8 +41,8 @@ export async function openHttpEmbedder(options: HttpEmbedderOptions): Promise<Em
 export function httpEmbedder(options: HttpEmbedderOptions, dimension: number): Embedder {
   const { settings, limits = defaultLimits } = options
   const endpoint = endpointOf(options)
-  async function vectorsOf(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]> {
-    const vectors = await requestVectors(endpoint, settings, texts, signal)
+  async function vectorsOf(texts: readonly string[], signal?: AbortSignal, by = endpoint): Promise<Float32Array[]> {
+    const vectors = await requestVectors(by, settings, texts, signal)
     for (const { length } of vectors) if (length !== dimension) throw otherDimension({ ...settings, dimension }, length)
     return vectors
   }
@@ -79,7 +81,7 @@ export function httpEmbedder(options: HttpEmbedderOptions, dimension: number): E
       return found
     },
     async embedQuery(text, { signal } = {}) {
-      const [vector] = await vectorsOf([settings.queryPrefix + text], signal)
+      const [vector] = await vectorsOf([settings.queryPrefix + text], signal, { ...endpoint, ...impatient })
       return vector!
     },
   }
