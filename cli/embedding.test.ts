@@ -111,6 +111,8 @@ test('another model, another prefix and another dimension embed for themselves, 
   expect(embeddedIn(await runVectors({ EMBEDDING_TEXT_PREFIX: 'passage: ' }))).toEqual([{ computed: 1, cached: 0 }])
   await forgetStores()
   expect(embeddedIn(await runVectors())).toEqual([{ computed: 0, cached: 1 }])
+  await forgetStores()
+  expect(embeddedIn(await runVectors({ EMBEDDING_CACHE_BYTES: '0' }))).toEqual([{ computed: 1, cached: 0 }])
 })
 
 test('a request that fails for good stops the pipeline; what was embedded before it is not embedded again', async () => {

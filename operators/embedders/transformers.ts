@@ -1,6 +1,6 @@
 /** An embedder that runs a sentence-embedding model of a local folder in this process. Nothing is ever downloaded. */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -44,8 +44,23 @@ export function examineModel(settings: TransformersSettings): TransformersModel 
     problems.push(`EMBEDDING_DIMENSION: ${settings.modelId} gives ${dimension} dimensions, not ${settings.dimension}`)
   if (findLibrary(settings) === null) problems.push(missingLibrary(settings))
   if (problems.length > 0) throw new MillraceError('CONFIG_INVALID', problems.join('\n'), { problems })
-  const hash = createHash('sha256').update(readFileSync(weights)).update(readFileSync(tokenizer))
-  return { dimension: dimension!, pooling: poolingOf(folder), fingerprint: hash.digest('hex').slice(0, 12) }
+  return { dimension: dimension!, pooling: poolingOf(folder), fingerprint: fingerprintOf([weights, tokenizer]) }
+}
+
+/** Of the bytes of files, which may be larger than what can be in memory at once. */
+function fingerprintOf(paths: readonly string[]): string {
+  const hash = createHash('sha256')
+  const buffer = Buffer.allocUnsafe(2 ** 20)
+  for (const path of paths) {
+    const file = openSync(path, 'r')
+    try {
+      for (let bytes = readSync(file, buffer); bytes > 0; bytes = readSync(file, buffer))
+        hash.update(buffer.subarray(0, bytes))
+    } finally {
+      closeSync(file)
+    }
+  }
+  return hash.digest('hex').slice(0, 12)
 }
 
 /**
