@@ -27,6 +27,18 @@ export async function describing<T>(config: ReadingConfig, work: (place: Place) 
   }
 }
 
+/** Stores that a question may be put to, each a service's where one is configured. */
+export type AskedStore = 'clickhouse' | 'neo4j' | 'pinecone'
+
+/** Runs `work` for a question to stores: a data directory is needed only where none of them is a service's. */
+export function asking<T>(
+  config: ReadingConfig,
+  stores: readonly AskedStore[],
+  work: (place: Place) => Promise<T>,
+): Promise<T> {
+  return stores.some((store) => config[store] !== null) ? describing(config, work) : reading(config, work)
+}
+
 /** `TABLE_NOT_FOUND` if the data directory does not exist, and the lake would be in it. */
 export function requireDataDir({ dataDir, lake }: Pick<Config, 'dataDir' | 'lake'>): void {
   if (lake !== null || existsSync(dataDir)) return

@@ -1,7 +1,7 @@
 /** `millrace ask`: a question, answered from the catalogue with the passages that prove it. */
 import type { CommandContext } from '../context.ts'
 import { toJson } from '../output.ts'
-import { reading } from '../reading.ts'
+import { asking } from '../reading.ts'
 import { type Answer, ask as askIn, type Passage } from '../retrieval.ts'
 import { retrievalRequest } from '../retrieval-options.ts'
 
@@ -9,7 +9,7 @@ import { retrievalRequest } from '../retrieval-options.ts'
 export async function ask(context: CommandContext): Promise<number> {
   const { config, json } = context
   const request = retrievalRequest('ask', context)
-  return reading(config, async (place) => {
+  return asking(config, ['pinecone'], async (place) => {
     const answer = await askIn(place, request)
     console.log(json ? toJson(answer) : forPeople(answer).join('\n'))
     return 0

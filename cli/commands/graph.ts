@@ -3,7 +3,7 @@ import type { Graph, PathStep } from '../../connectors/graph/store.ts'
 import type { CommandContext } from '../context.ts'
 import { coStars, directorActorPairs, filmography, hubs, pathBetween } from '../graph-questions.ts'
 import { printRows, toJson } from '../output.ts'
-import { reading } from '../reading.ts'
+import { asking as askingStores } from '../reading.ts'
 import { openGraphStore } from '../stores.ts'
 
 /** Prints the rows of a Cypher query. */
@@ -77,7 +77,7 @@ function rows(
 }
 
 async function asking(context: CommandContext, work: (graph: Graph) => Promise<number>): Promise<number> {
-  return reading(context.config, async (place) => {
+  return askingStores(context.config, ['neo4j'], async (place) => {
     const graph = await openGraphStore(place)
     try {
       return await work(graph)

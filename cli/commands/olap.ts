@@ -3,7 +3,7 @@ import type { OlapParameters } from '../../connectors/olap/store.ts'
 import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
 import { printRows } from '../output.ts'
-import { describing, reading } from '../reading.ts'
+import { asking } from '../reading.ts'
 import { fallbacks, type ReadyQuery, readyQueries } from '../ready-queries.ts'
 import { openOlap } from '../stores.ts'
 
@@ -26,8 +26,7 @@ export async function olap(context: CommandContext): Promise<number> {
     return 0
   }
   const parameters = { ...(query === undefined ? {} : fallbacks(query)), ...given(options.param) }
-  const opened = config.clickhouse === null ? reading : describing // a service needs no data directory
-  return opened(config, async (place) => {
+  return asking(config, ['clickhouse'], async (place) => {
     const rows = await (await openOlap(place)).ask(query?.sql ?? asked, parameters)
     printRows(rows, { json, empty: 'no rows' })
     return 0

@@ -2,7 +2,7 @@
 import type { Match } from '../../connectors/vectors/store.ts'
 import type { CommandContext } from '../context.ts'
 import { type OutputRow, printRows } from '../output.ts'
-import { reading } from '../reading.ts'
+import { asking } from '../reading.ts'
 import { search as searchIn } from '../retrieval.ts'
 import { retrievalRequest } from '../retrieval-options.ts'
 
@@ -10,7 +10,7 @@ import { retrievalRequest } from '../retrieval-options.ts'
 export async function search(context: CommandContext): Promise<number> {
   const { config, json } = context
   const request = retrievalRequest('search', context)
-  return reading(config, async (place) => {
+  return asking(config, ['pinecone'], async (place) => {
     const matches = await searchIn(place, request)
     printRows(matches.map(json ? forScripts : forPeople), { json, empty: 'nothing found' })
     return 0

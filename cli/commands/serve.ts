@@ -1,7 +1,7 @@
 /** `millrace serve`: the HTTP API, until Ctrl-C. */
 import type { CommandContext } from '../context.ts'
 import { toJson } from '../output.ts'
-import { reading } from '../reading.ts'
+import { asking } from '../reading.ts'
 import { stopSignals } from '../stop-signals.ts'
 
 const defaultHost = '127.0.0.1'
@@ -11,7 +11,7 @@ const defaultPort = 8080
 export async function serve({ config, options, json }: CommandContext): Promise<number> {
   const host = typeof options.host === 'string' ? options.host : defaultHost
   const port = typeof options.port === 'number' ? options.port : defaultPort
-  return reading(config, async (place) => {
+  return asking(config, ['clickhouse', 'neo4j', 'pinecone'], async (place) => {
     const { apiServer } = await import('../serve/server.ts')
     const { MillraceError, messageOf } = await import('../../engine/errors.ts')
     const app = await apiServer(place, { host, port })

@@ -22,10 +22,24 @@ beforeAll(async () => {
   })
   await data.send(
     'tmdb.movies',
-    movieEvent(1, 'First', { credits: { cast: [role(1, 'Ann', 'a'), role(2, 'Bob', 'b')], crew: [] } }),
-    movieEvent(2, 'Second', { credits: { cast: [role(2, 'Bob', 'c'), role(2 ** 53, 'Big', 'd')], crew: [] } }),
+    movieEvent(1, 'First', {
+      overview: 'A lighthouse keeper loses his way.',
+      release_date: '1999-05-01',
+      credits: { cast: [role(1, 'Ann', 'a'), role(2, 'Bob', 'b')], crew: [] },
+    }),
+    movieEvent(2, 'Second', {
+      overview: 'Two chefs in a storm.',
+      release_date: '2005-05-01',
+      credits: { cast: [role(2, 'Bob', 'c'), role(2 ** 53, 'Big', 'd')], crew: [] },
+    }),
   )
-  await data.run('bronze-movies', 'silver-movies', ...(available ? ['graph-movies'] : []))
+  await data.run(
+    'bronze-movies',
+    'silver-movies',
+    'vectors-movies',
+    'olap-movies',
+    ...(available ? ['graph-movies'] : []),
+  )
   workspace = await openWorkspace(data.config)
   app = await apiServer(workspace, { host: '127.0.0.1', port: 0 })
 })
@@ -69,7 +83,34 @@ describe.skipIf(!available)('the graph over HTTP (skipped where its engine has n
   })
 })
 
+test('search finds by meaning, within years; without a model a question is answered with passages', async () => {
+  const { body } = await get('/search?text=keeper+of+a+lighthouse&type=movies&top=1')
+  expect(body.found).toMatchObject([{ namespace: 'movies', id: '1', metadata: { title: 'First', year: 1999 } }])
+  expect((await get('/search?text=keeper&year=2000-')).body.found.map(({ id }: { readonly id: string }) => id)).toEqual(
+    ['2'],
+  )
+  const asked = await app.inject({
+    method: 'POST',
+    url: '/ask',
+    headers: { host: 'localhost' },
+    payload: { question: 'Who keeps a lighthouse?', top: 1 },
+  })
+  expect(asked.json()).toMatchObject({ answer: null, citations: [], passages: [{ number: 1, title: 'First' }] })
+})
+
+test('ready queries are listed and answered; parameters that a query does not have are refused', async () => {
+  const { body } = await get('/olap')
+  expect(body.queries.map(({ name }: { readonly name: string }) => name)).toContain('runtimes')
+  expect((await get('/olap/runtimes')).status).toBe(200)
+  expect(await get('/olap/runtimes?colour=red')).toMatchObject({
+    status: 400,
+    body: { error: { problems: [expect.stringContaining('has no parameter colour')] } },
+  })
+  expect((await get('/olap/nothing')).status).toBe(404)
+})
+
 test('input that is wrong is refused with every problem at once', async () => {
+  expect((await get('/search?text=x&year=20')).body.error.message).toContain('year: must be a year')
   const { status, body } = await get('/graph/co-stars?top=0&colour=red')
   expect(status).toBe(400)
   expect(body.error.problems).toEqual([
@@ -89,11 +130,14 @@ test('a route that is not there is 404 and says where the routes are described',
 test('the description names every route, its parameters and its errors', async () => {
   const { body } = await get('/openapi.json')
   const described = Object.entries(body.paths as Record<string, Record<string, { responses: object }>>)
-  const routes = app
+  const routes: string[] = [] // a route of several parts stands below its first
+  for (const [, indent = '', route = ''] of app
     .printRoutes({ commonPrefix: false })
-    .match(/\/[a-z-]+(\/[a-z-]+)*(?= \(GET)/g)!
-    .filter((route) => route !== '/openapi.json')
-  expect(described.map(([path]) => path).sort()).toEqual(routes.sort())
+    .matchAll(/^([│ ]*)[├└]── (\S+) \(/gm))
+    routes.push(
+      indent === '' ? route : `${routes.findLast((each) => !each.includes('{'))}${route.replace(/:(\w+)/, '{$1}')}`,
+    )
+  expect(described.map(([path]) => path).sort()).toEqual(routes.filter((route) => route !== '/openapi.json').sort())
   for (const [, methods] of described)
     for (const { responses } of Object.values(methods)) expect(Object.keys(responses)).toEqual(['200', 'default'])
 })

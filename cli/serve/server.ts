@@ -5,7 +5,9 @@ import { toJson } from '../output.ts'
 import type { Place } from '../place.ts'
 import { answerError } from './errors.ts'
 import { graphRoutes } from './graph-routes.ts'
+import { olapRoutes } from './olap-routes.ts'
 import { answer } from './schemas.ts'
+import { searchRoutes } from './search-routes.ts'
 
 /** Where the API is served. */
 export interface ServeOptions {
@@ -54,7 +56,7 @@ export async function apiServer(place: Place, { host }: ServeOptions): Promise<F
     }),
   )
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
-  await app.register(graphRoutes(place))
+  for (const routes of [searchRoutes, graphRoutes, olapRoutes]) await app.register(routes(place))
   return app
 }
 
