@@ -32,7 +32,8 @@ async function writeLabel(batch: GraphBatch, label: string, properties: GraphNod
 /** Deletes removed nodes with all their relationships, except those of stub labels. Returns how many there were. */
 export async function removeNodes(batch: GraphBatch): Promise<number> {
   let removed = 0
-  for (const label of Object.keys(batch.options.removeNodes ?? {}))
+  const { removeNodes: removals = {}, nodes = {} } = batch.options
+  for (const label of new Set([...Object.keys(removals), ...Object.keys(nodes)])) // of the second those that are refused
     if (batch.options.stubs?.[label] === undefined)
       removed += await deleteNodes(batch, label, `SELECT k FROM ${labelTables(batch, label).removed}`, 'DETACH DELETE')
   return removed
