@@ -11,9 +11,9 @@ import { join } from 'node:path'
 import { readConfig } from '../cli/config.ts'
 import { type Dump, differences } from '../cli/dump.ts'
 import { openNeo4j } from '../connectors/neo4j/client.ts'
+import { assertEmpty, emptyDatabase } from '../connectors/neo4j/database.testing.ts'
 import { batchLines, succeed } from './command.ts'
 import { dumpOf } from './dump.ts'
-import { assertEmpty, emptyDatabase } from './neo4j-database.ts'
 
 const histories = process.argv.slice(2)
 const { neo4j: settings } = readConfig({ env: process.env })

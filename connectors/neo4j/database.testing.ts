@@ -1,7 +1,7 @@
-/** The one database of a Neo4j service, for checks that want it for themselves. */
-import { name } from '../connectors/graph/cypher.ts'
-import { ownConstraints } from '../connectors/neo4j/catalog.ts'
-import type { Neo4j } from '../connectors/neo4j/client.ts'
+/** The one database of a Neo4j service, for checks and measurements that want it for themselves. */
+import { name } from '../graph/cypher.ts'
+import { ownConstraints } from './catalog.ts'
+import type { Neo4j } from './client.ts'
 
 /** Throws unless the database holds no node: what others keep there is not touched. */
 export async function assertEmpty(neo4j: Neo4j): Promise<void> {
