@@ -1,4 +1,19 @@
-/** For tests of pipelines and connectors: what stands in for services that exist on the internet only. */
-export { EmulatedIndex, type EmulatedRecord, type IndexModel } from './pinecone/emulated-index.ts'
+/** For tests of pipelines and connectors: what every connector promises, as checks, and what stands in for services that exist on the internet only. */
+export {
+  type Check,
+  type RecordSourceSubject,
+  recordSourceChecks,
+  type SinkSubject,
+  sinkChecks,
+} from '../connectors/conformance.ts'
+export { EmulatedIndex, type EmulatedRecord } from './pinecone/emulated-index.ts'
 export { type PineconeEmulator, type PineconeEmulatorOptions, startPineconeEmulator } from './pinecone/emulator.ts'
-export { type AskedRequest, type FaultShares, type Faults, type Mishap, seededFaults } from './pinecone/faults.ts'
+export {
+  type AskedRequest,
+  type FaultShares,
+  type Faults,
+  type Mishap,
+  scriptedFaults,
+  seededFaults,
+} from './pinecone/faults.ts'
+export type { IndexModel } from './pinecone/index-model.ts'

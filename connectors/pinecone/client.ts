@@ -1,7 +1,8 @@
 /** One index of Pinecone, through its own client: the only file that knows the client's calls. */
-import { Pinecone as PineconeClient } from '@pinecone-database/pinecone'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type Index, Pinecone as PineconeClient } from '@pinecone-database/pinecone'
 import type { Clock, Ids } from '../../engine/contracts.ts'
-import { isConflict, isMissing, isRefusedContent, pineconeFailure } from './failures.ts'
+import { forbidden, isConflict, isMissing, isRefusedContent, notReady, pineconeFailure } from './failures.ts'
 import { defaultPatience, type PatienceOptions, patientFetch } from './patient-fetch.ts'
 import type { PineconeSettings } from './settings.ts'
 
@@ -24,6 +25,7 @@ export interface ScoredRecord {
 
 /** What an index was made with. */
 export interface IndexShape {
+  /** 0 for one that is not of dense vectors. */
   readonly dimension: number
   readonly metric: string
 }
@@ -40,6 +42,7 @@ export interface PineconeIndex {
   create(dimension: number): Promise<void>
   /** @throws RefusedContent */
   upsert(namespace: string, records: VectorRecord[]): Promise<void>
+  /** Ids that are not there, and a namespace that is not, are fine. */
   delete(namespace: string, ids: string[]): Promise<void>
   /** Those that are there. */
   fetch(namespace: string, ids: readonly string[]): Promise<VectorRecord[]>
@@ -52,12 +55,14 @@ export interface PineconeIndex {
   ): Promise<ScoredRecord[]>
   /** Vectors by namespace. */
   counts(): Promise<ReadonlyMap<string, number>>
+  /** Does work whose requests, and the waiting between them, end with a signal. */
+  during<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>
   /** Throws if the service does not let us in. */
   check(): Promise<void>
   close(): Promise<void>
 }
 
-export interface PineconeOptions extends Partial<Omit<PatienceOptions, 'clock' | 'ids'>> {
+export interface PineconeOptions extends Partial<Omit<PatienceOptions, 'clock' | 'ids' | 'signal'>> {
   readonly settings: PineconeSettings
   readonly clock: Clock
   readonly ids: Ids
@@ -65,17 +70,28 @@ export interface PineconeOptions extends Partial<Omit<PatienceOptions, 'clock' |
 
 const idsPerFetch = 100 // they go into the address
 const idsPerPage = 100
-const creationTimeoutMs = 300_000
+
+/** A new index is asked for until it is ready. */
+const readiness = { everyMs: 2_000, withinMs: 300_000 }
+
+/** The name under which the client's API describes the vectors of an index that holds nothing else. */
+const vectorsField = '_values'
 
 /** Connects to nothing yet. */
-export function openPinecone({ settings, ...options }: PineconeOptions): PineconeIndex {
+export function openPinecone({ settings, clock, ...options }: PineconeOptions): PineconeIndex {
+  const signals = new AsyncLocalStorage<AbortSignal>()
+  const ask = patientFetch({ ...defaultPatience, ...options, clock, signal: () => signals.getStore() })
   const client = new PineconeClient({
     apiKey: settings.apiKey,
     ...(settings.controllerHost === null ? {} : { controllerHostUrl: settings.controllerHost }),
-    fetchApi: patientFetch({ ...defaultPatience, ...options }),
+    fetchApi: async (input, init) => {
+      const answer = await ask(input, init)
+      // The client takes it for a request that is wrong.
+      if (answer.status === 403) throw forbidden(await answer.text(), settings)
+      return answer
+    },
     maxRetries: 0, // the fetch above does, 429 included
   })
-  const index = () => client.index({ name: settings.index })
   const tried = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work()
@@ -83,49 +99,73 @@ export function openPinecone({ settings, ...options }: PineconeOptions): Pinecon
       throw pineconeFailure(what, error, settings)
     }
   }
+  /** Where the index is served, once it is known. */
+  let host: string | null = null
+  const describe = async () => {
+    const model = await client.indexes.describe(settings.index)
+    host = model.host
+    return model
+  }
+  const index = async (): Promise<Index> => client.index({ host: host ?? (await describe()).host })
   const shape = () =>
     tried('looking for it', async () => {
       try {
-        const { dimension = 0, metric } = await client.describeIndex(settings.index)
-        return { dimension, metric }
+        const field = (await describe()).schema.fields[vectorsField]
+        return field !== undefined && 'type' in field && field.type === 'dense_vector'
+          ? { dimension: field.dimension, metric: String(field.metric) }
+          : { dimension: 0, metric: 'none' }
       } catch (error) {
         if (isMissing(error)) return null
         throw error
       }
     })
+  const waitUntilReady = async (): Promise<void> => {
+    const endMs = clock.nowMs() + readiness.withinMs
+    for (let model = await describe(); !model.status.ready; model = await describe()) {
+      if (clock.nowMs() >= endMs || /failed|terminating|disabled/i.test(model.status.state))
+        throw notReady(model.status.state, settings)
+      await clock.sleep(readiness.everyMs, signals.getStore())
+      signals.getStore()?.throwIfAborted()
+    }
+  }
   return {
     settings,
     shape,
     create: (dimension) =>
       tried('making it', async () => {
-        const { cloud, region } = settings
+        const { index: name, cloud, region } = settings
         try {
-          await client.createIndex({
-            name: settings.index,
-            dimension,
-            metric: 'cosine',
-            spec: { serverless: { cloud: cloud as 'aws', region } },
-            waitUntilReady: true,
-            timeout: creationTimeoutMs,
+          await client.indexes.create({
+            name,
+            schema: { fields: { [vectorsField]: { type: 'dense_vector', dimension, metric: 'cosine' } } },
+            deployment: { deploymentType: 'managed', cloud, region },
           })
         } catch (error) {
           if (!isConflict(error)) throw error
         }
+        await waitUntilReady()
       }),
     async upsert(namespace, records) {
       try {
-        await index().upsert({ records, namespace })
+        await (await index()).upsert({ records, namespace })
       } catch (error) {
         if (isRefusedContent(error)) throw new RefusedContent(error.message)
         throw pineconeFailure('writing vectors', error, settings)
       }
     },
-    delete: (namespace, ids) => tried('deleting vectors', () => index().deleteMany({ ids, namespace })),
+    delete: (namespace, ids) =>
+      tried('deleting vectors', async () => {
+        try {
+          await (await index()).deleteMany({ ids, namespace })
+        } catch (error) {
+          if (!isMissing(error)) throw error // Pinecone says so of a namespace without vectors
+        }
+      }),
     fetch: (namespace, ids) =>
       tried('reading vectors', async () => {
         const found: VectorRecord[] = []
         for (let at = 0; at < ids.length; at += idsPerFetch) {
-          const { records } = await index().fetch({ ids: ids.slice(at, at + idsPerFetch), namespace })
+          const { records } = await (await index()).fetch({ ids: ids.slice(at, at + idsPerFetch), namespace })
           for (const { id, values = [], metadata = {} } of Object.values(records)) found.push({ id, values, metadata })
         }
         return found
@@ -133,8 +173,8 @@ export function openPinecone({ settings, ...options }: PineconeOptions): Pinecon
     async *list(namespace, prefix) {
       let token: string | undefined
       do {
-        const page = await tried('listing vectors', () =>
-          index().listPaginated({
+        const page = await tried('listing vectors', async () =>
+          (await index()).listPaginated({
             namespace,
             ...(prefix === '' ? {} : { prefix }),
             limit: idsPerPage,
@@ -149,14 +189,15 @@ export function openPinecone({ settings, ...options }: PineconeOptions): Pinecon
     query: (namespace, vector, { topK, filter }) =>
       tried('searching', async () => {
         const shared = { topK, namespace, includeMetadata: true, ...(filter === undefined ? {} : { filter }) }
-        const { matches } = await index().query({ vector, ...shared })
+        const { matches } = await (await index()).query({ vector, ...shared })
         return matches.map(({ id, score = 0, metadata = {} }) => ({ id, score, metadata: metadata as Metadata }))
       }),
     counts: () =>
       tried('counting vectors', async () => {
-        const { namespaces = {} } = await index().describeIndexStats()
+        const { namespaces = {} } = await (await index()).describeIndexStats()
         return new Map(Object.entries(namespaces).map(([name, { recordCount }]) => [name, recordCount]))
       }),
+    during: (signal, work) => signals.run(signal, work),
     check: async () => void (await shape()),
     async close() {},
   }

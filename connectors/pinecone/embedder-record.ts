@@ -13,13 +13,16 @@ export function placeholder(dimension: number): number[] {
   return Array.from({ length: dimension }, (_, i) => (i === 0 ? 1 : 0))
 }
 
+/** `missing`: there is no such index. `unnoted`: there is one that fits, of which nobody has said yet what embeds for it. */
+export type IndexState = 'missing' | 'unnoted' | 'ready'
+
 /**
  * Whether the index is there, and fits the embedder. `PINECONE_REFUSED` for one of another dimension or metric, `SINK_FAILED` for one that
  * holds vectors of another embedder.
  */
-export async function checkIndex(index: PineconeIndex, embedder: EmbedderIdentity): Promise<boolean> {
+export async function checkIndex(index: PineconeIndex, embedder: EmbedderIdentity): Promise<IndexState> {
   const shape = await index.shape()
-  if (shape === null) return false
+  if (shape === null) return 'missing'
   const { settings } = index
   if (shape.dimension !== embedder.dimension || shape.metric !== 'cosine')
     throw new MillraceError(
@@ -29,8 +32,9 @@ export async function checkIndex(index: PineconeIndex, embedder: EmbedderIdentit
       { context: { index: settings.index, embedder: embedder.id } },
     )
   const stored = await storedEmbedder(index)
-  if (stored !== null) checkEmbedder({ namespace: settings.index, ...stored }, embedder)
-  return true
+  if (stored === null) return 'unnoted'
+  checkEmbedder({ namespace: settings.index, ...stored }, embedder)
+  return 'ready'
 }
 
 /** Null before the first commit. */
@@ -41,10 +45,11 @@ export async function storedEmbedder(index: PineconeIndex): Promise<EmbedderIden
 }
 
 /** Makes the index where it is missing, and notes the embedder. */
-export async function prepareIndex(index: PineconeIndex, embedder: EmbedderIdentity): Promise<void> {
-  if (!(await checkIndex(index, embedder))) {
+export async function prepareIndex(index: PineconeIndex, embedder: EmbedderIdentity, found: IndexState): Promise<void> {
+  if (found === 'ready') return
+  if (found === 'missing') {
     await index.create(embedder.dimension)
-    await checkIndex(index, embedder) // somebody else may have made it, for another embedder
+    if ((await checkIndex(index, embedder)) === 'ready') return // somebody else was quicker
   }
   const { id, dimension } = embedder
   const metadata = { embedder: id, dimension }

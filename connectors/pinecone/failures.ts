@@ -3,14 +3,18 @@ import { MillraceError, messageOf } from '../../engine/errors.ts'
 import type { PineconeSettings } from './settings.ts'
 
 /** Names of the client's errors for input that is refused for what is in it. */
-const contentErrors: ReadonlySet<string> = new Set(['PineconeBadRequestError', 'PineconeArgumentError'])
+const contentErrors: ReadonlySet<string> = new Set([
+  'PineconeBadRequestError',
+  'PineconeArgumentError',
+  'PineconeUnprocessableEntityError',
+])
 
 /** Whether Pinecone would say the same again to the same request. */
 export function isRefusedContent(error: unknown): error is Error {
   return error instanceof Error && contentErrors.has(error.name)
 }
 
-/** Whether there is no such index. */
+/** Whether there is no such index, or no such namespace in it. */
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && error.name === 'PineconeNotFoundError'
 }
@@ -20,10 +24,28 @@ export function isConflict(error: unknown): boolean {
   return error instanceof Error && error.name === 'PineconeConflictError'
 }
 
+/** What the key does not let us do: no fault of the rows that were sent. */
+export function forbidden(body: string, settings: PineconeSettings): MillraceError {
+  return new MillraceError(
+    'PINECONE_REFUSED',
+    `pinecone index ${settings.index}: not allowed: ${shown(body, settings)} (check the rights of PINECONE_API_KEY)`,
+  )
+}
+
+/** An index that was made, and does not become what can be written. */
+export function notReady(state: string, settings: PineconeSettings): MillraceError {
+  return new MillraceError(
+    'PINECONE_UNREACHABLE',
+    `pinecone index ${settings.index} was made and is not ready: ${state} (look at it in Pinecone's console)`,
+    { retryable: true },
+  )
+}
+
 /** Anything that the client threw while `what` was tried. */
 export function pineconeFailure(what: string, error: unknown, settings: PineconeSettings): MillraceError {
-  if (error instanceof MillraceError) return error
-  const said = messageOf(error).split('\n')[0]!.slice(0, 500).replaceAll(settings.apiKey, '***')
+  const root = rootOf(error)
+  if (root instanceof MillraceError) return root
+  const said = shown(messageOf(error), settings)
   const name = error instanceof Error ? error.name : ''
   const where = `pinecone index ${settings.index}`
   if (name === 'PineconeAuthorizationError')
@@ -33,11 +55,21 @@ export function pineconeFailure(what: string, error: unknown, settings: Pinecone
   if (isRefusedContent(error)) return new MillraceError('SINK_FAILED', `${where}: ${what}: ${said}`)
   if (isMissing(error))
     return new MillraceError('TABLE_NOT_FOUND', `${where} does not exist (run a pipeline that fills it first)`)
+  const cause = root === error ? said : shown(messageOf(root), settings)
   return new MillraceError(
     'PINECONE_UNREACHABLE',
-    `${where}: ${what}: ${said} (is the service up, and PINECONE_CONTROLLER_HOST its address, if given?)`,
-    {
-      retryable: true,
-    },
+    `${where}: ${what}: ${cause} (is the service up, and PINECONE_CONTROLLER_HOST its address, if given?)`,
+    { retryable: true },
   )
+}
+
+/** The client wraps what was thrown while a request was made. */
+function rootOf(error: unknown): unknown {
+  let root = error
+  while (root instanceof Error && !(root instanceof MillraceError) && root.cause instanceof Error) root = root.cause
+  return root
+}
+
+function shown(text: string, { apiKey }: PineconeSettings): string {
+  return text.split('\n')[0]!.replaceAll(apiKey, '***').slice(0, 500)
 }

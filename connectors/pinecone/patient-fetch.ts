@@ -6,12 +6,14 @@ export interface PatienceOptions {
   readonly ids: Ids
   /** What makes a request; by default Node's. */
   readonly fetch?: typeof fetch
-  /** A request that takes longer has failed. */
+  /** A request whose whole answer is not there after so long has failed. */
   readonly requestTimeoutMs: number
   /** Tries of a request in all. */
   readonly tries: number
   /** Longest wait between two tries, but for what `Retry-After` asks for. */
   readonly maxDelayMs: number
+  /** Asked when a request begins: ends it, and the waiting between its tries. */
+  readonly signal?: () => AbortSignal | undefined
 }
 
 /** What requests have in common where nothing else is said. */
@@ -20,29 +22,40 @@ export const defaultPatience = { requestTimeoutMs: 30_000, tries: 8, maxDelayMs:
 const firstDelayMs = 200
 
 /**
- * Like `fetch`. 429, 5xx, lost connections and silence are tried again, after `Retry-After` where the answer says one, else with growing waits of random
- * length. The last answer, or what was thrown last, is the caller's.
+ * Like `fetch`, with answers that are there as a whole. 429, 5xx, lost connections and silence are tried again, after `Retry-After` where the answer
+ * says one, else with growing waits of random length. The last answer, or what was thrown last, is the caller's.
  */
 export function patientFetch(options: PatienceOptions): typeof fetch {
-  const { clock, ids, tries, maxDelayMs, requestTimeoutMs } = options
-  const ask = options.fetch ?? fetch
+  const { clock, ids, tries, maxDelayMs } = options
   return async (input, init = {}) => {
+    const ending = [init.signal, options.signal?.()].filter((signal) => signal !== undefined && signal !== null)
+    const end = AbortSignal.any(ending)
     for (let attempt = 1; ; attempt += 1) {
       let waitMs = ids.random() * Math.min(maxDelayMs, firstDelayMs * 2 ** attempt)
       try {
-        const timeout = AbortSignal.timeout(requestTimeoutMs)
-        const signal = init.signal ? AbortSignal.any([timeout, init.signal]) : timeout
-        const answer = await ask(input, { ...init, signal })
+        const answer = await wholeAnswer(input, { ...init, signal: end }, options)
         const passing = answer.status === 429 || answer.status >= 500
         if (!passing || attempt >= tries) return answer
         waitMs = retryAfterMs(answer.headers.get('retry-after'), clock.nowMs()) ?? waitMs
-        await answer.body?.cancel()
       } catch (error) {
-        if (attempt >= tries || init.signal?.aborted) throw error
+        if (attempt >= tries || end.aborted) throw error
       }
-      await clock.sleep(waitMs, init.signal ?? undefined)
+      await clock.sleep(waitMs, end)
     }
   }
+}
+
+/** The connection may be lost, or fall silent, in the middle of an answer: its body belongs to the try. */
+async function wholeAnswer(
+  input: Parameters<typeof fetch>[0],
+  init: RequestInit & { readonly signal: AbortSignal },
+  { fetch: ask = fetch, requestTimeoutMs }: PatienceOptions,
+): Promise<Response> {
+  const signal = AbortSignal.any([AbortSignal.timeout(requestTimeoutMs), init.signal])
+  const answer = await ask(input, { ...init, signal })
+  const body = await answer.arrayBuffer()
+  const { status, statusText, headers } = answer
+  return new Response(body.byteLength === 0 ? null : body, { status, statusText, headers })
 }
 
 /** Seconds, or a date. At most two minutes: nobody is waited for longer. */

@@ -11,10 +11,19 @@ import type { ParquetFile } from '../../engine/schema.ts'
 import type { VectorsOptions } from '../vectors/description.ts'
 import type { EmbedderIdentity } from '../vectors/embedder-identity.ts'
 import { skippedVectors } from '../vectors/skipped.ts'
-import { type PineconeIndex, RefusedContent, type VectorRecord } from './client.ts'
+import type { PineconeIndex, VectorRecord } from './client.ts'
 import { checkIndex, prepareIndex } from './embedder-record.ts'
-import { type HeldPosition, heldPositions, movePosition, positionOf } from './positions.ts'
+import {
+  beginRanges,
+  type HeldPosition,
+  heldPositions,
+  movePosition,
+  positionOf,
+  positionsBefore,
+  rememberPositions,
+} from './positions.ts'
 import { incomingRecords, requests, scan, shownMetadata } from './records.ts'
+import { isId, upload } from './upload.ts'
 
 export interface PineconeSinkOptions {
   readonly index: PineconeIndex
@@ -29,7 +38,6 @@ export interface PineconeSinkOptions {
 const inFlight = 4
 
 const idsPerDelete = 1000
-const longestId = 512
 
 /** A batch that is written, but for its position; or the outcome of one that must not be. */
 type Begun =
@@ -53,27 +61,32 @@ export function pineconeSink(options: PineconeSinkOptions): Sink {
     name: `store vectors/${description.namespace}`,
     delivery: 'idempotent',
     async position(pipeline) {
-      return positionOf((await checkIndex(index, embedder)) ? await heldPositions(index, pipeline) : [])
+      const state = await checkIndex(index, embedder)
+      return positionOf(state === 'missing' ? [] : await heldPositions(index, pipeline))
     },
-    async prepare(commit) {
-      const begun = await begin(options, commit)
-      prepared = { txnId: commit.txnId, begun }
-      return begun.outcome === null ? begun.refused : []
-    },
+    prepare: (commit) =>
+      index.during(commit.signal, async () => {
+        prepared = null
+        const begun = await begin(options, commit)
+        prepared = { txnId: commit.txnId, begun }
+        return begun.outcome === null ? begun.refused : []
+      }),
     async abandon() {
       prepared = null
     },
-    async commit(commit) {
-      faultPoint('sink-begin')
-      const begun = prepared?.txnId === commit.txnId ? prepared.begun : await beginUnprepared(options, commit)
-      if (begun.outcome !== null) return begun.outcome
-      const { held, written } = begun
-      faultPoint('store-before-commit')
-      const { dimension } = embedder
-      await movePosition(index, commit, { held, written, dimension, nowMs: options.clock.nowMs() }) // the commit point
-      faultPoint('store-after-commit')
-      return { kind: 'committed', written }
-    },
+    commit: (commit) =>
+      index.during(commit.signal, async () => {
+        faultPoint('sink-begin')
+        const begun = prepared?.txnId === commit.txnId ? prepared.begun : await beginUnprepared(options, commit)
+        if (begun.outcome !== null) return begun.outcome
+        const { held, written } = begun
+        faultPoint('store-before-commit')
+        const { dimension } = embedder
+        await movePosition(index, commit, { held, written, dimension, nowMs: options.clock.nowMs() }) // the commit point
+        prepared = null
+        faultPoint('store-after-commit')
+        return { kind: 'committed', written }
+      }),
     async close() {},
   }
 }
@@ -90,15 +103,18 @@ async function beginUnprepared(options: PineconeSinkOptions, commit: SinkCommit)
 
 async function begin(options: PineconeSinkOptions, commit: SinkCommit): Promise<Begun> {
   const { index, embedder, description } = options
-  const exists = await checkIndex(index, embedder)
-  const held = exists ? await heldPositions(index, commit.pipeline) : []
-  const byPartition = new Map(held.map((each) => [each.sourcePartition, each]))
-  const landed = commit.ranges.map(({ sourcePartition }) => byPartition.get(sourcePartition))
-  if (landed.length > 0 && landed.every((each) => each?.txnId === commit.txnId))
-    return { outcome: { kind: 'already-committed', written: landed[0]!.written } }
-  const { position } = positionOf(held)
-  if (!admits(position, commit.ranges, commit.initial)) return { outcome: { kind: 'fenced', position } }
-  await prepareIndex(index, embedder)
+  const state = await checkIndex(index, embedder)
+  const held = state === 'missing' ? [] : await positionsBefore(index, commit)
+  if (held.length === commit.ranges.length && held.length > 0 && held.every((each) => each.txnId === commit.txnId)) {
+    rememberPositions(index, held)
+    return { outcome: { kind: 'already-committed', written: held[0]!.written } }
+  }
+  if (!admits(positionOf(held).position, commit.ranges, commit.initial)) {
+    const { position } = positionOf(state === 'missing' ? [] : await heldPositions(index, commit.pipeline))
+    return { outcome: { kind: 'fenced', position } }
+  }
+  await prepareIndex(index, embedder, state)
+  beginRanges(index, commit, held)
   const duckdb = await options.duckdb()
   const { upserted, deleted, refused } = await duckdb.withConnection((connection) => write(connection, options, commit))
   const written = { upserted, deleted, ...skippedVectors(description, commit.outputs) }
@@ -118,10 +134,10 @@ async function write(
   if (files.length > 0) {
     await checkDimension(connection, files, { namespace, dimension: embedder.dimension })
     await together(requests(incomingRecords(connection, files)), commit.signal, async (request) => {
-      const rejected = await upsert(index, namespace, request)
+      const rejected = await upload(index, namespace, request)
       upserted += request.length - rejected.length
       refused.push(...rejected.map(({ record, message }) => refusedRow(upserts, record, message)))
-      refusedIds.push(...rejected.map(({ record }) => record.id).filter((id) => id !== '' && id.length <= longestId))
+      refusedIds.push(...rejected.map(({ record }) => record.id).filter(isId))
     })
   }
   const gone = await goneIds(connection, commit.outputs.get(deletes) ?? [], files)
@@ -154,39 +170,19 @@ async function goneIds(
   upserts: readonly ParquetFile[],
 ): Promise<string[]> {
   if (deletes.length === 0) return []
-  const kept = upserts.length === 0 ? '' : `WHERE id::VARCHAR NOT IN (SELECT id::VARCHAR FROM ${scan(upserts)})`
-  const rows = await connection.rows(`SELECT DISTINCT id::VARCHAR AS id FROM ${scan(deletes)} ${kept} ORDER BY id`)
-  return rows.map((row) => String(row.id))
+  const kept = upserts.length === 0 ? '' : `AND id::VARCHAR NOT IN (SELECT id::VARCHAR FROM ${scan(upserts)})`
+  const rows = await connection.rows(
+    `SELECT DISTINCT id::VARCHAR AS id FROM ${scan(deletes)} WHERE id IS NOT NULL ${kept} ORDER BY id`,
+  )
+  return rows.map((row) => String(row.id)).filter(isId) // what cannot be there is not there
 }
 
 async function* pages(ids: readonly string[]): AsyncGenerator<string[]> {
   for (let at = 0; at < ids.length; at += idsPerDelete) yield ids.slice(at, at + idsPerDelete)
 }
 
-interface Rejected {
-  readonly record: VectorRecord
-  readonly message: string
-}
-
-/** Writes all that Pinecone takes, and finds what it does not by halving the request. */
-async function upsert(index: PineconeIndex, namespace: string, records: VectorRecord[]): Promise<Rejected[]> {
-  if (records.length === 0) return []
-  try {
-    await index.upsert(namespace, records)
-    return []
-  } catch (error) {
-    if (!(error instanceof RefusedContent)) throw error
-    if (records.length === 1) return [{ record: records[0]!, message: error.message }]
-    const middle = records.length >> 1
-    return [
-      ...(await upsert(index, namespace, records.slice(0, middle))),
-      ...(await upsert(index, namespace, records.slice(middle))),
-    ]
-  }
-}
-
 function refusedRow(input: string, { id, metadata }: VectorRecord, message: string): RefusedRow {
-  return { input, row: JSON.stringify({ id, ...shownMetadata(metadata) }), message: `Pinecone: ${message}` }
+  return { input, row: JSON.stringify({ id, ...shownMetadata(metadata) }), message }
 }
 
 /** Works on several at a time; the first failure ends it once the others are done. */

@@ -1,11 +1,12 @@
 /** What survives the emulator's death: every change, as a line, written before it is acknowledged. */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import type { IndexModel, Write } from './emulated-index.ts'
+import type { Write } from './emulated-index.ts'
+import type { IndexModel } from './index-model.ts'
 
 /** One line. */
 export type Entry =
-  | { readonly create: IndexModel }
+  | { readonly put: IndexModel }
   | { readonly drop: string }
   | { readonly index: string; readonly write: Write }
 
