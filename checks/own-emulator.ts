@@ -8,8 +8,17 @@ import type { OwnService } from './own-service.ts'
 
 const main = join(import.meta.dirname, '../testing/pinecone/main.ts')
 
+export interface OwnEmulatorOptions {
+  readonly dir: string
+  /** Default: any that is free. It is the same after each start. */
+  readonly port?: number
+  /** More words for its command line: `--too-many`, `0.1`. */
+  readonly words?: readonly string[]
+}
+
 /** Starts it; what it acknowledged is kept in the folder. */
-export async function ownEmulator({ dir, port }: { readonly dir: string; readonly port: number }): Promise<OwnService> {
+export async function ownEmulator({ dir, port = 0, words = [] }: OwnEmulatorOptions): Promise<OwnService> {
+  let url = `http://127.0.0.1:${port}`
   let child: ChildProcess | null = null
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ending = child
@@ -21,21 +30,26 @@ export async function ownEmulator({ dir, port }: { readonly dir: string; readonl
   }
   const start = async (): Promise<void> => {
     if (child !== null) return
-    child = spawn(process.execPath, [main, '--port', String(port), '--dir', dir, '--api-key', 'check'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    child = spawn(
+      process.execPath,
+      [main, '--port', new URL(url).port || '0', '--dir', dir, '--api-key', 'check', ...words],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     const lines = createInterface(child.stdout!)
-    await Promise.race([
+    const [address] = (await Promise.race([
       once(lines, 'line'),
       once(child, 'exit').then(() => Promise.reject(new Error('the emulator ended'))),
-    ])
+    ])) as [string]
+    url = address
   }
   await start()
   return {
     env: {
       PINECONE_API_KEY: 'check',
       PINECONE_INDEX: 'check',
-      PINECONE_CONTROLLER_HOST: `http://127.0.0.1:${port}`,
+      PINECONE_CONTROLLER_HOST: url,
     },
     start,
     kill: () => end('SIGKILL'),

@@ -2,12 +2,12 @@
  * The whole platform on the services that the environment names and on what is embedded, by configuration alone: every table, the graph, the
  * vectors and the tables for analysis end alike, and so do dead letters that are sent again.
  *
- *   node checks/services-platform.ts [--delete-topics] [--bucket NAME] [--empty-graph] [--emulated-vectors] [HISTORY...]
+ *   node checks/services-platform.ts [--delete-topics] [--bucket NAME] [--empty-graph] [--emulated-vectors [--emulator-faults SEED]] [HISTORY...]
  *
  * Services are taken from KAFKA_BROKERS (with --delete-topics: the definitions name their topics, so that those of the cluster are deleted before and
  * after), CLICKHOUSE_... (a database of its own), NEO4J_... (with --empty-graph: emptied before and after): only what was made for tests. With a bucket
- * the lake is in it, under a prefix that is removed at the end; the vectors are in an emulator, where they are asked for. Prints one JSON line; exit 1 if
- * anything differs.
+ * the lake is in it, under a prefix that is removed at the end; the vectors are in an emulator, a process of its own, where they are asked for: one that with a
+ * seed answers some requests with errors, loses connections and answers, and shows writes late. Prints one JSON line; exit 1 if anything differs.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,10 +18,10 @@ import { readConfig } from '../cli/config.ts'
 import { type Dump, differences } from '../cli/dump.ts'
 import { openClickhouse, quoted } from '../connectors/clickhouse/client.ts'
 import { topics } from '../connectors/tmdb/event.ts'
-import { startPineconeEmulator } from '../testing/index.ts'
 import { batchLines, succeed } from './command.ts'
 import { dumpOf } from './dump.ts'
 import { emptyNeo4j } from './neo4j-reset.ts'
+import { ownEmulator } from './own-emulator.ts'
 import { removeObjects } from './s3-bucket.ts'
 
 const { values, positionals: files } = parseArgs({
@@ -31,6 +31,7 @@ const { values, positionals: files } = parseArgs({
     bucket: { type: 'string' },
     'empty-graph': { type: 'boolean', default: false },
     'emulated-vectors': { type: 'boolean', default: false },
+    'emulator-faults': { type: 'string' },
   },
 })
 const name = `millrace-check-${process.pid}-${Date.now()}`
@@ -68,13 +69,12 @@ if (values['empty-graph']) {
   cleanups.push(emptyNeo4j)
 }
 if (values['emulated-vectors']) {
-  const emulator = await startPineconeEmulator({ apiKey: 'check' })
-  Object.assign(services, {
-    PINECONE_API_KEY: 'check',
-    PINECONE_INDEX: 'check',
-    PINECONE_CONTROLLER_HOST: emulator.url,
-  })
-  cleanups.push(() => emulator.close())
+  const seed = values['emulator-faults']
+  const shares = ['--too-many', '0.03', '--unavailable', '0.03', '--cut', '0.03', '--lost-answer', '0.03']
+  const words = seed === undefined ? [] : ['--seed', seed, ...shares, '--visible-after-ms', '300']
+  const emulator = await ownEmulator({ dir: join(root, 'emulator'), words })
+  Object.assign(services, emulator.env)
+  cleanups.push(emulator.wipe)
 }
 
 async function deleteTopics(): Promise<void> {

@@ -21,18 +21,17 @@ export const pineconeSettings = {
   },
 } satisfies { readonly [name: string]: Setting<unknown> }
 
-/** Null without a key: the embedded store keeps the vectors. */
+/** Null without a key: the embedded store keeps the vectors. What is wrong with the others is told all the same. */
 export function readPinecone(value: <T>(setting: Setting<T>) => T): PineconeSettings | null {
   const s = pineconeSettings
-  const apiKey = value(s.apiKey)
-  if (apiKey === '') return null
-  return {
-    apiKey,
+  const settings = {
+    apiKey: value(s.apiKey),
     index: value(s.index),
     controllerHost: value(s.controllerHost as Setting<string | null>),
     cloud: value(s.cloud),
     region: value(s.region),
   }
+  return settings.apiKey === '' ? null : settings
 }
 
 function readKey(text: string): string | Problem {

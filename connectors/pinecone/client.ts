@@ -36,7 +36,7 @@ export class RefusedContent extends Error {}
 /** What is used of an index. Errors are ours: `PINECONE_REFUSED`, `PINECONE_UNREACHABLE` (retryable), `SINK_FAILED`. */
 export interface PineconeIndex {
   readonly settings: PineconeSettings
-  /** Null where there is no such index. */
+  /** Null where there is no such index; one that is being made is waited for. */
   shape(): Promise<IndexShape | null>
   /** Makes the index and waits until it can be written. Fine if somebody else did. */
   create(dimension: number): Promise<void>
@@ -71,7 +71,7 @@ export interface PineconeOptions extends Partial<Omit<PatienceOptions, 'clock' |
 const idsPerFetch = 100 // they go into the address
 const idsPerPage = 100
 
-/** A new index is asked for until it is ready. */
+/** An index that is being made is asked for until it is ready. */
 const readiness = { everyMs: 2_000, withinMs: 300_000 }
 
 /** The name under which the client's API describes the vectors of an index that holds nothing else. */
@@ -82,10 +82,12 @@ export function openPinecone({ settings, clock, ...options }: PineconeOptions): 
   const signals = new AsyncLocalStorage<AbortSignal>()
   const ask = patientFetch({ ...defaultPatience, ...options, clock, signal: () => signals.getStore() })
   const client = new PineconeClient({
-    apiKey: settings.apiKey,
+    apiKey: 'known to the transport alone', // the client prints its key where PINECONE_DEBUG_CURL is set
     ...(settings.controllerHost === null ? {} : { controllerHostUrl: settings.controllerHost }),
     fetchApi: async (input, init) => {
-      const answer = await ask(input, init)
+      const headers = new Headers(init?.headers)
+      headers.set('api-key', settings.apiKey)
+      const answer = await ask(input, { ...init, headers })
       // The client takes it for a request that is wrong.
       if (answer.status === 403) throw forbidden(await answer.text(), settings)
       return answer
@@ -107,10 +109,21 @@ export function openPinecone({ settings, clock, ...options }: PineconeOptions): 
     return model
   }
   const index = async (): Promise<Index> => client.index({ host: host ?? (await describe()).host })
+  const waitUntilReady = async () => {
+    const endMs = clock.nowMs() + readiness.withinMs
+    for (;;) {
+      const model = await describe()
+      if (model.status.ready) return model
+      if (clock.nowMs() >= endMs || /failed|terminating|disabled/i.test(model.status.state))
+        throw notReady(model.status.state, settings)
+      await clock.sleep(readiness.everyMs, signals.getStore())
+      signals.getStore()?.throwIfAborted()
+    }
+  }
   const shape = () =>
     tried('looking for it', async () => {
       try {
-        const field = (await describe()).schema.fields[vectorsField]
+        const field = (await waitUntilReady()).schema.fields[vectorsField]
         return field !== undefined && 'type' in field && field.type === 'dense_vector'
           ? { dimension: field.dimension, metric: String(field.metric) }
           : { dimension: 0, metric: 'none' }
@@ -119,15 +132,6 @@ export function openPinecone({ settings, clock, ...options }: PineconeOptions): 
         throw error
       }
     })
-  const waitUntilReady = async (): Promise<void> => {
-    const endMs = clock.nowMs() + readiness.withinMs
-    for (let model = await describe(); !model.status.ready; model = await describe()) {
-      if (clock.nowMs() >= endMs || /failed|terminating|disabled/i.test(model.status.state))
-        throw notReady(model.status.state, settings)
-      await clock.sleep(readiness.everyMs, signals.getStore())
-      signals.getStore()?.throwIfAborted()
-    }
-  }
   return {
     settings,
     shape,

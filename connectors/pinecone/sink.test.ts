@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { systemIds } from '../../engine/clock.ts'
 import type { Clock, SinkCommit } from '../../engine/contracts.ts'
@@ -242,6 +242,46 @@ test('a commit that is told to end does not wait for a service that is busy', as
   const commit = sinkOf(index).commit(commitOf(1, await outputs([ronin]), { signal: controller.signal }))
   controller.abort()
   await expect(commit).rejects.toMatchObject({ code: 'PINECONE_UNREACHABLE' })
+})
+
+test('pipelines that begin together make one index, and all write to it', async () => {
+  await emulator.close()
+  emulator = await startPineconeEmulator({ initializing: 4 })
+  const kinds = ['movies', 'people', 'tv_series']
+  const outcomes = await Promise.all(
+    kinds.map(async (namespace, i) => {
+      const own = { ...description, namespace }
+      const sink = pineconeSink({ index: open(), description: own, embedder, duckdb: async () => database, clock })
+      return sink.commit(commitOf(0, await outputs([{ ...heat, id: `${i}` }]), { pipeline: namespace }))
+    }),
+  )
+  expect(outcomes.map(({ kind }) => kind)).toEqual(kinds.map(() => 'committed'))
+  expect([...emulator.index('millrace')!.contents().keys()].sort()).toEqual(['_millrace', ...kinds])
+})
+
+test('an index that another program made is taken, if it fits', async () => {
+  await open().create(3)
+  const sink = sinkOf()
+  expect(await sink.position('p')).toEqual({ position: new Map(), fingerprint: null })
+  await sink.commit(commitOf(0, await outputs([heat])))
+  await expect(sinkOf(open(), { id: 'another', dimension: 3 }).position('p')).rejects.toMatchObject({
+    message: expect.stringContaining('holds vectors of test-3'),
+  })
+})
+
+test('the key is in no request but its header, and not in what the client prints of one', async () => {
+  const printed: string[] = []
+  const debug = vi.spyOn(console, 'debug').mockImplementation((...words) => void printed.push(words.join(' ')))
+  process.env.PINECONE_DEBUG_CURL = '1'
+  try {
+    const sink = sinkOf(open())
+    await sink.commit(commitOf(0, await outputs([heat])))
+    expect(printed.join('\n')).toContain('curl -X POST')
+    expect(printed.join('\n')).not.toMatch(/\bright\b/)
+  } finally {
+    delete process.env.PINECONE_DEBUG_CURL
+    debug.mockRestore()
+  }
 })
 
 test('a new index is written to once it is ready', async () => {
