@@ -5,7 +5,7 @@
  *   node checks/services-platform.ts [--delete-topics] [--bucket NAME] [--empty-graph] [--emulated-vectors [--emulator-faults SEED]] [HISTORY...]
  *
  * Services are taken from KAFKA_BROKERS (with --delete-topics: the definitions name their topics, so that those of the cluster are deleted before and
- * after), CLICKHOUSE_... (a database of its own), NEO4J_... (with --empty-graph: emptied before and after): only what was made for tests. With a bucket
+ * after), CLICKHOUSE_... (a database of its own), NEO4J_... (with --empty-graph: it must be empty, and is afterwards): only what was made for tests. With a bucket
  * the lake is in it, under a prefix that is removed at the end; the vectors are in an emulator, a process of its own, where they are asked for: one that with a
  * seed answers some requests with errors, loses connections and answers, and shows writes late. Prints one JSON line; exit 1 if anything differs.
  */
@@ -17,10 +17,11 @@ import { Admin } from '@platformatic/kafka'
 import { readConfig } from '../cli/config.ts'
 import { type Dump, differences } from '../cli/dump.ts'
 import { openClickhouse, quoted } from '../connectors/clickhouse/client.ts'
+import { openNeo4j } from '../connectors/neo4j/client.ts'
+import { assertEmpty, emptyDatabase } from '../connectors/neo4j/database.testing.ts'
 import { topics } from '../connectors/tmdb/event.ts'
 import { batchLines, succeed } from './command.ts'
 import { dumpOf } from './dump.ts'
-import { emptyNeo4j } from './neo4j-reset.ts'
 import { ownEmulator } from './own-emulator.ts'
 import { removeObjects } from './s3-bucket.ts'
 
@@ -52,7 +53,7 @@ if (values.bucket !== undefined) {
   services.MILLRACE_LAKE = `s3://${bucket}/${name}/lake`
   cleanups.push(async () => void (await removeObjects(bucket, `${name}/`)))
 }
-const { clickhouse } = readConfig({ env: process.env })
+const { clickhouse, neo4j } = readConfig({ env: process.env })
 if (clickhouse !== null) {
   const database = name.replaceAll('-', '_')
   const server = openClickhouse(clickhouse)
@@ -63,10 +64,14 @@ if (clickhouse !== null) {
     await server.close()
   })
 }
-if (values['empty-graph']) {
-  services.NEO4J_URI = process.env.NEO4J_URI ?? ''
-  await emptyNeo4j()
-  cleanups.push(emptyNeo4j)
+if (values['empty-graph'] && neo4j !== null) {
+  const graph = openNeo4j(neo4j)
+  await assertEmpty(graph)
+  services.NEO4J_URI = neo4j.uri
+  cleanups.push(async () => {
+    await emptyDatabase(graph)
+    await graph.close()
+  })
 }
 if (values['emulated-vectors']) {
   const seed = values['emulator-faults']

@@ -131,7 +131,7 @@ try {
     share: Number(values.share),
   })
   const disturb = async (target: number): Promise<void> => {
-    const records = 20 + draw(150)
+    const records = 100 + draw(400)
     for (let tries = 0; total() < target && tries < 4; tries += 1)
       await (kills.pipeline! * 2 <= total() ? killPipeline(records) : killStore(records))
   }
