@@ -10,6 +10,8 @@ import { fileLogSink } from './connectors/file-log/sink.ts'
 import { kafkaSink } from './connectors/kafka/sink.ts'
 import { graphSink } from './connectors/ladybug/sink.ts'
 import { vectorsSink } from './connectors/local-vectors/sink.ts'
+import { neo4jSink } from './connectors/neo4j/sink.ts'
+import { pineconeSink } from './connectors/pinecone/sink.ts'
 import type { Sink } from './engine/contracts.ts'
 
 const root = import.meta.dirname
@@ -64,7 +66,9 @@ test('the guarantees are those that the connectors declare', () => {
     ['olap', olapSink(unused)],
     ['olap', clickhouseSink(unused)],
     ['graph', graphSink({ description: {} } as never)],
+    ['graph', neo4jSink({ description: {} } as never)],
     ['vectors', vectorsSink({ description: {} } as never)],
+    ['vectors', pineconeSink({ description: {} } as never)],
   ]
   const rows = [...readme.matchAll(/^\| `(\w+)`[^|]*\|[^|]*\|[^|]*\| ([\w-]+) \|$/gm)].map((row) => [row[1], row[2]])
   expect(rows).toEqual(sinks.map(([name, { delivery }]) => [name, delivery]))
