@@ -50,6 +50,11 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
             message: embeddedSoFar(event),
           })
           return
+        case 'refused': {
+          const { pipeline, sink, rows, message, row, setAside } = event
+          log('warn', { pipeline, outcome: 'rows-refused', sink, rows, setAside, message, row })
+          return
+        }
         case 'fenced':
           log('info', { pipeline: event.pipeline, outcome: 'fenced', sink: event.sink })
           return

@@ -3,6 +3,7 @@ import { delta } from '../connectors/index.ts'
 import { memorySink } from '../connectors/memory/sink.ts'
 import type { SinkDescription } from '../engine/contracts.ts'
 import { definePipeline } from '../engine/define.ts'
+import type { PipelineEvent } from '../engine/events.ts'
 import { armFault } from '../engine/fault-points.ts'
 import type { Pipeline } from '../engine/pipeline.ts'
 import { availableNow } from '../engine/trigger.ts'
@@ -36,7 +37,11 @@ function pipeline(deadLetters: boolean): Pipeline {
 }
 
 /** Runs into a store that takes no Ronin; the titles that it holds afterwards. */
-async function run(definition: Pipeline, faults: readonly Parameters<typeof armFault>[0][] = []): Promise<string[]> {
+async function run(
+  definition: Pipeline,
+  faults: readonly Parameters<typeof armFault>[0][] = [],
+  onEvent: (event: PipelineEvent) => void = () => {},
+): Promise<string[]> {
   const workspace = await openWorkspace(data.config)
   try {
     const duckdb = await workspace.duckdb()
@@ -48,7 +53,9 @@ async function run(definition: Pipeline, faults: readonly Parameters<typeof armF
     const wired = { ...workspace, runtime: { ...workspace.runtime, openSink } }
     for (const fault of [...faults, null]) {
       armFault(fault)
-      await runPipelines([definition], wired, { stop: signal, abandon: signal }, () => {}).catch((error: unknown) => {
+      await runPipelines([definition], wired, { stop: signal, abandon: signal }, (events) => {
+        events.subscribe({ next: onEvent, error: () => {} }) // the run's own promise tells it
+      }).catch((error: unknown) => {
         if (fault === null) throw error
       })
     }
@@ -79,6 +86,16 @@ test('whatever the moment at which the run dies, a refused row is in the dead le
   const titles = await run(pipeline(true), [crash('sinks-prepared'), crash('between-sinks'), crash('sinks-committed')])
   expect(titles).toEqual(['Heat', 'Sicario'])
   expect(await deadLetters()).toHaveLength(1)
+})
+
+test('a store that comes new to a pipeline does not take a row in silence', async () => {
+  await run(pipeline(true))
+  const told: PipelineEvent[] = []
+  expect(await run(pipeline(true), [], (event) => told.push(event))).toEqual(['Heat', 'Sicario'])
+  expect(await deadLetters()).toHaveLength(1)
+  expect(told.filter(({ type }) => type === 'refused')).toMatchObject([
+    { sink: 'store picky', rows: 1, message: 'no such films here', setAside: false },
+  ])
 })
 
 test('without dead letters the pipeline stops, says why, and writes nothing', async () => {

@@ -59,6 +59,21 @@ export type PipelineEvent =
       readonly error: MillraceError
     }
   | { readonly type: 'fenced'; readonly pipeline: string; readonly sink: string; readonly position: Position }
+  /**
+   * A store did not take rows for what is in them. They are among the dead letters, unless a batch is replayed without those: then they
+   * are there from its first run, or the store is new and the row that it does not take is told here only.
+   */
+  | {
+      readonly type: 'refused'
+      readonly pipeline: string
+      readonly sink: string
+      readonly rows: number
+      /** Of the first. */
+      readonly message: string
+      /** The first, as JSON, cut short. */
+      readonly row: string
+      readonly setAside: boolean
+    }
   /** The source could not be told how far it was read; only tools that show its lag notice. */
   | { readonly type: 'offsets-not-told'; readonly pipeline: string; readonly error: unknown }
   | { readonly type: 'failed'; readonly pipeline: string; readonly error: unknown }

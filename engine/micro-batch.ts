@@ -116,7 +116,7 @@ interface Finished {
 }
 
 /** Whatever becomes of the batch, no sink is left with something prepared. */
-async function commitWork({ session, options }: Run, draft: BatchDraft, { work, pins, stagingDir }: Finished) {
+async function commitWork({ session, options, emit }: Run, draft: BatchDraft, { work, pins, stagingDir }: Finished) {
   const { pipeline, runtime } = session
   const commit = {
     pipeline: pipeline.name,
@@ -129,7 +129,7 @@ async function commitWork({ session, options }: Run, draft: BatchDraft, { work, 
   const drafted = draft.sinks.map((i) => targetOf(session, work, i))
   try {
     const hasDeadLetters = pipeline.deadLetters >= 0
-    const targets = await prepareSinks(drafted, commit, { hasDeadLetters, stagingDir })
+    const targets = await prepareSinks(drafted, commit, { hasDeadLetters, stagingDir, emit })
     faultPoint('sinks-prepared')
     return { targets, outcome: await commitSinks(targets, commit) }
   } finally {

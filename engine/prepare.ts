@@ -6,6 +6,7 @@ import type { BatchSink } from './commit.ts'
 import type { RefusedRow, SinkCommit } from './contracts.ts'
 import { deadLetterSchema } from './dead-letter.ts'
 import { MillraceError } from './errors.ts'
+import type { PipelineEvent } from './events.ts'
 import type { ParquetFile } from './schema.ts'
 
 /** A sink of a batch, and whether it takes the dead letters. */
@@ -13,23 +14,36 @@ export interface PreparedSink extends BatchSink {
   readonly holdsDeadLetters: boolean
 }
 
+/** What preparing needs beside the batch. */
+export interface PrepareOptions {
+  readonly hasDeadLetters: boolean
+  /** An existing folder. */
+  readonly stagingDir: string
+  readonly emit: (event: PipelineEvent) => void
+}
+
 /** Code of a dead letter that a store refused. */
 export const refusedCode = 'STORE_REFUSED'
 
 /**
- * Prepares every sink that wants it, and gives the sinks back with the refused rows among the dead letters' outputs. A batch that is
- * replayed without its dead letters has them there already. `SINK_FAILED` where rows are refused and the pipeline has no dead letters.
+ * Prepares every sink that wants it, and gives the sinks back with the refused rows among the dead letters' outputs. Where a batch is
+ * replayed without its dead letters they are only told (`refused`). `SINK_FAILED` where rows are refused and the pipeline has no dead letters.
  */
 export async function prepareSinks<Target extends PreparedSink>(
   sinks: readonly Target[],
   commit: Omit<SinkCommit, 'outputs' | 'columns'>,
-  { hasDeadLetters, stagingDir }: { readonly hasDeadLetters: boolean; readonly stagingDir: string },
+  { hasDeadLetters, stagingDir, emit }: PrepareOptions,
 ): Promise<Target[]> {
   const files: ParquetFile[] = []
+  const setAside = sinks.some(({ holdsDeadLetters }) => holdsDeadLetters)
   for (const { sink, outputs, columns } of sinks) {
     const refused = (await sink.prepare?.({ ...commit, outputs, columns })) ?? []
     if (refused.length === 0) continue
     if (!hasDeadLetters) throw refusal(sink.name, refused)
+    const [{ message, row }] = refused as [RefusedRow]
+    const about = { sink: sink.name, rows: refused.length, message, row: shortened(row), setAside }
+    emit({ type: 'refused', pipeline: commit.pipeline, ...about })
+    if (!setAside) continue
     const path = join(stagingDir, `refused-${files.length}.parquet`)
     files.push(await writeRefused(refused, { pipeline: commit.pipeline, step: sink.name, path }))
   }
