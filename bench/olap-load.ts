@@ -1,6 +1,7 @@
 /**
  * Rows a second into ClickHouse: by the sink, as it compares and writes batches of Parquet files, the first time and again unchanged; and by a plain loop
- * over `@clickhouse/client` that inserts the same rows as JSONEachRow from objects that it has in memory already. One JSON line.
+ * over `@clickhouse/client` that inserts the same rows as JSONEachRow, read from the same files or, which is no load of anything, from objects that it
+ * has in memory already. One JSON line.
  *
  *   node bench/olap-load.ts [--rows 300000] [--batch 100000] [--turns 2]
  *
@@ -18,7 +19,7 @@ import { clickhouseSink } from '../connectors/clickhouse/sink.ts'
 import type { OlapOptions } from '../connectors/olap/description.ts'
 import { copyToParquet } from '../engine/batch/duckdb-parquet.ts'
 import { systemClock } from '../engine/clock.ts'
-import { openDuckdb } from '../engine/duckdb.ts'
+import { literal, openDuckdb } from '../engine/duckdb.ts'
 import type { ParquetFile } from '../engine/schema.ts'
 import { machineFacts } from './machine.ts'
 import { rounded } from './quantile.ts'
@@ -133,6 +134,20 @@ async function loadByLoop(size: number): Promise<void> {
     })
 }
 
+/** From where the sink begins: files of Parquet. */
+async function loadFilesByLoop(): Promise<void> {
+  for (const outputs of batches)
+    for (const { path } of outputs.get('casts')!) {
+      const values = await duckdb.withConnection((connection) =>
+        connection.rows(
+          `SELECT * REPLACE (CAST(release_date AS VARCHAR) AS release_date, title_id::INTEGER AS title_id, person_id::INTEGER AS person_id,
+             "order"::INTEGER AS "order", gender::INTEGER AS gender), 1 AS version FROM read_parquet(${literal(path)})`,
+        ),
+      )
+      await plain.insert({ table: 'plain', values, format: 'JSONEachRow', clickhouse_settings: { async_insert: 0 } })
+    }
+}
+
 async function plainTable(): Promise<void> {
   await clickhouse.run('DROP TABLE IF EXISTS plain')
   await clickhouse.run(`CREATE TABLE plain (title_type Nullable(String), title_id Nullable(Int64), credit_key Nullable(String),
@@ -148,9 +163,10 @@ async function dropOurs(): Promise<void> {
   position = 0n
 }
 
-const costs: Record<'first' | 'unchanged' | 'by10k' | 'by100k', Cost[]> = {
+const costs: Record<'first' | 'unchanged' | 'files' | 'by10k' | 'by100k', Cost[]> = {
   first: [],
   unchanged: [],
+  files: [],
   by10k: [],
   by100k: [],
 }
@@ -159,6 +175,8 @@ try {
     await dropOurs()
     costs.first.push(await measured(() => loadBySink('inserted')))
     costs.unchanged.push(await measured(() => loadBySink('unchanged')))
+    await plainTable()
+    costs.files.push(await measured(loadFilesByLoop))
     for (const [name, size] of [
       ['by10k', 10_000],
       ['by100k', 100_000],
@@ -175,8 +193,11 @@ try {
       cpuSeconds: rounded(cpuSeconds, 2),
     }
   }
-  const [first, unchanged, by10k, by100k] = [costs.first, costs.unchanged, costs.by10k, costs.by100k].map(figure)
-  const beside = (ours: typeof first, theirs: typeof first) => rounded(ours!.rowsPerSecond / theirs!.rowsPerSecond, 2)
+  const { first, unchanged, files, by10k, by100k } = Object.fromEntries(
+    Object.entries(costs).map(([name, of]) => [name, figure(of)]),
+  )
+  type Figure = ReturnType<typeof figure> | undefined
+  const beside = (ours: Figure, theirs: Figure) => rounded(ours!.rowsPerSecond / theirs!.rowsPerSecond, 2)
   console.log(
     JSON.stringify({
       bench: 'load into ClickHouse',
@@ -184,11 +205,12 @@ try {
       rows,
       batchRows,
       sink: { first, unchanged },
-      plainLoop: { by10k, by100k },
+      plainLoop: { files, objectsBy10k: by10k, objectsBy100k: by100k },
       timesAsFast: {
-        firstBesideBy10k: beside(first, by10k),
-        firstBesideBy100k: beside(first, by100k),
-        unchangedBesideBy100k: beside(unchanged, by100k),
+        firstBesideFiles: beside(first, files),
+        unchangedBesideFiles: beside(unchanged, files),
+        firstBesideObjectsBy10k: beside(first, by10k),
+        firstBesideObjectsBy100k: beside(first, by100k),
       },
     }),
   )

@@ -71,6 +71,8 @@ export async function findChanges(
   await connection.run(storedRows(batch, downloaded.value))
   if (batch.files.length === 0)
     await connection.run('CREATE OR REPLACE TEMP TABLE incoming AS FROM temp.stored LIMIT 0')
+  const [held] = await connection.rows('SELECT 1 FROM temp.stored LIMIT 1')
+  if (held === undefined) return everything(connection, batch, dir)
   await connection.run(compared(batch))
   const counts = { inserted: 0, updated: 0, deleted: 0, unchanged: 0 }
   for (const row of await connection.rows('SELECT kind, count(*) AS n FROM temp.compared GROUP BY kind'))
@@ -78,7 +80,7 @@ export async function findChanges(
   const newest = await newestVersion(connection)
   if (counts.inserted + counts.updated + counts.deleted === 0)
     return { name: batch.name, newest, path: null, token: '', counts }
-  const path = join(dir, `${encodeURIComponent(batch.name)}.changes.parquet`)
+  const path = changesPath(batch, dir)
   await connection.run(`COPY (${changedRows(batch)}) TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy)`)
   const ids = identifying(batch).map((column) => `c.${identifier(column)}`)
   const [row] = await connection.rows(
@@ -86,6 +88,27 @@ export async function findChanges(
        SELECT hash(c.kind, c.${own.version}, c.${own.hash}, ${ids.join(', ')}) AS h FROM temp.compared c WHERE c.kind != 'unchanged')`,
   )
   return { name: batch.name, newest, path, token: String(row?.token), counts }
+}
+
+function changesPath({ name }: TableBatch, dir: string): string {
+  return join(dir, `${encodeURIComponent(name)}.changes.parquet`)
+}
+
+/** Where nothing is stored of the owners there is nothing to compare: all rows are new. */
+async function everything(connection: Connection, batch: TableBatch, dir: string): Promise<Changes> {
+  const { name, version } = batch
+  const ids = identifying(batch).map((column) => `i.${identifier(column)}`)
+  const [row] = await connection.rows(
+    `SELECT count(*) AS n, bit_xor(h)::VARCHAR || '-' || sum(h)::VARCHAR AS token
+     FROM (SELECT hash(i.${own.hash}, ${ids.join(', ')}) AS h FROM temp.incoming i)`,
+  )
+  const inserted = Number(row?.n)
+  const counts = { inserted, updated: 0, deleted: 0, unchanged: 0 }
+  if (inserted === 0) return { name, newest: 0n, path: null, token: '', counts }
+  const path = changesPath(batch, dir)
+  const rows = liveRows(batch, { hash: `i.${own.hash}`, version: `${version}::UBIGINT AS ${own.version}` })
+  await connection.run(`COPY (${rows} FROM temp.incoming i) TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy)`)
+  return { name, newest: version, path, token: String(row?.token), counts }
 }
 
 /** Of rows that another try of the batch wrote, too. */
@@ -206,19 +229,32 @@ function compared(batch: TableBatch): string {
 
 /** Live rows whole; of deleted ones what identifies them. */
 function changedRows(batch: TableBatch): string {
-  const { incoming } = batch
-  const marks = (deleted: 0 | 1) =>
-    `c.${own.hash}, c.${own.version}, ${deleted}::UTINYINT AS ${own.deleted}, ${literal(batch.pipeline)} AS ${own.pipeline}`
-  const live = incoming.flatMap((column) => storedExpressions('i', column)).map(named)
+  const compared = { hash: `c.${own.hash}`, version: `c.${own.version}` }
   const ids = identifying(batch).flatMap((name) => {
     const type = isDate(name, batch.stored) ? 'date' : 'string' // else stored as it is
     return storedExpressions('c', { name, type }).map(named)
   })
-  const rows = `SELECT ${live.join(', ')}, ${nullsExpression('i', incoming)} AS ${own.nulls}, ${marks(0)}
+  const rows = `${liveRows(batch, compared)}
     FROM temp.compared c JOIN temp.incoming i ON i.rowid = c.row WHERE c.kind IN ('inserted', 'updated')`
-  const tombstones = `SELECT ${ids.join(', ')}, []::VARCHAR[] AS ${own.nulls}, ${marks(1)}
+  const tombstones = `SELECT ${ids.join(', ')}, []::VARCHAR[] AS ${own.nulls}, ${marks(batch, compared, 1)}
     FROM temp.compared c WHERE c.kind = 'deleted'`
   return batch.files.length === 0 ? tombstones : `${rows} UNION ALL BY NAME ${tombstones}`
+}
+
+/** Expressions for the hash and the version of a row. */
+interface Marks {
+  readonly hash: string
+  readonly version: string
+}
+
+/** Rows of `temp.incoming` (relation `i`) as they are stored. */
+function liveRows(batch: TableBatch, of: Marks): string {
+  const columns = batch.incoming.flatMap((column) => storedExpressions('i', column)).map(named)
+  return `SELECT ${columns.join(', ')}, ${nullsExpression('i', batch.incoming)} AS ${own.nulls}, ${marks(batch, of, 0)}`
+}
+
+function marks({ pipeline }: TableBatch, { hash, version }: Marks, deleted: 0 | 1): string {
+  return `${hash}, ${version}, ${deleted}::UTINYINT AS ${own.deleted}, ${literal(pipeline)} AS ${own.pipeline}`
 }
 
 function named([expression, name]: readonly [string, string]): string {
