@@ -39,19 +39,19 @@ const duckdb = await openDuckdb({ memoryLimitBytes: 2 ** 29, threads: 2, tempDir
 const sides = { loop: [] as LoadTimes[], sink: [] as LoadTimes[] }
 try {
   const rows = await filmRows(duckdb, { dir, titles, batch })
+  const count = { nodes: rows.nodes, relationships: rows.relationships }
   for (let round = 0; round <= rounds; round += 1) {
     // The first round warms the service up, and counts for neither.
     const loop = await loadByLoop(settings, rows)
-    await verified('loop')
+    await verified('loop', count)
     const stagingDir = join(dir, `sink-${round}`)
     mkdirSync(stagingDir)
     const sink = await loadBySink({ neo4j: server, duckdb, stagingDir }, rows)
-    await verified('sink')
+    await verified('sink', count)
     if (round === 0) continue
     sides.loop.push(loop)
     sides.sink.push(sink)
   }
-  const count = { nodes: rows.nodes, relationships: rows.relationships }
   const rate = (side: keyof typeof sides, what: keyof LoadTimes) =>
     rounded(
       count[what] /
@@ -77,16 +77,18 @@ try {
       sinkToLoop: { nodes: ratio('nodes'), relationships: ratio('relationships') },
     }),
   )
-  async function verified(side: string): Promise<void> {
-    const [row] = await server.read('MATCH (n:Movie|Person) RETURN count(n) AS nodes')
-    const [links] = await server.read('MATCH ()-[r:ACTED_IN]->() RETURN count(r) AS relationships')
-    if (Number(row?.nodes) !== count.nodes || Number(links?.relationships) !== count.relationships)
-      throw new Error(`${side} loaded ${row?.nodes} nodes and ${links?.relationships} relationships`)
-    await emptyDatabase(server)
-  }
 } finally {
   await emptyDatabase(server)
   await server.close()
   await duckdb.close()
   rmSync(dir, { recursive: true, force: true })
+}
+
+/** Throws unless the database holds all, and empties it. */
+async function verified(side: string, count: Readonly<Record<'nodes' | 'relationships', number>>): Promise<void> {
+  const [row] = await server.read('MATCH (n:Movie|Person) RETURN count(n) AS nodes')
+  const [links] = await server.read('MATCH ()-[r:ACTED_IN]->() RETURN count(r) AS relationships')
+  if (Number(row?.nodes) !== count.nodes || Number(links?.relationships) !== count.relationships)
+    throw new Error(`${side} loaded ${row?.nodes} nodes and ${links?.relationships} relationships`)
+  await emptyDatabase(server)
 }

@@ -9,6 +9,8 @@ export const ladybugDialect: WritingDialect & PathDialect = {
   long: (expression) => `CAST(${expression} AS INT64)`,
   relationshipId: (variable) => `offset(id(${variable}))`,
   relationshipIdType: 'BIGINT',
+  seek: () => '',
+  endsBy: 'MERGE', // after `LOAD FROM`, a MATCH of both ends joins them to the wrong nodes
   value: (column, type) => (isText(type) ? `CAST(${column} AS ${graphType(type)})` : column),
   shortest: (from, to, { types, maxHops }) => `MATCH p = ${from}-[:${types}* SHORTEST 1..${maxHops}]-${to}`,
   labels: `properties(nodes(p), '_label')`,

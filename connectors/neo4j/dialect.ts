@@ -8,6 +8,8 @@ export const neo4jDialect: WritingDialect & PathDialect = {
   long: (expression) => `toInteger(${expression})`,
   relationshipId: (variable) => `elementId(${variable})`,
   relationshipIdType: 'VARCHAR',
+  seek: (variable, label, key) => `USING INDEX SEEK ${variable}:${name(label)}(${name(key)})`,
+  endsBy: 'MATCH',
   value(column, type) {
     if (type === 'date') return `date(${column})`
     return type === 'timestamp' ? `datetime(replace(${column}, ' ', 'T') + 'Z')` : column

@@ -52,12 +52,12 @@ function exchangeIn(dir: string, sql: Connection, run: RunStatement): Exchange {
       const { names } = await sql.describe(query)
       return {
         rows,
-        async run(cypher) {
-          const statement = overRows(names, cypher)
+        async run(cypher, alone = cypher) {
           try {
-            return await runOver(run, statement, rowsOf(sql, query))
+            return await runOver(run, overRows(names, cypher), rowsOf(sql, query))
           } catch (error) {
             if (origin === undefined || !saysContent(error)) throw error
+            const statement = overRows(names, alone)
             throw new StatementRefused({ origin, statement, query }, error)
           }
         },
@@ -76,19 +76,20 @@ function overRows(names: readonly string[], cypher: string): string {
   return `UNWIND $rows AS row WITH ${columns.join(', ')} ${cypher}`
 }
 
-/** The next rows are made ready while the service works on the last. */
+/** The next rows are on their way while the service works on the last. */
 async function runOver(run: RunStatement, statement: string, batches: AsyncIterable<Value[][]>): Promise<GraphRow[]> {
   const results: GraphRow[] = []
-  let running: Promise<ResultRow[]> | null = null
+  const running: Promise<ResultRow[]>[] = []
   const finish = async (): Promise<void> => {
-    for (const row of (await running) ?? []) results.push(row)
+    for (const row of await running.shift()!) results.push(row)
   }
   for await (const rows of batches) {
-    await finish()
-    running = run(statement, { rows })
-    running.catch(() => {}) // told when it is waited for
+    if (running.length > 1) await finish()
+    const sent = run(statement, { rows })
+    sent.catch(() => {}) // told when it is waited for: after the one that failed first
+    running.push(sent)
   }
-  await finish()
+  while (running.length > 0) await finish()
   return results
 }
 

@@ -12,6 +12,13 @@ export interface WritingDialect extends CypherDialect {
   relationshipId(variable: string): string
   /** Its type in DuckDB. */
   readonly relationshipIdType: 'BIGINT' | 'VARCHAR'
+  /**
+   * What makes a `MATCH` look a node up by its key, where the store may think that reading all of a kind costs less: it counts what is there
+   * when it plans, not what comes.
+   */
+  seek(variable: string, label: string, key: string): string
+  /** How both ends of a new relationship are found, which exist. */
+  readonly endsBy: 'MATCH' | 'MERGE'
   /** A given column as the property's value: days and times are given as text. */
   value(column: string, type: PropertyType): string
 }
@@ -27,8 +34,11 @@ export type Origin =
 /** Rows of DuckDB that statements of the graph run over: each begins with the columns of the row as variables. */
 export interface Given {
   readonly rows: number
-  /** The results of all rows. */
-  run(cypher: string): Promise<readonly GraphRow[]>
+  /**
+   * The results of all rows.
+   * @param alone the same for rows whose nodes may not be there, to try what is in them; by default the statement itself
+   */
+  run(cypher: string, alone?: string): Promise<readonly GraphRow[]>
 }
 
 /** DuckDB's temporary tables on one side, the graph's transaction on the other. */

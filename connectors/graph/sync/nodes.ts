@@ -50,11 +50,12 @@ export async function deleteNodes(
   const keys = (await batch.exchange.sql.rows(`SELECT k::VARCHAR AS k FROM (${query}) ORDER BY k`)).map((row) =>
     String(row.k),
   )
-  const value = keyType === 'long' ? batch.exchange.dialect.long('given') : 'given'
+  const { long, seek } = batch.exchange.dialect
+  const value = keyType === 'long' ? long('given') : 'given'
   let deleted = 0
   for (let start = 0; start < keys.length; start += keysPerStatement) {
     const done = await batch.exchange.run(
-      `UNWIND $keys AS given MATCH (n:${name(label)} {${name(key)}: ${value}}) ${verb} n RETURN count(*) AS n`,
+      `UNWIND $keys AS given MATCH (n:${name(label)} {${name(key)}: ${value}}) ${seek('n', label, key)} ${verb} n RETURN count(*) AS n`,
       { keys: keys.slice(start, start + keysPerStatement) },
     )
     deleted += counted(done)

@@ -4,6 +4,7 @@ import { MillraceError } from '../../../engine/errors.ts'
 import { name } from '../cypher.ts'
 import type { PropertyType } from '../description.ts'
 import { relationshipsOf, type TypedRelationship } from '../relationships.ts'
+import type { LabelInfo } from './catalog.ts'
 import { counted, countIn, expectRows } from './exchange.ts'
 import { type GraphBatch, keysOf, labelOf, labelTables, scan } from './inputs.ts'
 import { refusedRelationships } from './refused.ts'
@@ -114,9 +115,10 @@ async function takeStored(
   const owners = await exchange.give('SELECT k AS given FROM owners')
   if (owners === null) return exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')})`)
   const match = (end: 'f' | 't', keyName: string) => (end === owner ? ` {${name(keyName)}: given}` : '')
-  const { text, relationshipId } = exchange.dialect
+  const { text, relationshipId, seek } = exchange.dialect
+  const sought = owner === 'f' ? seek('a', fromNode, from.key) : seek('b', toNode, to.key)
   const rows = await owners.run(
-    `MATCH (a:${name(fromNode)}${match('f', from.key)})-[r:${name(type)}]->(b:${name(toNode)}${match('t', to.key)})
+    `MATCH (a:${name(fromNode)}${match('f', from.key)})-[r:${name(type)}]->(b:${name(toNode)}${match('t', to.key)}) ${sought}
      RETURN ${text(relationshipId('r'))} AS given, ${text(`a.${name(from.key)}`)} AS f,
        ${text(`b.${name(to.key)}`)} AS t, r.${name(key)} AS k` +
       own
@@ -145,7 +147,10 @@ export class EndsMissing extends MillraceError {
   }
 }
 
-/** {@link EndsMissing} if a new relationship ends at a node that is neither in the graph, nor written, nor a stub. */
+/**
+ * {@link EndsMissing} if a new relationship ends at a node that is neither in the graph, nor written, nor a stub. After
+ * {@link countRewritten}, which has looked the owners up.
+ */
 export async function checkEnds(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<void> {
   for (const { relationship, added } of changes)
     for (const [end, label] of [
@@ -161,16 +166,15 @@ async function checkEnd(
   { end, label }: { readonly end: 'f' | 't'; readonly label: string },
 ): Promise<void> {
   const { written } = labelTables(batch, label)
-  await lookUp(
-    batch,
-    label,
-    `SELECT DISTINCT ${end} AS given FROM ${added} WHERE ${end} NOT IN (SELECT k FROM ${written})`,
-  )
+  const wanted = `SELECT DISTINCT ${end} AS k FROM ${added} WHERE ${end} NOT IN (SELECT k FROM ${written})`
+  const isOwner = label === batch.options.owners?.node
+  const looked = isOwner ? ownersLookedUp : nodesLookedUp
+  if (!isOwner) await lookUp(batch, { table: looked, label, keys: `SELECT k AS given FROM (${wanted})` })
   const [missing] = await batch.exchange.sql.rows(
-    `SELECT min(k)::VARCHAR AS k, count(*) AS n FROM ${lookedUp} WHERE found IS NULL`,
+    `SELECT min(k)::VARCHAR AS k, count(*) AS n FROM (${wanted}) SEMI JOIN (FROM ${looked} WHERE found IS NULL) USING (k)`,
   )
   if (Number(missing?.n) === 0) return
-  const query = `SELECT f::VARCHAR AS f, t::VARCHAR AS t, k FROM ${added} WHERE ${end} IN (SELECT k FROM ${lookedUp} WHERE found IS NULL)`
+  const query = `SELECT f::VARCHAR AS f, t::VARCHAR AS t, k FROM ${added} WHERE ${end} IN (SELECT k FROM (${wanted}) SEMI JOIN (FROM ${looked} WHERE found IS NULL) USING (k))`
   throw new EndsMissing(
     `relationship ${relationship.type} joins ${label} ${missing?.k} (one of ${missing?.n}), which is not in the graph ` +
       '(write the node in the same batch or before, or declare the label a stub)',
@@ -178,21 +182,24 @@ async function checkEnd(
   )
 }
 
-const lookedUp = 'nodes_looked_up'
+const [ownersLookedUp, nodesLookedUp] = ['owners_looked_up', 'nodes_looked_up'] as const
 
 /** Which of the keys (`given`) have a node: a temporary table with `k`, and `found`, null where there is none. */
-async function lookUp(batch: GraphBatch, label: string, keys: string): Promise<void> {
+async function lookUp(
+  batch: GraphBatch,
+  { table, label, keys }: { readonly table: string; readonly label: string; readonly keys: string },
+): Promise<void> {
   const { exchange } = batch
   const { key, keyType } = labelOf(batch, label)
   const columns = [`k ${exchangeType(keyType)}`, 'found VARCHAR']
   const wanted = await exchange.give(keys)
-  if (wanted === null) return exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${lookedUp} (${columns.join(', ')})`)
-  const { text } = exchange.dialect
+  if (wanted === null) return exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')})`)
+  const { text, seek } = exchange.dialect
   const found = await wanted.run(
-    `OPTIONAL MATCH (n:${name(label)} {${name(key)}: given})
+    `OPTIONAL MATCH (n:${name(label)} {${name(key)}: given}) ${seek('n', label, key)}
      RETURN ${text('given')} AS k, ${text(`n.${name(key)}`)} AS found`,
   )
-  expectRows(`nodes ${label} looked up`, await exchange.take(lookedUp, found, columns), wanted.rows)
+  expectRows(`nodes ${label} looked up`, await exchange.take(table, found, columns), wanted.rows)
 }
 
 /** Owners that the graph had before this batch, and keeps, of which a relationship is written or removed. */
@@ -204,8 +211,8 @@ export async function countRewritten(batch: GraphBatch, changes: readonly Relati
   )
   const { removed } = labelTables(batch, owners.node)
   const kept = `SELECT given FROM (${touched.join(' UNION ')}) WHERE given NOT IN (SELECT k FROM ${removed})`
-  await lookUp(batch, owners.node, kept)
-  return countIn(batch.exchange.sql, `SELECT count(*) FROM ${lookedUp} WHERE found IS NOT NULL`)
+  await lookUp(batch, { table: ownersLookedUp, label: owners.node, keys: kept })
+  return countIn(batch.exchange.sql, `SELECT count(*) FROM ${ownersLookedUp} WHERE found IS NOT NULL`)
 }
 
 /** Deletes what is gone. */
@@ -224,11 +231,9 @@ export async function dropRelationships(batch: GraphBatch, changes: readonly Rel
   }
 }
 
-/**
- * Creates what is new; both ends exist by now. They are found by MERGE because it looks them up by key: in Ladybug, after
- * `LOAD FROM`, a MATCH of both ends joins them to the wrong nodes, and a rolled back COPY empties the whole table.
- */
+/** Creates what is new; both ends exist by now. In Ladybug a rolled back COPY, which would be faster, empties the whole table. */
 export async function addRelationships(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<void> {
+  const { value, seek, endsBy } = batch.exchange.dialect
   for (const { relationship, added } of changes) {
     const { type, fromNode, toNode, key, properties } = relationship
     const given = await batch.exchange.give(`SELECT * FROM ${added} ORDER BY f, t, k`, {
@@ -237,13 +242,15 @@ export async function addRelationships(batch: GraphBatch, changes: readonly Rela
     })
     if (given === null) continue
     const values = Object.entries(properties).map(([property, propertyType], i) => {
-      return `, ${name(property)}: ${batch.exchange.dialect.value(`p${i}`, propertyType)}`
+      return `, ${name(property)}: ${value(`p${i}`, propertyType)}`
     })
     const [from, to] = [labelOf(batch, fromNode), labelOf(batch, toNode)]
-    const done = await given.run(
-      `MERGE (a:${name(fromNode)} {${name(from.key)}: f}) MERGE (b:${name(toNode)} {${name(to.key)}: t})
-       CREATE (a)-[:${name(type)} {${name(key)}: k${values.join('')}}]->(b) RETURN count(*) AS n`,
-    )
+    const end = (verb: 'MATCH' | 'MERGE', variable: string, { label, key }: LabelInfo, column: string) =>
+      `${verb} (${variable}:${name(label)} {${name(key)}: ${column}})${verb === 'MATCH' ? seek(variable, label, key) : ''}`
+    const created = (verb: 'MATCH' | 'MERGE') =>
+      `${end(verb, 'a', from, 'f')} ${end(verb, 'b', to, 't')}
+       CREATE (a)-[:${name(type)} {${name(key)}: k${values.join('')}}]->(b) RETURN count(*) AS n`
+    const done = await given.run(created(endsBy), created('MERGE'))
     expectRows(`relationships ${type} created`, counted(done), given.rows)
   }
 }

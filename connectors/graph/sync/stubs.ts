@@ -59,9 +59,9 @@ async function takeTouched(batch: GraphBatch, label: string, changes: readonly R
   if (given === null) await exchange.sql.run(`CREATE OR REPLACE TEMP TABLE found (${columns.join(', ')})`)
   else {
     const old = labelOf(batch, label).properties.has('name') ? 'n.name' : "''"
-    const { text } = exchange.dialect
+    const { text, seek } = exchange.dialect
     const rows = await given.run(
-      `OPTIONAL MATCH (n:${name(label)} {${name(key)}: given})
+      `OPTIONAL MATCH (n:${name(label)} {${name(key)}: given}) ${seek('n', label, key)}
        RETURN ${text(`n.${name(key)}`)} AS k, ${text('n.stub')} AS stub, ${old} AS old`,
     )
     expectRows(`nodes ${label} looked up`, await exchange.take('found', rows, columns), given.rows)
@@ -118,9 +118,9 @@ async function takeRestOfPair(
   const [relationshipKey] = properties.keys()
   const named = of.stub.name !== undefined && properties.has(of.stub.name)
   const arrow = of.end === 'f' ? [`-[r:${name(type)}]->`] : [`<-[r:${name(type)}]-`]
-  const { text, relationshipId, relationshipIdType } = exchange.dialect
+  const { text, relationshipId, relationshipIdType, seek } = exchange.dialect
   const rows = await of.given.run(
-    `MATCH (n:${name(own)} {${name(mine.key)}: given})${arrow}(o:${name(other)})
+    `MATCH (n:${name(own)} {${name(mine.key)}: given})${arrow}(o:${name(other)}) ${seek('n', own, mine.key)}
      RETURN ${text(`n.${name(mine.key)}`)} AS k, ${text(`o.${name(theirs.key)}`)} AS o, r.${name(relationshipKey!)} AS rk,
        ${named ? `r.${name(of.stub.name)}` : "''"} AS name, ${text(relationshipId('r'))} AS rid`,
   )

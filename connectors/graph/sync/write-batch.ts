@@ -18,8 +18,8 @@ export async function writeBatch(batch: GraphBatch): Promise<WriteCounts> {
   await takeNodes(batch)
   const relationships = await takeRelationships(batch)
   const stubs = await takeStubs(batch, relationships)
-  await checkEnds(batch, relationships)
   const ownersRewritten = await countRewritten(batch, relationships)
+  await checkEnds(batch, relationships)
 
   await dropRelationships(batch, relationships)
   const removed = await removeNodes(batch)
