@@ -101,12 +101,12 @@ async function write(
   commit: SinkCommit,
 ): Promise<{ readonly written: Written; readonly refused: readonly RefusedRow[] }> {
   const { neo4j, description, clock, ids } = options
-  await ensureConstraints(neo4j, description)
   const duckdb = await options.duckdb()
   return duckdb.withConnection(async (sql) => {
     const refused: RefusedKey[] = []
     for (let attempt = 1; ; )
       try {
+        await ensureConstraints(neo4j, description)
         const written = await attemptAt(options, commit, { sql, refused })
         return { written, refused: await refusedRows(sql, { options: description, outputs: commit.outputs }, refused) }
       } catch (error) {
