@@ -86,7 +86,7 @@ export interface GraphOptions {
   readonly considered?: string
 }
 
-/** Nodes and relationships in the embedded graph store. Inputs are named like the steps that feed them. */
+/** Nodes and relationships in the graph: embedded, or in Neo4j where one is configured. Inputs are named like the steps that feed them. */
 export function graph(options: GraphOptions): SinkDescription {
   const { nodes = {}, removeNodes = {}, owners, relationships = {}, considered } = options
   const steps = [
