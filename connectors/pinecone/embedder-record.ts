@@ -53,5 +53,5 @@ export async function prepareIndex(index: PineconeIndex, embedder: EmbedderIdent
   }
   const { id, dimension } = embedder
   const metadata = { embedder: id, dimension }
-  await index.upsert(ownNamespace, [{ id: recordId, values: placeholder(dimension), metadata }])
+  await index.upsert(ownNamespace, [JSON.stringify({ id: recordId, values: placeholder(dimension), metadata })])
 }

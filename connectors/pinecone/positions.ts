@@ -159,7 +159,10 @@ export async function movePosition(
     },
   }))
   for (let at = 0; at < records.length; at += mostPositions)
-    await index.upsert(ownNamespace, records.slice(at, at + mostPositions))
+    await index.upsert(
+      ownNamespace,
+      records.slice(at, at + mostPositions).map((record) => JSON.stringify(record)),
+    )
   rememberPositions(index, records.map(positionIn))
 }
 

@@ -1,15 +1,12 @@
 /** Rows of a batch as records of Pinecone: flat metadata, cut into requests by bytes and count. */
 import { createHash } from 'node:crypto'
-import { type Connection, identifier, literals, type Row } from '../../engine/duckdb.ts'
+import { type Connection, identifier, literals } from '../../engine/duckdb.ts'
 import type { Column, DataType, ParquetFile } from '../../engine/schema.ts'
-import type { Metadata, VectorRecord } from './client.ts'
+import type { Metadata } from './client.ts'
 
 /** Limits of one upsert (docs.pinecone.io, "Database limits"): a little is left for what is around the records. */
 const mostBytes = 2 * 2 ** 20 - 16 * 1024
 const mostRecords = 1000
-
-/** Rows that are held in memory at once. */
-const rowsPerRead = 1000
 
 /** Texts are looked for as a whole: of longer ones a digest is enough, which leaves the room beside a vector to what is shown. */
 const longestFolded = 200
@@ -46,33 +43,42 @@ function metadataColumns(files: readonly ParquetFile[]): Column[] {
   return [...columns.values()]
 }
 
-/** A record, and how many bytes of a request it takes. */
-export interface SizedRecord {
-  readonly record: VectorRecord
-  readonly bytes: number
-  readonly metadataBytes: number
+/** A record as a request holds it. */
+export interface WrittenRecord {
+  readonly id: string
+  /** Its whole JSON text. */
+  readonly json: string
+  readonly metadata: Metadata
+  /** What of it Pinecone would refuse by the rules that it documents; null: it is worth a request. */
+  readonly fault: string | null
 }
 
-/** Rows by id, those with the same id once: the greatest. */
+/** Rows, those with the same id once: the greatest. In no order. */
 export async function* incomingRecords(
   connection: Connection,
   files: readonly ParquetFile[],
-): AsyncGenerator<SizedRecord[]> {
+): AsyncGenerator<WrittenRecord[]> {
   const columns = metadataColumns(files)
   const own = (name: string) => `r.${identifier(name)}`
-  const shown = columns.map(({ name, type }) => `${flat(own(name), type)} AS ${identifier(name)}`)
+  // DuckDB writes the shortest text that is the same 32-bit float, and does it faster than all that could be done here
+  const written = [
+    "array_to_string(CAST(r.embedding AS FLOAT[]), ',')",
+    ...columns.map(({ name, type }) => flat(own(name), type)),
+  ]
   const greatest = ['embedding', ...columns.map(({ name }) => name)].map((name) => `${own(name)} DESC`).join(', ')
-  await connection.run(
-    `CREATE OR REPLACE TEMP TABLE incoming_vectors AS SELECT r.id::VARCHAR AS id, r.embedding::FLOAT[] AS embedding${shown.map((each) => `, ${each}`).join('')}
-     FROM ${scan(files)} r QUALIFY row_number() OVER (PARTITION BY r.id ORDER BY ${greatest}) = 1 ORDER BY r.id`,
-  )
-  for (let at = 0; ; at += rowsPerRead) {
-    const rows = await connection.rows(
-      `SELECT * FROM temp.incoming_vectors WHERE rowid >= ${at} AND rowid < ${at + rowsPerRead} ORDER BY rowid`,
-    )
-    if (rows.length > 0) yield rows.map(sizedRecord)
-    if (rows.length < rowsPerRead) return
-  }
+  const [row] = await connection.rows(`SELECT count(*) = count(DISTINCT id) AS once FROM ${scan(files)}`)
+  const qualify = row?.once === true ? '' : `QUALIFY row_number() OVER (PARTITION BY r.id ORDER BY ${greatest}) = 1`
+  const names = columns.map(({ name }) => name)
+  for await (const [ids = [], values = [], ...rest] of connection.chunks(
+    `SELECT r.id::VARCHAR, ${written.join(', ')} FROM ${scan(files)} r ${qualify}`,
+  ))
+    yield ids.map((id, i) => {
+      const metadata = metadataOf(
+        names,
+        rest.map((column) => column[i]),
+      )
+      return writtenRecord(String(id), `[${values[i]}]`, metadata)
+    })
 }
 
 /** What Pinecone has no type for becomes text, times in ISO 8601; of lists only texts are kept. */
@@ -86,20 +92,36 @@ function flat(column: string, type: DataType): string {
   return type === 'date' || type === 'binary' ? `CAST(${column} AS VARCHAR)` : column
 }
 
-function sizedRecord({ id, embedding, ...rest }: Row): SizedRecord {
+function metadataOf(names: readonly string[], values: readonly unknown[]): Metadata {
   const metadata: Metadata = {}
-  for (const [name, value] of Object.entries(rest)) {
-    const given = metadataValue(value)
+  for (const [i, name] of names.entries()) {
+    const given = metadataValue(values[i])
     if (given === null) continue
     metadata[name] = given
     if (typeof given === 'string') metadata[foldedName(name)] = fold(given)
     if (Array.isArray(given)) metadata[foldedName(name)] = given.map(fold)
   }
-  const record = { id: String(id), values: ((embedding ?? []) as number[]).map(shortened), metadata }
-  const metadataBytes = Buffer.byteLength(JSON.stringify(metadata))
-  // keys, quotes and commas around what varies; an id may be escaped
-  const bytes = metadataBytes + record.values.join(',').length + 6 * record.id.length + 64
-  return { record, bytes, metadataBytes }
+  return metadata
+}
+
+/** Limits of one record, as documented. */
+const longestId = 512
+const largestMetadata = 40 * 1024
+
+/** @param values the numbers of the vector, as a list in JSON */
+export function writtenRecord(id: string, values: string, metadata: Metadata): WrittenRecord {
+  const beside = JSON.stringify(metadata)
+  const json = `{"id":${JSON.stringify(id)},"values":${values},"metadata":${beside}}`
+  return { id, json, metadata, fault: faultOf(id, values, Buffer.byteLength(beside)) }
+}
+
+function faultOf(id: string, values: string, metadataBytes: number): string | null {
+  if (id === '' || id.length > longestId) return `an id has 1 to ${longestId} characters, not ${id.length}`
+  if (/[ni]/.test(values)) return 'a vector holds what is no finite number' // nan, inf
+  if (!/[1-9]/.test(values)) return 'a vector that is all zero has no direction, and cannot be kept'
+  if (metadataBytes > largestMetadata)
+    return `what is stored beside a vector has at most ${largestMetadata} bytes, not ${metadataBytes}`
+  return null
 }
 
 /** Nulls, and lists of nothing, are left out: Pinecone has none. */
@@ -107,28 +129,24 @@ function metadataValue(value: unknown): Metadata[string] | null {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value)
   if (typeof value === 'string' || typeof value === 'boolean') return value
-  return Array.isArray(value) && value.length > 0 ? (value as string[]) : null
-}
-
-/** A number of few digits that is the same 32-bit float: half the bytes of the request. */
-function shortened(value: number): number {
-  const short = Number(value.toPrecision(7))
-  return Math.fround(short) === value ? short : Number(value.toPrecision(9))
+  const list = value === null ? [] : (value as { readonly items: readonly string[] }).items
+  return list.length > 0 ? [...list] : null
 }
 
 /** Records as they go into requests. A record that is too large for one is alone in it. */
-export async function* requests(records: AsyncIterable<readonly SizedRecord[]>): AsyncGenerator<SizedRecord[]> {
-  let request: SizedRecord[] = []
+export async function* requests(records: AsyncIterable<readonly WrittenRecord[]>): AsyncGenerator<WrittenRecord[]> {
+  let request: WrittenRecord[] = []
   let bytes = 0
   for await (const some of records)
     for (const each of some) {
-      if (request.length > 0 && (bytes + each.bytes > mostBytes || request.length >= mostRecords)) {
+      const size = Buffer.byteLength(each.json) + 1
+      if (request.length > 0 && (bytes + size > mostBytes || request.length >= mostRecords)) {
         yield request
         request = []
         bytes = 0
       }
       request.push(each)
-      bytes += each.bytes
+      bytes += size
     }
   if (request.length > 0) yield request
 }

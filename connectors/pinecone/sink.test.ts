@@ -80,7 +80,7 @@ async function outputs(upserts: readonly Row[], deletes: readonly string[] = [])
   if (upserts.length > 0) {
     const rows = upserts.map(
       ({ id, values, title, year = null, genres = null }) =>
-        `(${literal(id)}, [${values.join(', ')}]::FLOAT[], ${literal(title)}::VARCHAR, ${literal(year)}::BIGINT, ${genres === null ? 'NULL' : list(genres)}::VARCHAR[])`,
+        `(${literal(id)}, [${values.map((value) => value.toExponential()).join(', ')}]::FLOAT[], ${literal(title)}::VARCHAR, ${literal(year)}::BIGINT, ${genres === null ? 'NULL' : list(genres)}::VARCHAR[])`,
     )
     found.set('upserts', [await parquet(`FROM (VALUES ${rows.join(', ')}) v(id, embedding, title, year, genres)`)])
   }
@@ -132,6 +132,35 @@ test('values are the same 32-bit floats; what Pinecone has no type for is left o
   expect(space.get('1')!.values.map(Math.fround)).toEqual([0.1, -1e-7, 3.4028234e38].map(Math.fround))
   expect(space.get('1')!.metadata).toMatchObject({ year: 1995, genres: ['Crime', 'Drama'] })
   expect(space.get('2')!.metadata).not.toHaveProperty('genres')
+})
+
+test('every 32-bit float arrives as it is', async () => {
+  const seed = Date.now() % 2 ** 31
+  console.log(`seed ${seed}`)
+  const bits = fc.sample(fc.integer({ min: 1, max: 0xffff_ffff }), { numRuns: 600, seed })
+  const floats = [...new Float32Array(Uint32Array.from(bits).buffer)].filter((value) => Number.isFinite(value))
+  const rows = Array.from({ length: Math.floor(floats.length / 3) }, (_, i) => ({
+    ...heat,
+    id: `${i}`,
+    values: floats.slice(3 * i, 3 * i + 3),
+  }))
+  await sinkOf().commit(commitOf(0, await outputs(rows)))
+  const space = emulator.index('millrace')!.contents().get('movies')!
+  for (const { id, values } of rows) expect(space.get(id)!.values.map(Math.fround)).toEqual(values)
+})
+
+test('a vector that holds no number is refused, and does not spoil the request that it is in', async () => {
+  const vectors = ["['nan'::FLOAT, 1, 0]", "['inf'::FLOAT, 1, 0]", '[NULL, 1, 0]::FLOAT[]', '[1, 1, 0]::FLOAT[]']
+  const values = vectors.map((vector, i) => `('${i}', ${vector}, 'Title')`)
+  const given = new Map([['upserts', [await parquet(`FROM (VALUES ${values.join(', ')}) v(id, embedding, title)`)]]])
+  const sink = sinkOf()
+  const refused = await sink.prepare!(commitOf(0, given))
+  expect(refused.map(({ row, message }) => [JSON.parse(row).id, message])).toEqual([
+    ['0', 'a vector holds what is no finite number'],
+    ['1', 'a vector holds what is no finite number'],
+    ['2', expect.stringMatching(/^Pinecone: Vector dimension 2 does not match/)],
+  ])
+  expect(held()).toEqual([['3', 'Title']])
 })
 
 test('after every batch the index is what the rows say, whatever goes wrong with requests', async () => {

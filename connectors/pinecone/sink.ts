@@ -11,7 +11,7 @@ import type { ParquetFile } from '../../engine/schema.ts'
 import type { VectorsOptions } from '../vectors/description.ts'
 import type { EmbedderIdentity } from '../vectors/embedder-identity.ts'
 import { skippedVectors } from '../vectors/skipped.ts'
-import type { PineconeIndex, VectorRecord } from './client.ts'
+import type { PineconeIndex } from './client.ts'
 import { checkIndex, prepareIndex } from './embedder-record.ts'
 import {
   beginRanges,
@@ -22,7 +22,7 @@ import {
   positionsBefore,
   rememberPositions,
 } from './positions.ts'
-import { incomingRecords, requests, scan, shownMetadata } from './records.ts'
+import { incomingRecords, requests, scan, shownMetadata, type WrittenRecord } from './records.ts'
 import { isId, upload } from './upload.ts'
 
 export interface PineconeSinkOptions {
@@ -34,8 +34,8 @@ export interface PineconeSinkOptions {
   readonly clock: Clock
 }
 
-/** Requests under way at once. */
-const inFlight = 4
+/** Requests of a batch that are under way at once. */
+export const inFlight = 4
 
 const idsPerDelete = 1000
 
@@ -181,7 +181,7 @@ async function* pages(ids: readonly string[]): AsyncGenerator<string[]> {
   for (let at = 0; at < ids.length; at += idsPerDelete) yield ids.slice(at, at + idsPerDelete)
 }
 
-function refusedRow(input: string, { id, metadata }: VectorRecord, message: string): RefusedRow {
+function refusedRow(input: string, { id, metadata }: WrittenRecord, message: string): RefusedRow {
   return { input, row: JSON.stringify({ id, ...shownMetadata(metadata) }), message }
 }
 

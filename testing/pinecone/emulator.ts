@@ -22,6 +22,8 @@ export interface PineconeEmulatorOptions {
   /** Acknowledged changes survive the emulator's death in this folder. Default: nothing is kept. */
   readonly dir?: string
   readonly faults?: Faults
+  /** How much later every request is served (default 0). */
+  readonly latencyMs?: number
   /** Reads of an index that do not see a change yet (default 0). */
   readonly staleReads?: number
   /** How long reads do not see a change yet (default 0). */
@@ -52,7 +54,7 @@ const noFaults: Faults = () => null
 
 /** Listens on 127.0.0.1. Throws if the port is in use. */
 export async function startPineconeEmulator(options: PineconeEmulatorOptions = {}): Promise<PineconeEmulator> {
-  const { clock = systemClock } = options
+  const { clock = systemClock, latencyMs = 0 } = options
   const requests = new Map<string, number>()
   const emulator = { faults: options.faults ?? noFaults }
   let url = ''
@@ -82,7 +84,9 @@ export async function startPineconeEmulator(options: PineconeEmulatorOptions = {
       const key = `${method} ${path}`
       requests.set(key, (requests.get(key) ?? 0) + 1)
       const mishap = emulator.faults({ method, path, index })
-      if (mishap !== null && typeof mishap === 'object' && 'delayMs' in mishap) await clock.sleep(mishap.delayMs)
+      const delayMs =
+        latencyMs + (typeof mishap === 'object' && mishap !== null && 'delayMs' in mishap ? mishap.delayMs : 0)
+      if (delayMs > 0) await clock.sleep(delayMs)
       suffer(mishap, { incoming, answer, serve: () => serve(incoming, bytes) })
     }
     handle().catch(() => incoming.socket.destroy()) // the client has gone

@@ -1,7 +1,7 @@
 /**
  * The emulator as a process of its own.
  *
- *   node testing/pinecone/main.ts [--port N] [--dir DIR] [--api-key KEY] [--stale-reads N] [--visible-after-ms N]
+ *   node testing/pinecone/main.ts [--port N] [--dir DIR] [--api-key KEY] [--latency-ms N] [--stale-reads N] [--visible-after-ms N]
  *     [--seed N --too-many SHARE --unavailable SHARE --cut SHARE --lost-answer SHARE --slow SHARE [--slow-ms N]]
  *
  * Prints one line with its address once it listens; ends with SIGTERM or SIGINT. With a folder, what it acknowledged survives its death. Shares of the
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     'lost-answer': share,
     slow: share,
     'slow-ms': { type: 'string', default: '1000' },
+    'latency-ms': { type: 'string', default: '0' },
     'stale-reads': { type: 'string', default: '0' },
     'visible-after-ms': { type: 'string', default: '0' },
   },
@@ -32,6 +33,7 @@ const emulator = await startPineconeEmulator({
   port: Number(values.port),
   ...(values.dir === undefined ? {} : { dir: values.dir }),
   ...(values['api-key'] === undefined ? {} : { apiKey: values['api-key'] }),
+  latencyMs: Number(values['latency-ms']),
   staleReads: Number(values['stale-reads']),
   visibleAfterMs: Number(values['visible-after-ms']),
   faults: seededFaults(Number(values.seed), {
