@@ -4,7 +4,7 @@
 SELECT released, count(*) AS people, sum(CASE WHEN gender = 1 THEN 1 ELSE 0 END) AS women,
   sum(CASE WHEN gender = 2 THEN 1 ELSE 0 END) AS men, sum(CASE WHEN gender = 3 THEN 1 ELSE 0 END) AS neither,
   sum(CASE WHEN gender IN (1, 2, 3) THEN 0 ELSE 1 END) AS unknown,
-  round(100 * sum(CASE WHEN gender = 1 THEN 1 ELSE 0 END) / sum(CASE WHEN gender IN (1, 2) THEN 1 END), 1) AS percent_women
+  floor(1000 * sum(CASE WHEN gender = 1 THEN 1 ELSE 0 END) / sum(CASE WHEN gender IN (1, 2) THEN 1 END) + 0.5) / 10 AS percent_women -- stores round halves each in their own way
 FROM (
   SELECT c.title_id AS title_id, m.release_year AS released, c.person_id AS person_id,
     CASE WHEN c.person_id IS NULL THEN c.person_name END AS guest,

@@ -16,7 +16,7 @@ WITH tagged AS (
   GROUP BY a.keyword_name, b.keyword_name
 )
 SELECT p.keyword AS keyword, p.other AS other, p.shared AS together,
-  round(p.shared * (SELECT titles FROM everything) / (k.titles * o.titles), 2) AS lift
+  floor(100 * p.shared * (SELECT titles FROM everything) / (k.titles * o.titles) + 0.5) / 100 AS lift -- stores round halves each in their own way
 FROM pairs p
 JOIN counted k ON k.keyword_name = p.keyword
 JOIN counted o ON o.keyword_name = p.other

@@ -3,7 +3,7 @@
 
 SELECT n.network_id AS network_id, n.network_name AS network,
   sum(CASE WHEN s.status IN ('Ended', 'Canceled') THEN 1 ELSE 0 END) AS finished,
-  round(avg(CASE WHEN s.status IN ('Ended', 'Canceled') THEN s.number_of_seasons END), 2) AS seasons,
+  floor(100 * avg(CASE WHEN s.status IN ('Ended', 'Canceled') THEN s.number_of_seasons END) + 0.5) / 100 AS seasons, -- stores round halves each in their own way
   sum(CASE WHEN s.status IN ('Ended', 'Canceled') THEN 0 ELSE 1 END) AS others
 FROM title_networks n
 JOIN tv_series s ON s.id = n.title_id

@@ -2,7 +2,7 @@
 -- param min_budget 1000000: cheaper movies are left out
 -- param limit 20: how many movies
 
-SELECT id, title, release_year, budget, revenue, round(revenue / budget, 2) AS times_the_budget
+SELECT id, title, release_year, budget, revenue, floor(100 * revenue / budget + 0.5) / 100 AS times_the_budget -- stores round halves each in their own way
 FROM movies
 WHERE budget >= {min_budget:UInt64} AND budget > 0 AND revenue > 0
 ORDER BY revenue / budget DESC, id
