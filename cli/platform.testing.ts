@@ -83,10 +83,10 @@ export function runPlatform(workspace: Workspace, options: PlatformRun = {}): Pr
   })
 }
 
-/** Everything in a data directory after an uninterrupted run over its log. */
-export function dumpOfWholeRun(dataDir: string): Promise<Dump> {
+/** Everything in a data directory after an uninterrupted run of pipelines, by default all, over its log. */
+export function dumpOfWholeRun(dataDir: string, pipelines: readonly Pipeline[] = entertainment): Promise<Dump> {
   return withWorkspace(dataDir, async (workspace) => {
-    await runPlatform(workspace)
+    await runPlatform(workspace, { pipelines })
     return dumpAll(workspace)
   })
 }

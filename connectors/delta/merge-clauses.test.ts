@@ -302,7 +302,7 @@ test.each(ways)(
           }
         },
       ),
-      { numRuns: 30 },
+      { numRuns: 18 },
     )
   },
 )

@@ -316,7 +316,7 @@ test.each(ways)(
           }
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 12 },
     )
   },
 )
@@ -403,7 +403,7 @@ test('any cutting of the same rows into batches gives the same table', { timeout
       }
       expect(tablesOf[0]).toEqual(tablesOf[1])
     }),
-    { numRuns: 15 },
+    { numRuns: 12 },
   )
 })
 

@@ -271,7 +271,7 @@ test.each(ways)(
           })
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 14 },
     )
   },
 )

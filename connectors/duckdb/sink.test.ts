@@ -186,7 +186,7 @@ test('any sequence of batches leaves what a plain model holds', async () => {
       const stored = expected.length === 0 ? [] : await rows('SELECT * FROM casts')
       expect(stored.map((row) => `${row.title_id}/${row.credit_key}/${row.person}`).sort()).toEqual(expected)
     }),
-    { numRuns: 25 },
+    { numRuns: 16 },
   )
 })
 

@@ -160,7 +160,7 @@ export function sinkPromises(open: (options: SubjectOptions) => Promise<GraphSub
           await graph.close()
         }
       }),
-      { numRuns: 8 },
+      { numRuns: 5 },
     )
   }, 240_000) // a service plans each statement anew
 
