@@ -2,12 +2,12 @@
 import { commitToStore, positionInStore } from '../../checkpoints/duckdb-commit.ts'
 import { duckdbType } from '../../engine/batch/duckdb-types.ts'
 import type { Clock, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
-import { type Connection, identifier, literals } from '../../engine/duckdb.ts'
+import { type Connection, identifier } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
-import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { VectorsOptions } from '../vectors/description.ts'
 import { checkEmbedder, type EmbedderIdentity, type StoredNamespace } from '../vectors/embedder-identity.ts'
+import { checkVectors, metadataColumns, scan } from '../vectors/incoming.ts'
 import { skippedVectors } from '../vectors/skipped.ts'
 import { growNamespace, storedNamespaces, tableOf } from './namespace.ts'
 
@@ -72,7 +72,7 @@ async function upsert(
   { description, embedder }: VectorsSinkOptions,
   files: readonly ParquetFile[],
 ): Promise<{ readonly inserted: number; readonly updated: number }> {
-  await checkVectors(connection, description.namespace, embedder.dimension, files)
+  await checkVectors(connection, files, { namespace: description.namespace, dimension: embedder.dimension })
   const incoming = metadataColumns(files)
   const columns = await growNamespace(connection, description.namespace, embedder, incoming)
   await connection.run(incomingRows(columns, new Set(incoming.map((column) => column.name)), embedder.dimension, files))
@@ -81,33 +81,6 @@ async function upsert(
   await connection.run(`INSERT INTO ${table} BY NAME SELECT * FROM temp.incoming`)
   const [row] = await connection.rows('SELECT count(*) AS n FROM temp.incoming')
   return { inserted: Number(row?.n) - replaced.length, updated: replaced.length }
-}
-
-async function checkVectors(
-  connection: Connection,
-  namespace: string,
-  dimension: number,
-  files: readonly ParquetFile[],
-): Promise<void> {
-  const [bad] = await connection.rows(
-    `SELECT id::VARCHAR AS id, len(embedding) AS length FROM ${scan(files)}
-     WHERE id IS NULL OR embedding IS NULL OR len(embedding) <> ${dimension} ORDER BY id LIMIT 1`,
-  )
-  if (bad === undefined) return
-  throw new MillraceError(
-    'SINK_FAILED',
-    `vector of ${bad.id} has ${bad.length ?? 'no'} dimensions, namespace ${namespace} has ${dimension} ` +
-      '(embed it with the embedder that the sink names)',
-    { context: { namespace, id: bad.id } },
-  )
-}
-
-function metadataColumns(files: readonly ParquetFile[]): Column[] {
-  const columns = new Map<string, Column>()
-  for (const column of files.flatMap((file) => file.columns))
-    if (column.name !== 'id' && column.name !== 'embedding' && !columns.has(column.name))
-      columns.set(column.name, column)
-  return [...columns.values()]
 }
 
 function incomingRows(
@@ -126,8 +99,4 @@ function incomingRows(
     .join(', ')
   return `CREATE OR REPLACE TEMP TABLE incoming AS SELECT ${list} FROM ${scan(files)}
     QUALIFY row_number() OVER (PARTITION BY id ORDER BY ${greatest}) = 1`
-}
-
-function scan(files: readonly ParquetFile[]): string {
-  return `read_parquet(${literals(files.map((file) => file.path))}, union_by_name = true)`
 }

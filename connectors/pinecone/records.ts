@@ -1,7 +1,8 @@
 /** Rows of a batch as records of Pinecone: flat metadata, cut into requests by bytes and count. */
 import { createHash } from 'node:crypto'
-import { type Connection, identifier, literals } from '../../engine/duckdb.ts'
-import type { Column, DataType, ParquetFile } from '../../engine/schema.ts'
+import { type Connection, identifier } from '../../engine/duckdb.ts'
+import type { DataType, ParquetFile } from '../../engine/schema.ts'
+import { metadataColumns, scan } from '../vectors/incoming.ts'
 import type { Metadata } from './client.ts'
 
 /** Limits of one upsert (docs.pinecone.io, "Database limits"): a little is left for what is around the records. */
@@ -27,20 +28,6 @@ export function fold(text: string): string {
 /** Metadata without what is only there to be looked for. */
 export function shownMetadata(metadata: Metadata): Metadata {
   return Object.fromEntries(Object.entries(metadata).filter(([name]) => !name.startsWith(foldPrefix)))
-}
-
-/** A relation over files with a column `id`, and others. */
-export function scan(files: readonly ParquetFile[]): string {
-  return `read_parquet(${literals(files.map((file) => file.path))}, union_by_name = true)`
-}
-
-/** Columns of files beside `id` and `embedding`, by their first appearance. */
-function metadataColumns(files: readonly ParquetFile[]): Column[] {
-  const columns = new Map<string, Column>()
-  for (const column of files.flatMap((file) => file.columns))
-    if (column.name !== 'id' && column.name !== 'embedding' && !columns.has(column.name))
-      columns.set(column.name, column)
-  return [...columns.values()]
 }
 
 /** A record as a request holds it. */

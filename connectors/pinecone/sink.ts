@@ -10,6 +10,7 @@ import { faultPoint } from '../../engine/fault-points.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
 import type { VectorsOptions } from '../vectors/description.ts'
 import type { EmbedderIdentity } from '../vectors/embedder-identity.ts'
+import { checkVectors, scan } from '../vectors/incoming.ts'
 import { skippedVectors } from '../vectors/skipped.ts'
 import type { PineconeIndex } from './client.ts'
 import { checkIndex, prepareIndex } from './embedder-record.ts'
@@ -22,7 +23,7 @@ import {
   positionsBefore,
   rememberPositions,
 } from './positions.ts'
-import { incomingRecords, requests, scan, shownMetadata, type WrittenRecord } from './records.ts'
+import { incomingRecords, requests, shownMetadata, type WrittenRecord } from './records.ts'
 import { isId, upload } from './upload.ts'
 
 export interface PineconeSinkOptions {
@@ -132,7 +133,7 @@ async function write(
   const refusedIds: string[] = []
   let upserted = 0
   if (files.length > 0) {
-    await checkDimension(connection, files, { namespace, dimension: embedder.dimension })
+    await checkVectors(connection, files, { namespace, dimension: embedder.dimension })
     await together(requests(incomingRecords(connection, files)), commit.signal, async (request) => {
       const rejected = await upload(index, namespace, request)
       upserted += request.length - rejected.length
@@ -144,24 +145,6 @@ async function write(
   const outdated = refusedIds.sort() // what they were before is not what they are
   await together(pages([...gone, ...outdated]), commit.signal, (ids) => index.delete(namespace, ids))
   return { upserted, deleted: gone.length, refused: refused.sort((a, b) => (a.row < b.row ? -1 : 1)) }
-}
-
-async function checkDimension(
-  connection: Connection,
-  files: readonly ParquetFile[],
-  { namespace, dimension }: { readonly namespace: string; readonly dimension: number },
-): Promise<void> {
-  const [bad] = await connection.rows(
-    `SELECT id::VARCHAR AS id, len(embedding) AS length FROM ${scan(files)}
-     WHERE id IS NULL OR embedding IS NULL OR len(embedding) <> ${dimension} ORDER BY id LIMIT 1`,
-  )
-  if (bad === undefined) return
-  throw new MillraceError(
-    'SINK_FAILED',
-    `vector of ${bad.id} has ${bad.length ?? 'no'} dimensions, namespace ${namespace} has ${dimension} ` +
-      '(embed it with the embedder that the sink names)',
-    { context: { namespace, id: bad.id } },
-  )
 }
 
 async function goneIds(
