@@ -2,25 +2,19 @@
  * Rows between DuckDB and the graph. Into the graph they go as Parquet files, in bulk. Out of it they come as rows of
  * text, because the Parquet files that the graph engine (0.19.1) writes cannot always be read.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Connection, literal } from '../../engine/duckdb.ts'
-import { type Exchange, takeOver } from '../graph/sync/exchange.ts'
+import { type Exchange, takeOver, withFolder } from '../graph/sync/exchange.ts'
 import type { RunCypher } from './database.ts'
 import { ladybugDialect } from './dialect.ts'
 import { text } from './types.ts'
 
 /** Runs `work` with an exchange whose files are gone afterwards. */
-export async function withExchange<T>(
+export function withExchange<T>(
   options: { readonly sql: Connection; readonly run: RunCypher; readonly stagingDir: string },
   work: (exchange: Exchange) => Promise<T>,
 ): Promise<T> {
-  const dir = await mkdtemp(join(options.stagingDir, 'graph-'))
-  try {
-    return await work(exchangeIn(dir, options.sql, options.run))
-  } finally {
-    await rm(dir, { recursive: true, force: true })
-  }
+  return withFolder(options.stagingDir, (dir) => work(exchangeIn(dir, options.sql, options.run)))
 }
 
 function exchangeIn(dir: string, sql: Connection, run: RunCypher): Exchange {

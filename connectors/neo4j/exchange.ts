@@ -1,10 +1,9 @@
 /** Rows between DuckDB and a transaction of Neo4j: parameters of statements in one direction, results in the other. */
-import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Connection } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { GraphRow } from '../graph/store.ts'
-import { countIn, type Exchange, type Origin, takeOver } from '../graph/sync/exchange.ts'
+import { countIn, type Exchange, type Origin, takeOver, withFolder } from '../graph/sync/exchange.ts'
 import type { ResultRow, RunStatement, Value } from './client.ts'
 import { neo4jDialect } from './dialect.ts'
 
@@ -28,16 +27,11 @@ export class StatementRefused extends Error {
 }
 
 /** Runs `work` with an exchange whose files are gone afterwards. It throws {@link StatementRefused}. */
-export async function withExchange<T>(
+export function withExchange<T>(
   options: { readonly sql: Connection; readonly run: RunStatement; readonly stagingDir: string },
   work: (exchange: Exchange) => Promise<T>,
 ): Promise<T> {
-  const dir = await mkdtemp(join(options.stagingDir, 'graph-'))
-  try {
-    return await work(exchangeIn(dir, options.sql, options.run))
-  } finally {
-    await rm(dir, { recursive: true, force: true })
-  }
+  return withFolder(options.stagingDir, (dir) => work(exchangeIn(dir, options.sql, options.run)))
 }
 
 function exchangeIn(dir: string, sql: Connection, run: RunStatement): Exchange {

@@ -2,8 +2,8 @@
 import { totalsAfter } from '../../checkpoints/totals.ts'
 import type { SinkCommit, WriteCounts } from '../../engine/contracts.ts'
 import { positionLabel } from '../graph/sync/catalog.ts'
-import type { StoredPosition } from '../graph/sync/positions.ts'
-import type { ResultRow, RunStatement } from './client.ts'
+import { type StoredPosition, storedPosition } from '../graph/sync/positions.ts'
+import type { RunStatement } from './client.ts'
 
 /** Positions of a pipeline, the last one written first; none before the first commit. */
 export async function readPositions(run: RunStatement, pipeline: string): Promise<StoredPosition[]> {
@@ -13,18 +13,7 @@ export async function readPositions(run: RunStatement, pipeline: string): Promis
        p.written AS written, p.totals AS totals ORDER BY p.updated_at DESC, p.source_partition`,
     { pipeline },
   )
-  return rows.map(stored)
-}
-
-function stored(row: ResultRow): StoredPosition {
-  return {
-    sourcePartition: String(row.part),
-    next: row.next as bigint,
-    fingerprint: String(row.fingerprint),
-    txnId: String(row.txn),
-    written: JSON.parse(String(row.written)) as WriteCounts,
-    totals: row.totals === null ? null : String(row.totals),
-  }
+  return rows.map(storedPosition)
 }
 
 /** Moves the position to the end of the commit's ranges, in the transaction that `run` belongs to. */

@@ -1,5 +1,6 @@
 /** Rows between DuckDB, where they are compared, and the transaction of a graph: what a store must have for it. */
-import { writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Connection, literal } from '../../../engine/duckdb.ts'
 import { MillraceError } from '../../../engine/errors.ts'
 import type { PropertyType } from '../description.ts'
@@ -53,6 +54,16 @@ export interface Exchange {
    * @returns rows taken
    */
   take(table: string, rows: readonly GraphRow[], columns: readonly string[]): Promise<number>
+}
+
+/** Runs `work` with a new folder in `stagingDir` for an exchange's files, which is gone afterwards. */
+export async function withFolder<T>(stagingDir: string, work: (dir: string) => Promise<T>): Promise<T> {
+  const dir = await mkdtemp(join(stagingDir, 'graph-'))
+  try {
+    return await work(dir)
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
 }
 
 /** The number in the only row and column of a query. */

@@ -2,6 +2,7 @@
 import { admits } from '../../../checkpoints/fence.ts'
 import { totalsIn } from '../../../checkpoints/totals.ts'
 import type { CommitOutcome, SinkCommit, SinkPosition, WriteCounts } from '../../../engine/contracts.ts'
+import type { GraphRow } from '../store.ts'
 
 /** Where a pipeline stands in one source partition, and what its last batch wrote. */
 export interface StoredPosition {
@@ -12,6 +13,18 @@ export interface StoredPosition {
   readonly written: WriteCounts
   /** Its part of the pipeline's totals, as JSON text; null in a graph that has none yet. */
   readonly totals: string | null
+}
+
+/** A position out of a row of `part`, `next`, `fingerprint`, `txn`, `written` and `totals`. */
+export function storedPosition(row: GraphRow): StoredPosition {
+  return {
+    sourcePartition: String(row.part),
+    next: BigInt(String(row.next)),
+    fingerprint: String(row.fingerprint),
+    txnId: String(row.txn),
+    written: JSON.parse(String(row.written)) as WriteCounts,
+    totals: row.totals == null ? null : String(row.totals),
+  }
 }
 
 /** What the engine asks a sink for. The position written last comes first. */
