@@ -97,3 +97,23 @@ export function sameType(left: DataType, right: DataType): boolean {
 export function countRows(files: readonly ParquetFile[] | undefined): number {
   return (files ?? []).reduce((sum, file) => sum + file.rows, 0)
 }
+
+const primitives: ReadonlySet<string> = new Set<PrimitiveType>([
+  'string',
+  'long',
+  'integer',
+  'short',
+  'byte',
+  'double',
+  'float',
+  'boolean',
+  'binary',
+  'date',
+  'timestamp',
+  'timestamp_ntz',
+])
+
+/** Whether a name is that of a type without parts. */
+export function isPrimitive(name: string): name is PrimitiveType {
+  return primitives.has(name)
+}

@@ -1,21 +1,6 @@
 /** Our types from their names, as the comments of columns hold them. Pure. */
 import { MillraceError } from '../../engine/errors.ts'
-import type { DataType, PrimitiveType } from '../../engine/schema.ts'
-
-const primitives: ReadonlySet<string> = new Set<PrimitiveType>([
-  'string',
-  'long',
-  'integer',
-  'short',
-  'byte',
-  'double',
-  'float',
-  'boolean',
-  'binary',
-  'date',
-  'timestamp',
-  'timestamp_ntz',
-])
+import { type DataType, isPrimitive } from '../../engine/schema.ts'
 
 /**
  * The type that `formatType` wrote.
@@ -43,7 +28,7 @@ function readType(reader: Reader): DataType | null {
     const [, precision, scale] = /^\((\d+),(\d+)\)$/.exec(take(reader, /\(\d+,\d+\)/y)) ?? []
     return precision === undefined ? null : { kind: 'decimal', precision: Number(precision), scale: Number(scale) }
   }
-  if (primitives.has(word)) return word as PrimitiveType
+  if (isPrimitive(word)) return word
   if (take(reader, /</y) === '') return null
   const type =
     word === 'array'

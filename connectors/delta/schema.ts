@@ -1,23 +1,8 @@
 /** Table schemas (PROTOCOL.md, "Schema Serialization Format"): to and from columns, and how they may grow. */
 import { MillraceError } from '../../engine/errors.ts'
-import type { Column, DataType, PrimitiveType, StructType } from '../../engine/schema.ts'
-import { formatType, sameType } from '../../engine/schema.ts'
+import type { Column, DataType, StructType } from '../../engine/schema.ts'
+import { formatType, isPrimitive, sameType } from '../../engine/schema.ts'
 import { parseJson, printJson } from './int64-json.ts'
-
-const primitives: ReadonlySet<string> = new Set<PrimitiveType>([
-  'string',
-  'long',
-  'integer',
-  'short',
-  'byte',
-  'double',
-  'float',
-  'boolean',
-  'binary',
-  'date',
-  'timestamp',
-  'timestamp_ntz',
-])
 
 /** A field as it stands in the log: whatever else its writer put there is kept. */
 export interface FieldJson {
@@ -140,7 +125,7 @@ function parseType(type: unknown, path: string): DataType {
 }
 
 function parsePrimitive(type: string, path: string): DataType {
-  if (primitives.has(type)) return type as PrimitiveType
+  if (isPrimitive(type)) return type
   const decimal = /^decimal\((\d+), ?(\d+)\)$/.exec(type)
   if (decimal !== null) return { kind: 'decimal', precision: Number(decimal[1]), scale: Number(decimal[2]) }
   throw unsupported(type, path)
