@@ -1,7 +1,7 @@
 /**
  * Vectors a second into Pinecone, as its emulator serves it in a process of its own: by the sink, from Parquet files to the position, and by plain loops
- * over `@pinecone-database/pinecone` that upsert the same vectors from objects that they have in memory already, 200 a request, one request after the
- * other and as many under way as the sink has. One JSON line.
+ * over `@pinecone-database/pinecone` that read the same files and upsert their rows, 200 a request, one request after the other and as many under way
+ * as the sink has. One JSON line.
  *
  *   node bench/vectors-load.ts [--vectors 20000] [--batch 10000] [--dimension 384] [--latency-ms 0] [--turns 2]
  *
@@ -20,7 +20,7 @@ import { openPinecone } from '../connectors/pinecone/client.ts'
 import { inFlight, pineconeSink } from '../connectors/pinecone/sink.ts'
 import { copyToParquet } from '../engine/batch/duckdb-parquet.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
-import { openDuckdb } from '../engine/duckdb.ts'
+import { literal, openDuckdb } from '../engine/duckdb.ts'
 import type { ParquetFile } from '../engine/schema.ts'
 import { machineFacts } from './machine.ts'
 import { rounded } from './quantile.ts'
@@ -63,15 +63,6 @@ for (let from = 0; from < vectors; from += batch)
     ),
   )
 
-const objects = await duckdb.withConnection(async (connection) => {
-  const rows = await connection.rows(titles(0, vectors))
-  return rows.map(({ id, embedding, ...metadata }) => ({
-    id: String(id),
-    values: [...(embedding as readonly number[])],
-    metadata: { ...metadata, year: Number(metadata.year) } as Record<string, string | number | string[]>,
-  }))
-})
-
 async function loadBySink(index: string): Promise<void> {
   const settings = { apiKey: 'bench', index, controllerHost, cloud: 'aws', region: 'us-east-1' }
   const sink = pineconeSink({
@@ -97,14 +88,29 @@ async function loadByLoop(name: string, atOnce: number): Promise<void> {
     deployment: { deploymentType: 'managed', cloud: 'aws', region: 'us-east-1' },
   }))!
   const index = plain.index({ host, namespace: 'movies' })
-  let next = 0
-  const loop = async (): Promise<void> => {
-    for (let from = next; from < objects.length; from = next) {
-      next = from + perRequest
-      await index.upsert({ records: objects.slice(from, from + perRequest) })
+  for (const file of batches) {
+    const records = await recordsOf(file)
+    let next = 0
+    const loop = async (): Promise<void> => {
+      for (let from = next; from < records.length; from = next) {
+        next = from + perRequest
+        await index.upsert({ records: records.slice(from, from + perRequest) })
+      }
     }
+    await Promise.all(Array.from({ length: atOnce }, loop))
   }
-  await Promise.all(Array.from({ length: atOnce }, loop))
+}
+
+/** What the client takes of a file's rows. */
+async function recordsOf({ path }: ParquetFile) {
+  const rows = await duckdb.withConnection((connection) =>
+    connection.rows(`SELECT * FROM read_parquet(${literal(path)})`),
+  )
+  return rows.map(({ id, embedding, ...metadata }) => ({
+    id: String(id),
+    values: [...(embedding as readonly number[])],
+    metadata: { ...metadata, year: Number(metadata.year) } as Record<string, string | number | string[]>,
+  }))
 }
 
 interface Cost {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import type { SinkPosition } from '../engine/contracts.ts'
+import type { SinkStanding } from '../engine/runtime.ts'
 import { planRecovery } from './recovery.ts'
 
-const at = (next: bigint | null, fingerprint: string | null = 'f'): SinkPosition => ({
+const at = (next: bigint | null, fingerprint: string | null = 'f'): SinkStanding => ({
   position: next === null ? new Map() : new Map([['t/0', next]]),
   fingerprint: next === null ? null : fingerprint,
 })
@@ -40,6 +40,23 @@ test('a sink added to the definition is filled from the beginning, on its own', 
     ranges: [{ sourcePartition: 't/0', start: 0n, end: 9n }],
     sinks: [0],
   })
+})
+
+test('a sink that is being filled goes on, whatever definition made the others', () => {
+  expect(planRecovery([at(4n, 'new'), at(9n, 'old')], initial, 'new')).toEqual({
+    kind: 'replay',
+    ranges: [{ sourcePartition: 't/0', start: 4n, end: 9n }],
+    sinks: [0],
+  })
+  expect(planRecovery([at(4n, 'old'), at(9n, 'old')], initial, 'new').kind).toBe('refused')
+})
+
+test('an empty store whose rows have keys is filled beside dead letters of another definition', () => {
+  const store = (next: bigint | null, fingerprint?: string) => ({ ...at(next, fingerprint), keyed: true })
+  const sinks = [1]
+  expect(planRecovery([at(9n, 'old'), store(null)], initial, 'new')).toMatchObject({ kind: 'replay', sinks })
+  expect(planRecovery([at(9n, 'old'), store(4n, 'new')], initial, 'new')).toMatchObject({ kind: 'replay', sinks })
+  expect(planRecovery([at(9n, 'old'), store(4n, 'old')], initial, 'new').kind).toBe('refused')
 })
 
 test('sinks that lack different parts are caught up one group at a time', () => {
