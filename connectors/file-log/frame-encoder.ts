@@ -130,7 +130,7 @@ function gatherHeaders(columns: RecordColumns, rows: readonly number[]): HeaderC
   return {
     perRecord: all.map((headers) => headers.length),
     keys: flat.map(([key]) => Buffer.from(key)),
-    values: flat.map(([, value]) => value),
+    values: flat.map(([, value]) => value ?? new Uint8Array(0)),
   }
 }
 

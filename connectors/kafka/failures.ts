@@ -8,6 +8,8 @@ export const kafkaError = {
   unknownTopicOrPartition: 3,
   leaderNotAvailable: 5,
   notLeader: 6,
+  messageTooLarge: 10,
+  recordListTooLarge: 18,
   unknownMember: 25,
   topicAuthorizationFailed: 29,
   groupAuthorizationFailed: 30,
@@ -43,12 +45,31 @@ export function protocolCode(error: unknown): number | null {
 export function requestFailed(what: string, code: number): MillraceError {
   const known = byCode.get(code)
   const refused = code === kafkaError.topicAuthorizationFailed || code === kafkaError.groupAuthorizationFailed
-  const advice = refused ? ' (give this user the right on the cluster)' : ''
   return new MillraceError(
     refused ? 'KAFKA_REFUSED' : 'KAFKA_REQUEST_FAILED',
-    `kafka: ${what}: ${errorName(code)}: ${known?.message ?? 'an error code that we do not know'}${advice}`,
+    `kafka: ${what}: ${errorName(code)}: ${known?.message ?? 'an error code that we do not know'}${advice(code)}`,
     { retryable: retryableCodes.has(code) || (known?.canRetry ?? false), context: { code, error: errorName(code) } },
   )
+}
+
+function advice(code: number): string {
+  switch (code) {
+    case kafkaError.topicAuthorizationFailed:
+    case kafkaError.groupAuthorizationFailed:
+      return ' (give this user the right on the cluster)'
+    case kafkaError.messageTooLarge:
+    case kafkaError.recordListTooLarge:
+      return " (send smaller records, or raise the topic's max.message.bytes)"
+    default:
+      return ''
+  }
+}
+
+/** There is no topic of a name. */
+export function topicMissing(name: string): MillraceError {
+  return new MillraceError('SOURCE_NOT_FOUND', `topic not found: ${name} (create it, or check its name)`, {
+    context: { topic: name },
+  })
 }
 
 /** Codes after which asking again, of whoever leads by then, may go well. */

@@ -4,7 +4,7 @@ import * as kafka from '@platformatic/kafka'
 import { MillraceError } from '../../engine/errors.ts'
 import { type ProducerBatch, type RecordColumns, rowsByPartition } from '../records/producer-batch.ts'
 import { apiVersions, type KafkaClient, type KafkaTopic } from './client.ts'
-import { kafkaError, requestFailed } from './failures.ts'
+import { kafkaError, requestFailed, topicMissing } from './failures.ts'
 import { insist } from './insist.ts'
 import { produceApi } from './produce.ts'
 import { encodeBatch, encodedBytes } from './record-batch-encoder.ts'
@@ -164,10 +164,4 @@ async function sendTo(target: Target, leader: number, batches: readonly Partitio
     if (error instanceof MillraceError) return failAll(error)
     throw error
   }
-}
-
-function topicMissing(name: string): MillraceError {
-  return new MillraceError('SOURCE_NOT_FOUND', `topic not found: ${name} (create it first)`, {
-    context: { topic: name },
-  })
 }

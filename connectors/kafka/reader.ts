@@ -6,7 +6,7 @@ import { identityPartition } from '../../engine/identity.ts'
 import { identityPosition, parseSourcePartition, topicReplaced } from '../records/source-partition.ts'
 import type { KafkaClient, KafkaTopic } from './client.ts'
 import { decodeRecords } from './columns.ts'
-import { kafkaError, rangeLost, requestFailed } from './failures.ts'
+import { kafkaError, rangeLost, requestFailed, topicMissing } from './failures.ts'
 import { type Fetched, fetchApi, fetchArguments } from './fetch.ts'
 import { listOffsets } from './offsets.ts'
 import { batchHeads, endOffset, settledBatches } from './record-batch.ts'
@@ -108,9 +108,7 @@ async function openReading(options: KafkaReaderOptions, range: Range): Promise<R
 async function topicOf(client: KafkaClient, name: string): Promise<KafkaTopic> {
   const found = (await client.topics([name])).get(name)
   if (found !== undefined) return found
-  throw new MillraceError('SOURCE_NOT_FOUND', `topic not found: ${name} (create it, or check its name)`, {
-    context: { topic: name },
-  })
+  throw topicMissing(name)
 }
 
 /** Asks before the answer is needed; its failure is told to whoever takes it. */

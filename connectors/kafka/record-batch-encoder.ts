@@ -28,7 +28,7 @@ export function encodedBytes(columns: RecordColumns, row: number): number {
 
 /** A key may be of up to three bytes a character. */
 function headerBytes([key, value]: RecordHeader): number {
-  return 10 + key.length * 3 + value.length
+  return 10 + key.length * 3 + (value?.length ?? 0)
 }
 
 /** The batch of the given rows, at least one. Timestamps are cut to milliseconds, which is all that the format holds. */

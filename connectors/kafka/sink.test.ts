@@ -150,7 +150,7 @@ describe.skipIf(brokers === '')('a topic of a cluster as a sink (needs KAFKA_BRO
     const sink = await its.open()
     const outputs = await rowsAsParquet(
       `SELECT NULL::BLOB AS key, NULL::BLOB AS value, TIMESTAMPTZ '1969-07-20 20:17:40.123Z' AS timestamp,
-       [{key: 'a', value: 'x'::BLOB}, {key: 'a', value: ''::BLOB}] AS headers`,
+       [{key: 'a', value: 'x'::BLOB}, {key: 'a', value: ''::BLOB}, {key: 'b', value: NULL}] AS headers`,
     )
     await sink.commit({ ...(await commitOf(its, 0)), outputs })
     const topic = (await client.topics([its.topic])).get(its.topic)!
@@ -163,10 +163,11 @@ describe.skipIf(brokers === '')('a topic of a cluster as a sink (needs KAFKA_BRO
         rows.push(...table.toArray().map((row) => row?.toJSON()))
     }
     expect(rows).toMatchObject([{ key: null, value: null, timestamp: Date.parse('1969-07-20T20:17:40.123Z') }])
-    const [row] = rows as { headers: Iterable<{ key: string; value: Uint8Array }> }[]
-    expect([...row!.headers].map(({ key, value }) => [key, Buffer.from(value).toString()])).toEqual([
+    const [row] = rows as { headers: Iterable<{ key: string; value: Uint8Array | null }> }[]
+    expect([...row!.headers].map(({ key, value }) => [key, value && Buffer.from(value).toString()])).toEqual([
       ['a', 'x'],
       ['a', ''],
+      ['b', null],
     ])
   })
 })

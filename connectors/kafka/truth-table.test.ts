@@ -294,6 +294,19 @@ describe.skipIf(cluster.brokers === '')('what a cluster does, and what becomes o
     expect(records.map(({ value }) => value!.length / 2)).toEqual([9_000_000, 2])
   })
 
+  test('a record that its topic does not take is refused with what to do, and is not there', async () => {
+    const topic = await on.makeTopic(1, { 'max.message.bytes': '1000' })
+    const batch = producerBatch()
+    batch.add({ partition: 0, key: null, value: Buffer.alloc(2000, 'x'), timestampMs: 0 })
+    const { kafkaProducer } = await import('./producer.ts')
+    await expect(kafkaProducer({ client: on.client }).send(topic, batch)).rejects.toMatchObject({
+      retryable: false,
+      message: expect.stringMatching(/MESSAGE_TOO_LARGE.*\(send smaller records, or raise .*max\.message\.bytes\)/),
+    })
+    const found = (await on.client.topics([topic])).get(topic)!
+    expect(await listOffsets(on.client, [{ topic: found, partition: 0 }], 'latest')).toEqual([0n])
+  })
+
   test('a batch that was sent twice is in the topic once', async () => {
     const topic = await on.makeTopic()
     const { encodeBatch } = await import('./record-batch-encoder.ts')

@@ -2,8 +2,8 @@
 import { MillraceError } from '../../engine/errors.ts'
 import { partitionOf } from './partitioner.ts'
 
-/** Keys may repeat; their order is kept. */
-export type RecordHeader = readonly [key: string, value: Uint8Array]
+/** Keys may repeat; their order is kept. The embedded log keeps a value that is null as an empty one. */
+export type RecordHeader = readonly [key: string, value: Uint8Array | null]
 
 /** One record to be sent; its offset is for the log to give. */
 export interface ProducerRecord {

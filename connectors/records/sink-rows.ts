@@ -47,7 +47,7 @@ function addRow(batches: Map<string, ProducerBatch>, row: SinkRow, options: Sink
     )
   const batch = batches.get(topic) ?? producerBatch()
   batches.set(topic, batch)
-  const headers = (row.headers ?? []).map(({ key, value }): RecordHeader => [key, value ?? new Uint8Array(0)])
+  const headers = (row.headers ?? []).map(({ key, value }): RecordHeader => [key, value])
   const timestampMs = row.timestampUs === null ? options.nowMs : milliseconds(row.timestampUs)
   batch.add({ key: row.key, value: row.value, timestampMs, headers })
 }
