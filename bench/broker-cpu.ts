@@ -61,7 +61,8 @@ function linkOf(path: string): string {
   }
 }
 
-function cpuSecondsOf(pid: number): number {
+/** What a process of this machine has used of all cores since its start. Where there is no `/proc`, an error. */
+export function cpuSecondsOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ') // begins with the third
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond

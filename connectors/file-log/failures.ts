@@ -41,7 +41,7 @@ export function rangeLost(topic: string, partition: number, start: bigint, end: 
 
 /** A topic that must exist and does not. */
 export function topicNotFound(dir: string, topic: string): MillraceError {
-  return new MillraceError('SOURCE_NOT_FOUND', `topic not found: ${topic} in ${dir} (create it first)`, {
+  return new MillraceError('SOURCE_NOT_FOUND', `topic not found: ${topic} in ${dir} (create it, or check its name)`, {
     context: { topic, dir },
   })
 }
