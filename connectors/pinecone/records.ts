@@ -44,7 +44,7 @@ export interface WrittenRecord {
 export async function* incomingRecords(
   connection: Connection,
   files: readonly ParquetFile[],
-): AsyncGenerator<WrittenRecord[]> {
+): AsyncGenerator<WrittenRecord> {
   const columns = metadataColumns(files)
   const own = (name: string) => `r.${identifier(name)}`
   // DuckDB writes the shortest text that is the same 32-bit float, and does it faster than all that could be done here
@@ -59,13 +59,13 @@ export async function* incomingRecords(
   for await (const [ids = [], values = [], ...rest] of connection.chunks(
     `SELECT r.id::VARCHAR, ${written.join(', ')} FROM ${scan(files)} r ${qualify}`,
   ))
-    yield ids.map((id, i) => {
+    for (let i = 0; i < ids.length; i += 1) {
       const metadata = metadataOf(
         names,
         rest.map((column) => column[i]),
       )
-      return writtenRecord(String(id), `[${values[i]}]`, metadata)
-    })
+      yield writtenRecord(String(ids[i]), `[${values[i]}]`, metadata)
+    }
 }
 
 /** What Pinecone has no type for becomes text, times in ISO 8601; of lists only texts are kept. */
@@ -121,19 +121,18 @@ function metadataValue(value: unknown): Metadata[string] | null {
 }
 
 /** Records as they go into requests. A record that is too large for one is alone in it. */
-export async function* requests(records: AsyncIterable<readonly WrittenRecord[]>): AsyncGenerator<WrittenRecord[]> {
+export async function* requests(records: AsyncIterable<WrittenRecord>): AsyncGenerator<WrittenRecord[]> {
   let request: WrittenRecord[] = []
   let bytes = 0
-  for await (const some of records)
-    for (const each of some) {
-      const size = Buffer.byteLength(each.json) + 1
-      if (request.length > 0 && (bytes + size > mostBytes || request.length >= mostRecords)) {
-        yield request
-        request = []
-        bytes = 0
-      }
-      request.push(each)
-      bytes += size
+  for await (const each of records) {
+    const size = Buffer.byteLength(each.json) + 1
+    if (request.length > 0 && (bytes + size > mostBytes || request.length >= mostRecords)) {
+      yield request
+      request = []
+      bytes = 0
     }
+    request.push(each)
+    bytes += size
+  }
   if (request.length > 0) yield request
 }

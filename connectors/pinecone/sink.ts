@@ -2,6 +2,7 @@
  * Vectors in Pinecone, which has no transactions: vectors first, the position last. What a commit that died left behind is what its replay
  * writes again.
  */
+import { setImmediate } from 'node:timers/promises'
 import { admits } from '../../checkpoints/fence.ts'
 import type { Clock, CommitOutcome, RefusedRow, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
 import type { Connection, Duckdb } from '../../engine/duckdb.ts'
@@ -189,6 +190,7 @@ async function together<T>(
       .finally(() => running.delete(one))
     running.add(one)
     if (running.size >= inFlight) await Promise.race(running)
+    else await setImmediate() // what was begun is sent before more is made ready
     if (failed !== null) break
   }
   await Promise.all(running)
