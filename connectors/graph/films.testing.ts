@@ -85,12 +85,13 @@ export async function outputsOf(
   for (const [name, { columns, values }] of tablesOf(pipeline, rows)) {
     if (values.length === 0) continue
     written += 1
+    const path = join(dir, `${written}.parquet`)
     const list = columns
       .split(', ')
       .map((column) => (/^(id|.*_id)$/.test(column) ? `${column}::BIGINT AS ${column}` : column))
     const tuples = values.map((row) => `(${row.map(literal).join(', ')})`)
     const query = `SELECT ${list.join(', ')} FROM (VALUES ${tuples.join(', ')}) v(${columns})`
-    const file = await duckdb.withConnection((c) => copyToParquet(c, query, join(dir, `${written}.parquet`)))
+    const file = await duckdb.withConnection((c) => copyToParquet(c, query, path))
     outputs.set(name, [file])
   }
   return outputs

@@ -6,7 +6,7 @@ import { name } from '../graph/cypher.ts'
 import type { GraphOptions } from '../graph/description.ts'
 import type { PairInfo } from '../graph/relationships.ts'
 import { type Catalog, grownCatalog, type LabelInfo, positionLabel } from '../graph/sync/catalog.ts'
-import type { Neo4j, RunStatement } from './client.ts'
+import type { Neo4j, ResultRow, RunStatement } from './client.ts'
 
 /** Positions have a `/` in theirs. */
 const catalogId = 'graph'
@@ -39,21 +39,30 @@ function constraintName(label: string, key: string): string {
 
 /**
  * Makes everybody else who writes to the graph wait until the transaction ends. Batches of different pipelines read and write the same stubs,
- * and Neo4j lets a transaction see what others commit meanwhile: one after another they are as in the embedded store.
+ * and Neo4j lets a transaction see what others commit meanwhile: one after another they are as in the embedded store. Returns the catalog.
  */
-export async function lockGraph(run: RunStatement, by: string): Promise<void> {
-  await run(`MERGE (g:${positionLabel} {id: $id}) SET g.locked_by = $by`, { id: catalogId, by })
+export async function lockGraph(run: RunStatement, by: string): Promise<Catalog | null> {
+  return catalogIn(
+    await run(`MERGE (g:${positionLabel} {id: $id}) SET g.locked_by = $by RETURN g.catalog AS catalog`, {
+      id: catalogId,
+      by,
+    }),
+  )
 }
 
 /** All pipelines' labels, types and pairs; null before the first commit. */
 export async function readCatalog(run: RunStatement): Promise<Catalog | null> {
-  const [row] = await run(`MATCH (g:${positionLabel} {id: $id}) RETURN g.catalog AS catalog`, { id: catalogId })
+  return catalogIn(await run(`MATCH (g:${positionLabel} {id: $id}) RETURN g.catalog AS catalog`, { id: catalogId }))
+}
+
+function catalogIn([row]: readonly ResultRow[]): Catalog | null {
   return typeof row?.catalog === 'string' ? parseCatalog(row.catalog) : null
 }
 
-/** The same with what a description adds, in the transaction that holds the lock. Errors as those of {@link grownCatalog}. */
-export async function growCatalog(run: RunStatement, options: GraphOptions): Promise<Catalog> {
-  const known = await readCatalog(run)
+/**
+ * The catalog `known` with what a description adds, in the transaction that holds the lock. Errors as those of {@link grownCatalog}.
+ */
+export async function growCatalog(run: RunStatement, known: Catalog | null, options: GraphOptions): Promise<Catalog> {
   const grown = grownCatalog(known ?? empty, options, (type) => type)
   const catalog = formatCatalog(grown)
   if (known === null || formatCatalog(known) !== catalog)

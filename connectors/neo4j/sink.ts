@@ -39,6 +39,7 @@ type Written =
  */
 export function neo4jSink(options: Neo4jSinkOptions): Sink {
   checkGraph(options.description)
+  const target: Target = { ...options, constrained: false }
   let prepared: { readonly txnId: string; readonly written: Written } | null = null
   const abandon = async (): Promise<void> => {
     const held = prepared?.written
@@ -52,7 +53,7 @@ export function neo4jSink(options: Neo4jSinkOptions): Sink {
     position: async (pipeline) => positionOf(await readPositions(options.neo4j.run, pipeline)),
     async prepare(commit) {
       await abandon()
-      const { written, refused } = await write(options, commit)
+      const { written, refused } = await write(target, commit)
       prepared = { txnId: commit.txnId, written }
       return refused
     },
@@ -60,7 +61,7 @@ export function neo4jSink(options: Neo4jSinkOptions): Sink {
     async commit(commit) {
       faultPoint('sink-begin')
       if (prepared?.txnId !== commit.txnId) await abandon()
-      const written = prepared?.written ?? (await writeAll(options, commit))
+      const written = prepared?.written ?? (await writeAll(target, commit))
       prepared = null
       if (written.kind === 'ended') return written.outcome
       await end(written.transaction)
@@ -69,6 +70,11 @@ export function neo4jSink(options: Neo4jSinkOptions): Sink {
     },
     close: abandon,
   }
+}
+
+interface Target extends Neo4jSinkOptions {
+  /** Whether the labels have their constraints, as far as is known. */
+  constrained: boolean
 }
 
 async function end(transaction: Neo4jTransaction): Promise<void> {
@@ -81,8 +87,8 @@ async function end(transaction: Neo4jTransaction): Promise<void> {
 }
 
 /** For whoever commits without having asked what is refused: a row that is, is an error. */
-async function writeAll(options: Neo4jSinkOptions, commit: SinkCommit): Promise<Written> {
-  const { written, refused } = await write(options, commit)
+async function writeAll(target: Target, commit: SinkCommit): Promise<Written> {
+  const { written, refused } = await write(target, commit)
   const [first] = refused
   if (first === undefined) return written
   if (written.kind === 'open') await written.transaction.rollback()
@@ -98,19 +104,21 @@ const retries = { attempts: 5, firstDelayMs: 50, maxDelayMs: 2_000 } as const
 
 /** Writes a batch but for what the service refuses of it. The transaction is open afterwards, if there is anything to commit. */
 async function write(
-  options: Neo4jSinkOptions,
+  target: Target,
   commit: SinkCommit,
 ): Promise<{ readonly written: Written; readonly refused: readonly RefusedRow[] }> {
-  const { neo4j, description, clock, ids } = options
-  const duckdb = await options.duckdb()
+  const { neo4j, description, clock, ids } = target
+  const duckdb = await target.duckdb()
   return duckdb.withConnection(async (sql) => {
     const refused: RefusedKey[] = []
     for (let attempt = 1; ; )
       try {
-        await ensureConstraints(neo4j, description)
-        const written = await attemptAt(options, commit, { sql, refused })
+        if (!target.constrained) await ensureConstraints(neo4j, description)
+        target.constrained = true
+        const written = await attemptAt(target, commit, { sql, refused })
         return { written, refused: await refusedRows(sql, { options: description, outputs: commit.outputs }, refused) }
       } catch (error) {
+        target.constrained = false // what answers next may be another service
         const found = await refusedBy(error, { neo4j, description, sql })
         if (found.length > 0) refused.push(...found)
         else {
@@ -169,11 +177,13 @@ async function writeIn(
   { sql, refused }: Attempt,
 ): Promise<Written> {
   const { run } = transaction
-  await lockGraph(run, `${commit.pipeline} ${commit.txnId}`)
-  const stored = await readPositions(run, commit.pipeline)
+  const [known, stored] = await Promise.all([
+    lockGraph(run, `${commit.pipeline} ${commit.txnId}`),
+    readPositions(run, commit.pipeline), // on its way already, and answered after the lock is taken
+  ])
   const outcome = refusalOf(stored, commit)
   if (outcome !== null) return { kind: 'ended', outcome }
-  const catalog = await growCatalog(run, description)
+  const catalog = await growCatalog(run, known, description)
   const counts = await withExchange({ sql, run, stagingDir }, (exchange) =>
     writeBatch({ exchange, options: description, catalog, outputs: commit.outputs, refused }),
   )

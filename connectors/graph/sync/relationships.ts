@@ -168,13 +168,13 @@ async function checkEnd(
   const { written } = labelTables(batch, label)
   const wanted = `SELECT DISTINCT ${end} AS k FROM ${added} WHERE ${end} NOT IN (SELECT k FROM ${written})`
   const isOwner = label === batch.options.owners?.node
-  const looked = isOwner ? ownersLookedUp : nodesLookedUp
-  if (!isOwner) await lookUp(batch, { table: looked, label, keys: `SELECT k AS given FROM (${wanted})` })
+  const notThere = isOwner ? ownersNotThere : nodesNotThere
+  if (!isOwner) await takeMissing(batch, { table: notThere, label, keys: `SELECT k AS given FROM (${wanted})` })
   const [missing] = await batch.exchange.sql.rows(
-    `SELECT min(k)::VARCHAR AS k, count(*) AS n FROM (${wanted}) SEMI JOIN (FROM ${looked} WHERE found IS NULL) USING (k)`,
+    `SELECT min(k)::VARCHAR AS k, count(*) AS n FROM (${wanted}) SEMI JOIN ${notThere} USING (k)`,
   )
   if (Number(missing?.n) === 0) return
-  const query = `SELECT f::VARCHAR AS f, t::VARCHAR AS t, k FROM ${added} WHERE ${end} IN (SELECT k FROM (${wanted}) SEMI JOIN (FROM ${looked} WHERE found IS NULL) USING (k))`
+  const query = `SELECT f::VARCHAR AS f, t::VARCHAR AS t, k FROM ${added} WHERE ${end} IN (SELECT k FROM (${wanted}) SEMI JOIN ${notThere} USING (k))`
   throw new EndsMissing(
     `relationship ${relationship.type} joins ${label} ${missing?.k} (one of ${missing?.n}), which is not in the graph ` +
       '(write the node in the same batch or before, or declare the label a stub)',
@@ -182,24 +182,28 @@ async function checkEnd(
   )
 }
 
-const [ownersLookedUp, nodesLookedUp] = ['owners_looked_up', 'nodes_looked_up'] as const
+const [ownersNotThere, nodesNotThere] = ['owners_not_there', 'nodes_not_there'] as const
 
-/** Which of the keys (`given`) have a node: a temporary table with `k`, and `found`, null where there is none. */
-async function lookUp(
+/** Which of the keys (`given`) have no node: a temporary table with `k`. Returns how many keys there are. */
+async function takeMissing(
   batch: GraphBatch,
   { table, label, keys }: { readonly table: string; readonly label: string; readonly keys: string },
-): Promise<void> {
+): Promise<number> {
   const { exchange } = batch
   const { key, keyType } = labelOf(batch, label)
-  const columns = [`k ${exchangeType(keyType)}`, 'found VARCHAR']
+  const column = `k ${exchangeType(keyType)}`
   const wanted = await exchange.give(keys)
-  if (wanted === null) return exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')})`)
+  if (wanted === null) {
+    await exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${column})`)
+    return 0
+  }
   const { text, seek } = exchange.dialect
-  const found = await wanted.run(
+  const missing = await wanted.run(
     `OPTIONAL MATCH (n:${name(label)} {${name(key)}: given}) ${seek('n', label, key)}
-     RETURN ${text('given')} AS k, ${text(`n.${name(key)}`)} AS found`,
+     WITH given, n WHERE n.${name(key)} IS NULL RETURN ${text('given')} AS k`,
   )
-  expectRows(`nodes ${label} looked up`, await exchange.take(table, found, columns), wanted.rows)
+  await exchange.take(table, missing, [column])
+  return wanted.rows
 }
 
 /** Owners that the graph had before this batch, and keeps, of which a relationship is written or removed. */
@@ -211,8 +215,8 @@ export async function countRewritten(batch: GraphBatch, changes: readonly Relati
   )
   const { removed } = labelTables(batch, owners.node)
   const kept = `SELECT given FROM (${touched.join(' UNION ')}) WHERE given NOT IN (SELECT k FROM ${removed})`
-  await lookUp(batch, { table: ownersLookedUp, label: owners.node, keys: kept })
-  return countIn(batch.exchange.sql, `SELECT count(*) FROM ${ownersLookedUp} WHERE found IS NOT NULL`)
+  const touchedOwners = await takeMissing(batch, { table: ownersNotThere, label: owners.node, keys: kept })
+  return touchedOwners - (await countIn(batch.exchange.sql, `SELECT count(*) FROM ${ownersNotThere}`))
 }
 
 /** Deletes what is gone. */
