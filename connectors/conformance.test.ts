@@ -61,7 +61,8 @@ function fresh(): string {
 
 function parquet(query: string): Promise<ParquetFile> {
   made += 1
-  return database.withConnection((connection) => copyToParquet(connection, query, join(root, `${made}.parquet`)))
+  const path = join(root, `${made}.parquet`)
+  return database.withConnection((connection) => copyToParquet(connection, query, path))
 }
 
 async function rows(query: string): Promise<Map<string, ParquetFile[]>> {

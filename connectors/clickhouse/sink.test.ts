@@ -43,7 +43,8 @@ function sinkOf(clickhouse: Clickhouse, description = titles): Sink {
 
 async function parquet(query: string): Promise<ParquetFile> {
   files += 1
-  return duckdb.withConnection((connection) => copyToParquet(connection, query, join(dir, `${files}.parquet`)))
+  const path = join(dir, `${files}.parquet`)
+  return duckdb.withConnection((connection) => copyToParquet(connection, query, path))
 }
 
 /** Outputs by step, each the rows of a query; null for a step without rows. */

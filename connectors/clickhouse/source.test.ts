@@ -37,7 +37,8 @@ afterEach(() => armFault(null))
 
 async function parquet(query: string): Promise<ParquetFile> {
   files += 1
-  return duckdb.withConnection((connection) => copyToParquet(connection, query, join(dir, `${files}.parquet`)))
+  const path = join(dir, `${files}.parquet`)
+  return duckdb.withConnection((connection) => copyToParquet(connection, query, path))
 }
 
 /** Rows of a title: names, each with a value. */

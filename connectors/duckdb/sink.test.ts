@@ -48,7 +48,8 @@ function open(description = casts) {
 
 async function parquet(query: string): Promise<ParquetFile> {
   files += 1
-  return duckdb.withConnection((connection) => copyToParquet(connection, query, join(dir, `${files}.parquet`)))
+  const path = join(dir, `${files}.parquet`)
+  return duckdb.withConnection((connection) => copyToParquet(connection, query, path))
 }
 
 interface Batch {

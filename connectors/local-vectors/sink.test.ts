@@ -37,7 +37,8 @@ function open(namespace = 'movies', by = embedder) {
 
 async function parquet(query: string): Promise<ParquetFile> {
   files += 1
-  return duckdb.withConnection((connection) => copyToParquet(connection, query, join(dir, `${files}.parquet`)))
+  const path = join(dir, `${files}.parquet`)
+  return duckdb.withConnection((connection) => copyToParquet(connection, query, path))
 }
 
 /** Rows `[id, vector, title]`. */

@@ -57,7 +57,8 @@ describe.skipIf(service.uri === '')('over a service (needs NEO4J_URI)', () => {
     neo4jSink({ neo4j: own.neo4j, description, duckdb: async () => duckdb, stagingDir: dir, clock, ids })
   async function parquet(query: string): Promise<ParquetFile> {
     files += 1
-    return duckdb.withConnection((connection) => copyToParquet(connection, query, join(dir, `${files}.parquet`)))
+    const path = join(dir, `${files}.parquet`)
+    return duckdb.withConnection((connection) => copyToParquet(connection, query, path))
   }
   async function batch(at: number, queries: Readonly<Record<string, string>>): Promise<SinkCommit> {
     const outputs = new Map<string, ParquetFile[]>()

@@ -71,7 +71,8 @@ let files = 0
 
 function parquet(query: string): Promise<ParquetFile> {
   files += 1
-  return database.withConnection((connection) => copyToParquet(connection, query, join(dir, `${files}.parquet`)))
+  const path = join(dir, `${files}.parquet`)
+  return database.withConnection((connection) => copyToParquet(connection, query, path))
 }
 
 async function outputs(upserts: readonly Row[], deletes: readonly string[] = []): Promise<SinkCommit['outputs']> {
