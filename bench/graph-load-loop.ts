@@ -13,7 +13,9 @@ const films = `UNWIND $rows AS row MERGE (m:Movie {id: row.id}) SET m += row {.t
   m.release_date = date(row.release_date)`
 const people =
   'UNWIND $rows AS row MERGE (p:Person {id: row.id}) SET p += row {.name, .known_for_department, .place_of_birth}'
-const casts = `UNWIND $rows AS row MATCH (p:Person {id: row.person_id}) MATCH (m:Movie {id: row.title_id})
+// people may come after the titles that name them
+const casts = `UNWIND $rows AS row MATCH (m:Movie {id: row.title_id})
+  MERGE (p:Person {id: row.person_id}) ON CREATE SET p.name = row.person_name
   MERGE (p)-[r:ACTED_IN {credit_key: row.credit_key}]->(m) SET r += row {.person_name, .character}`
 
 /** Constraints first, then 1,000 rows a transaction; nothing is compared, and nobody knows afterwards how far it came. */
@@ -29,6 +31,7 @@ export async function loadByLoop(settings: Neo4jSettings, rows: FilmRows): Promi
       })
   }
   try {
+    const startedMs = performance.now()
     for (const [label, key] of [
       ['Movie', 'id'],
       ['Person', 'id'],
@@ -36,7 +39,6 @@ export async function loadByLoop(settings: Neo4jSettings, rows: FilmRows): Promi
       await driver.executeQuery(
         `CREATE CONSTRAINT millrace_${label}_${key} IF NOT EXISTS FOR (n:${label}) REQUIRE n.${key} IS UNIQUE`,
       )
-    const startedMs = performance.now()
     await load(rows.people, people)
     await load(rows.films, films, '* REPLACE (release_date::VARCHAR AS release_date)') // days go as text
     const nodesMs = performance.now()

@@ -188,6 +188,14 @@ export function sinkPromises(open: (options: SubjectOptions) => Promise<GraphSub
         stubsRemoved: 1,
       },
     })
+    const carol = { ...ann, key: 'c', person: 3n, personName: 'Carol' }
+    const third = new Map([[1n, film([{ ...ann, role: 'Admiral' }, bob, carol], ['18|Drama'])]])
+    expect(await graph.batch('Movie', third), 'an owner counts once').toMatchObject({
+      written: { relationshipsWritten: 2, relationshipsRemoved: 0, ownersRewritten: 1, stubsCreated: 2 },
+    })
+    expect(await graph.batch('Movie', second)).toMatchObject({
+      written: { relationshipsWritten: 0, relationshipsRemoved: 2, ownersRewritten: 1, stubsRemoved: 2 },
+    })
     await graph.batch('Person', new Map([[1n, { name: 'Anna', birthday: '1990-01-01' }]]))
     expect(await graph.batch('Person', new Map([[1n, null]]))).toMatchObject({
       written: { nodesRemoved: 1, stubsCreated: 1, stubsRemoved: 0 },

@@ -17,11 +17,12 @@ export async function findRefused(
 ): Promise<RefusedKey[]> {
   const { names } = await sql.describe(query)
   const found: RefusedKey[] = []
-  const search = async (rows: readonly (readonly Value[])[]): Promise<void> => {
+  const search = async (rows: readonly Value[]): Promise<void> => {
     const message = await refusal(neo4j, statement, rows)
     if (message === null) return
     if (rows.length === 1) {
-      const value = (name: string) => String(rows[0]![names.indexOf(name)])
+      const row = [rows[0]!].flat() // of one column it is the value itself
+      const value = (name: string) => String(row[names.indexOf(name)])
       const ends = origin.kind === 'relationships' ? { f: value('f'), t: value('t') } : {}
       found.push({ origin, k: value('k'), ...ends, message })
       return
@@ -35,7 +36,7 @@ export async function findRefused(
 }
 
 /** Why the statement is not run over the rows; null if it is. What may pass is thrown. */
-async function refusal(neo4j: Neo4j, statement: string, rows: readonly (readonly Value[])[]): Promise<string | null> {
+async function refusal(neo4j: Neo4j, statement: string, rows: readonly Value[]): Promise<string | null> {
   const transaction = await neo4j.begin()
   try {
     await lockGraph(transaction.run, 'a search for rows that are refused')

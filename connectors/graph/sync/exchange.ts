@@ -72,6 +72,18 @@ export async function countIn(sql: Connection, query: string): Promise<number> {
   return Number(Object.values(row ?? {})[0] ?? 0)
 }
 
+/** Temporary tables of what queries give, by name. Returns how many rows each has. */
+export async function createTables(
+  sql: Connection,
+  queries: readonly (readonly [table: string, query: string])[],
+): Promise<ReadonlyMap<string, number>> {
+  if (queries.length === 0) return new Map()
+  await sql.run(queries.map(([table, query]) => `CREATE OR REPLACE TEMP TABLE ${table} AS ${query}`).join(';\n'))
+  const counts = queries.map(([table], i) => `(SELECT count(*) FROM ${table}) AS n${i}`)
+  const [row] = await sql.rows(`SELECT ${counts.join(', ')}`)
+  return new Map(queries.map(([table], i) => [table, Number(row?.[`n${i}`])]))
+}
+
 /** {@link Exchange.take} by way of a new file. */
 export async function takeOver(
   sql: Connection,
@@ -82,6 +94,10 @@ export async function takeOver(
     columns,
   }: { readonly table: string; readonly rows: readonly GraphRow[]; readonly columns: readonly string[] },
 ): Promise<number> {
+  if (rows.length === 0) {
+    await sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')})`)
+    return 0
+  }
   await writeFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
   await sql.run(`CREATE OR REPLACE TEMP TABLE ${table} AS ${readRows(path, columns)}`)
   return rows.length
@@ -98,6 +114,18 @@ function readRows(path: string, columns: readonly string[]): string {
 /** The sum of what a statement counted as `n`. */
 export function counted(rows: readonly GraphRow[]): number {
   return rows.reduce((sum, row) => sum + Number(row.n), 0)
+}
+
+/** A look-up that tells of some rows only, and of all how many they are: what it told, as rows of `columns`. */
+export function looked(
+  what: string,
+  results: readonly GraphRow[],
+  { wanted, columns }: { readonly wanted: number; readonly columns: readonly string[] },
+): GraphRow[] {
+  expectRows(`${what} looked up`, counted(results), wanted)
+  const told = results.flatMap(({ told: lists }) => lists as (readonly unknown[] | null)[])
+  const some = told.filter((values) => values !== null) // embedded, of no values a list is made that holds one null
+  return some.map((values) => Object.fromEntries(columns.map((column, i) => [column, values[i]])))
 }
 
 /** A graph engine has been seen to do nothing without saying so: what it reports is compared with what was asked. */

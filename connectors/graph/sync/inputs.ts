@@ -3,7 +3,7 @@ import { identifier, literals } from '../../../engine/duckdb.ts'
 import type { ParquetFile } from '../../../engine/schema.ts'
 import type { GraphOptions, KeyType, PropertyType } from '../description.ts'
 import type { Catalog, LabelInfo } from './catalog.ts'
-import type { Exchange } from './exchange.ts'
+import { createTables, type Exchange } from './exchange.ts'
 import { type RefusedKeys, refusedNodes } from './refused.ts'
 import { exchangeType, toExchange } from './types.ts'
 
@@ -15,6 +15,12 @@ export interface GraphBatch {
   readonly outputs: ReadonlyMap<string, readonly ParquetFile[]>
   /** What the store does not take: left out, whatever stood there. */
   readonly refused?: RefusedKeys
+}
+
+/** One whose nodes are in temporary tables. */
+export interface TakenBatch extends GraphBatch {
+  /** Rows of each of the labels' tables, by the table's name. */
+  readonly rows: ReadonlyMap<string, number>
 }
 
 /** Names of a label's temporary tables, each with the nodes' key in column `k`. */
@@ -51,22 +57,23 @@ export function keysOf(batch: GraphBatch, from: string, column: string, keyType:
 }
 
 /** Fills every label's temporary tables. A node that a batch both writes and removes is written. */
-export async function takeNodes(batch: GraphBatch): Promise<void> {
+export async function takeNodes(batch: GraphBatch): Promise<TakenBatch> {
   const { exchange, options, catalog } = batch
-  for (const { label, keyType } of catalog.labels.values()) {
+  const tables = [...catalog.labels.values()].flatMap(({ label, keyType }): [string, string][] => {
     const { written, removed } = labelTables(batch, label)
     const [nodes, removals] = [options.nodes?.[label], options.removeNodes?.[label]]
     const rows = nodes === undefined ? null : nodeRows(batch, nodes.from, nodes.key, keyType, nodes.properties)
     const none = `SELECT NULL::${exchangeType(keyType)} AS k WHERE false`
     const refused = refusedNodes(batch.refused, label, exchangeType(keyType))
     const taken = refused === null ? (rows ?? none) : `SELECT * FROM (${rows ?? none}) WHERE k NOT IN (${refused})`
-    await exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${written} AS ${taken}`)
     const named = removals === undefined ? none : keysOf(batch, removals.from, removals.key, keyType)
     const gone = refused === null ? named : `${named} UNION ${refused}`
-    await exchange.sql.run(
-      `CREATE OR REPLACE TEMP TABLE ${removed} AS SELECT k FROM (${gone}) WHERE k NOT IN (SELECT k FROM ${written})`,
-    )
-  }
+    return [
+      [written, taken],
+      [removed, `SELECT k FROM (${gone}) WHERE k NOT IN (SELECT k FROM ${written})`],
+    ]
+  })
+  return { ...batch, rows: await createTables(exchange.sql, tables) }
 }
 
 function nodeRows(

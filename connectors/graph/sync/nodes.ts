@@ -2,20 +2,21 @@
 import { name } from '../cypher.ts'
 import type { GraphNodes } from '../description.ts'
 import { counted, expectRows } from './exchange.ts'
-import { type GraphBatch, labelOf, labelTables } from './inputs.ts'
+import { type GraphBatch, labelOf, labelTables, type TakenBatch } from './inputs.ts'
 
 const keysPerStatement = 5_000
 
 /** Inserts or replaces nodes; a stub becomes a node of its own. */
-export async function writeNodes(batch: GraphBatch): Promise<number> {
+export async function writeNodes(batch: TakenBatch): Promise<number> {
   let nodes = 0
   for (const [label, { properties }] of Object.entries(batch.options.nodes ?? {}))
     nodes += await writeLabel(batch, label, properties)
   return nodes
 }
 
-async function writeLabel(batch: GraphBatch, label: string, properties: GraphNodes['properties']): Promise<number> {
+async function writeLabel(batch: TakenBatch, label: string, properties: GraphNodes['properties']): Promise<number> {
   const { written } = labelTables(batch, label)
+  if (batch.rows.get(written) === 0) return 0
   const given = await batch.exchange.give(`SELECT * FROM ${written} ORDER BY k`, { kind: 'nodes', label })
   if (given === null) return 0
   const values = Object.entries(properties).map(([property, type], i) => {
@@ -30,12 +31,14 @@ async function writeLabel(batch: GraphBatch, label: string, properties: GraphNod
 }
 
 /** Deletes removed nodes with all their relationships, except those of stub labels. Returns how many there were. */
-export async function removeNodes(batch: GraphBatch): Promise<number> {
+export async function removeNodes(batch: TakenBatch): Promise<number> {
   let removed = 0
   const { removeNodes: removals = {}, nodes = {} } = batch.options
-  for (const label of new Set([...Object.keys(removals), ...Object.keys(nodes)])) // of the second those that are refused
-    if (batch.options.stubs?.[label] === undefined)
-      removed += await deleteNodes(batch, label, `SELECT k FROM ${labelTables(batch, label).removed}`, 'DETACH DELETE')
+  for (const label of new Set([...Object.keys(removals), ...Object.keys(nodes)])) {
+    const gone = labelTables(batch, label).removed // of nodes those that are refused
+    if (batch.options.stubs?.[label] === undefined && batch.rows.get(gone) !== 0)
+      removed += await deleteNodes(batch, label, `SELECT k FROM ${gone}`, 'DETACH DELETE')
+  }
   return removed
 }
 

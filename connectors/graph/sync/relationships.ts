@@ -5,8 +5,8 @@ import { name } from '../cypher.ts'
 import type { PropertyType } from '../description.ts'
 import { relationshipsOf, type TypedRelationship } from '../relationships.ts'
 import type { LabelInfo } from './catalog.ts'
-import { counted, countIn, expectRows } from './exchange.ts'
-import { type GraphBatch, keysOf, labelOf, labelTables, scan } from './inputs.ts'
+import { counted, createTables, expectRows, type Given, looked } from './exchange.ts'
+import { type GraphBatch, keysOf, labelOf, labelTables, scan, type TakenBatch } from './inputs.ts'
 import { refusedRelationships } from './refused.ts'
 import { exchangeType, exported, takenType, toExchange } from './types.ts'
 
@@ -26,56 +26,69 @@ export interface RelationshipChanges {
   readonly counts: { readonly added: number; readonly dropped: number; readonly unchanged: number }
 }
 
-/** Compares the batch's relationships with the graph's. Reads only. */
-export async function takeRelationships(batch: GraphBatch): Promise<RelationshipChanges[]> {
-  const { owners } = batch.options
-  if (owners === undefined) return []
-  const { keyType } = labelOf(batch, owners.node)
-  const { removed } = labelTables(batch, owners.node)
-  await batch.exchange.sql.run(
-    `CREATE OR REPLACE TEMP TABLE owners AS ${keysOf(batch, owners.from, owners.key, keyType)} UNION SELECT k FROM ${removed}`,
-  )
-  const changes: RelationshipChanges[] = []
-  for (const [i, relationship] of relationshipsOf(batch.options).entries())
-    changes.push(await compare(batch, relationship, i, removed))
-  return changes
+/** What is compared of one type of relationships, and in which temporary tables. */
+interface Comparison extends Omit<RelationshipChanges, 'counts'> {
+  /** What the batch brings, and what the graph has. */
+  readonly fresh: string
+  readonly stored: string
 }
 
-async function compare(
-  batch: GraphBatch,
-  relationship: TypedRelationship,
-  index: number,
-  removedOwners: string,
-): Promise<RelationshipChanges> {
+/** Compares the batch's relationships with the graph's; those of owners that it names. Reads only. */
+export async function takeRelationships(batch: TakenBatch): Promise<RelationshipChanges[]> {
+  const { owners } = batch.options
+  if (owners === undefined) return []
   const { sql } = batch.exchange
-  const fromOwner = relationship.fromNode === batch.options.owners!.node
-  const ends = fromOwner ? ({ owner: 'f', other: 't' } as const) : ({ owner: 't', other: 'f' } as const)
-  const other = fromOwner ? relationship.toNode : relationship.fromNode
-  const [fresh, stored] = [`fresh_${index}`, `stored_${index}`]
-  const [added, dropped] = [`added_${index}`, `dropped_${index}`]
-  await sql.run(freshRows(batch, relationship, { table: fresh, owner: ends.owner, other, removedOwners }))
-  await takeStored(batch, relationship, stored, ends.owner)
+  const { keyType } = labelOf(batch, owners.node)
+  const { removed } = labelTables(batch, owners.node)
+  await createTables(sql, [
+    ['owners', `${keysOf(batch, owners.from, owners.key, keyType)} UNION SELECT k FROM ${removed}`],
+  ])
+  const given = await batch.exchange.give('SELECT k AS given FROM owners')
+  if (given === null) return []
+  const compared = relationshipsOf(batch.options).map((relationship, i) => comparisonOf(owners.node, relationship, i))
+  const fresh = await createTables(
+    sql,
+    compared.map((each) => [each.fresh, freshRows(batch, each, removed)]),
+  )
+  const stored = new Map<string, number>()
+  for (const each of compared) stored.set(each.stored, await takeStored(batch, each, given))
+  const differing = await createTables(sql, compared.flatMap(differences))
+  return compared.map((each) => {
+    const [added, dropped] = [differing.get(each.added)!, differing.get(each.dropped)!]
+    return { ...each, counts: { added, dropped, unchanged: fresh.get(each.fresh)! - added } }
+  })
+}
+
+function comparisonOf(owner: string, relationship: TypedRelationship, index: number): Comparison {
+  const { fromNode, toNode } = relationship
+  return {
+    relationship,
+    ...(fromNode === owner
+      ? { ends: { owner: 'f', other: 't' }, other: toNode }
+      : { ends: { owner: 't', other: 'f' }, other: fromNode }),
+    fresh: `fresh_${index}`,
+    stored: `stored_${index}`,
+    added: `added_${index}`,
+    dropped: `dropped_${index}`,
+  }
+}
+
+function differences({ relationship, fresh, stored, added, dropped }: Comparison): [string, string][] {
   const columns = ['f', 't', 'k', ...Object.keys(relationship.properties).map((_, i) => `p${i}`)]
   const same = columns.map((column) => `a.${column} IS NOT DISTINCT FROM b.${column}`).join(' AND ')
-  await sql.run(`CREATE OR REPLACE TEMP TABLE ${added} AS SELECT a.* FROM ${fresh} a ANTI JOIN ${stored} b ON ${same}`)
-  await sql.run(
-    `CREATE OR REPLACE TEMP TABLE ${dropped} AS SELECT a.* FROM ${stored} a ANTI JOIN ${fresh} b ON ${same}`,
-  )
-  const counts = {
-    added: await countIn(sql, `SELECT count(*) FROM ${added}`),
-    dropped: await countIn(sql, `SELECT count(*) FROM ${dropped}`),
-    unchanged: await countIn(sql, `SELECT (SELECT count(*) FROM ${fresh}) - (SELECT count(*) FROM ${added})`),
-  }
-  return { relationship, other, ends, added, dropped, counts }
+  return [
+    [added, `SELECT a.* FROM ${fresh} a ANTI JOIN ${stored} b ON ${same}`],
+    [dropped, `SELECT a.* FROM ${stored} a ANTI JOIN ${fresh} b ON ${same}`],
+  ]
 }
 
 function freshRows(
   batch: GraphBatch,
-  relationship: TypedRelationship,
-  to: { readonly table: string; readonly owner: 'f' | 't'; readonly other: string; readonly removedOwners: string },
+  { relationship, other, ends: { owner } }: Comparison,
+  removedOwners: string,
 ): string {
   const { fromNode, toNode, fromKey, toKey, key, properties } = relationship
-  const stub = batch.options.stubs?.[to.other]?.properties ?? {}
+  const stub = batch.options.stubs?.[other]?.properties ?? {}
   const columns: (readonly [name: string, column: string, type: PropertyType])[] = [
     ['f', fromKey, labelOf(batch, fromNode).keyType],
     ['t', toKey, labelOf(batch, toNode).keyType],
@@ -88,21 +101,21 @@ function freshRows(
     files === null ? `NULL::${exchangeType(type)} AS ${name}` : `${toExchange(identifier(column), type)} AS ${name}`,
   )
   const order = columns.map(([name]) => name).join(', ')
-  const refused = refusedRelationships(batch.refused, relationship, to)
-  return `CREATE OR REPLACE TEMP TABLE ${to.table} AS
-    SELECT * FROM (SELECT ${list.join(', ')}${files === null ? '' : ` FROM ${files}`})
+  const refused = refusedRelationships(batch.refused, relationship, { owner, other })
+  return `SELECT * FROM (SELECT ${list.join(', ')}${files === null ? '' : ` FROM ${files}`})
     WHERE f IS NOT NULL AND t IS NOT NULL AND k IS NOT NULL
-      AND ${to.owner} IN (SELECT k FROM owners) AND ${to.owner} NOT IN (SELECT k FROM ${to.removedOwners})${refused}
-    QUALIFY row_number() OVER (PARTITION BY ${to.owner}, k ORDER BY ${order}) = 1`
+      AND ${owner} IN (SELECT k FROM owners) AND ${owner} NOT IN (SELECT k FROM ${removedOwners})${refused}
+    QUALIFY row_number() OVER (PARTITION BY ${owner}, k ORDER BY ${order}) = 1`
 }
 
+/** Returns how many there are. */
 async function takeStored(
   batch: GraphBatch,
-  { type, fromNode, toNode, key, properties }: TypedRelationship,
-  table: string,
-  owner: 'f' | 't',
-): Promise<void> {
+  { relationship, stored, ends: { owner } }: Comparison,
+  owners: Given,
+): Promise<number> {
   const { exchange } = batch
+  const { type, fromNode, toNode, key, properties } = relationship
   const [from, to] = [labelOf(batch, fromNode), labelOf(batch, toNode)]
   const own = Object.entries(properties)
   const columns = [
@@ -112,8 +125,6 @@ async function takeStored(
     'k VARCHAR',
     ...own.map(([, propertyType], i) => `p${i} ${takenType(propertyType)}`),
   ]
-  const owners = await exchange.give('SELECT k AS given FROM owners')
-  if (owners === null) return exchange.sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')})`)
   const match = (end: 'f' | 't', keyName: string) => (end === owner ? ` {${name(keyName)}: given}` : '')
   const { text, relationshipId, seek } = exchange.dialect
   const sought = owner === 'f' ? seek('a', fromNode, from.key) : seek('b', toNode, to.key)
@@ -125,7 +136,7 @@ async function takeStored(
         .map(([property, propertyType], i) => `, ${exported(`r.${name(property)}`, propertyType, text)} AS p${i}`)
         .join(''),
   )
-  await exchange.take(table, rows, columns)
+  return exchange.take(stored, rows, columns)
 }
 
 /** Relationships that end at a node which is not there. A store that names rows which it does not take can go on without them. */
@@ -152,12 +163,13 @@ export class EndsMissing extends MillraceError {
  * {@link countRewritten}, which has looked the owners up.
  */
 export async function checkEnds(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<void> {
-  for (const { relationship, added } of changes)
+  for (const { relationship, added, counts } of changes)
     for (const [end, label] of [
       ['f', relationship.fromNode],
       ['t', relationship.toNode],
     ] as const)
-      if (batch.options.stubs?.[label] === undefined) await checkEnd(batch, { relationship, added }, { end, label })
+      if (counts.added > 0 && batch.options.stubs?.[label] === undefined)
+        await checkEnd(batch, { relationship, added }, { end, label })
 }
 
 async function checkEnd(
@@ -184,7 +196,7 @@ async function checkEnd(
 
 const [ownersNotThere, nodesNotThere] = ['owners_not_there', 'nodes_not_there'] as const
 
-/** Which of the keys (`given`) have no node: a temporary table with `k`. Returns how many keys there are. */
+/** Which of the keys (`given`) have no node: a temporary table with `k`. Returns how many have one. */
 async function takeMissing(
   batch: GraphBatch,
   { table, label, keys }: { readonly table: string; readonly label: string; readonly keys: string },
@@ -198,25 +210,26 @@ async function takeMissing(
     return 0
   }
   const { text, seek } = exchange.dialect
-  const missing = await wanted.run(
+  const results = await wanted.run(
     `OPTIONAL MATCH (n:${name(label)} {${name(key)}: given}) ${seek('n', label, key)}
-     WITH given, n WHERE n.${name(key)} IS NULL RETURN ${text('given')} AS k`,
+     RETURN count(*) AS n, collect(CASE WHEN n.${name(key)} IS NULL THEN [${text('given')}] END) AS told`,
   )
-  await exchange.take(table, missing, [column])
-  return wanted.rows
+  const missing = looked(`nodes ${label}`, results, { wanted: wanted.rows, columns: ['k'] })
+  return wanted.rows - (await exchange.take(table, missing, [column]))
 }
 
 /** Owners that the graph had before this batch, and keeps, of which a relationship is written or removed. */
 export async function countRewritten(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<number> {
   const { owners } = batch.options
-  if (owners === undefined || changes.length === 0) return 0
-  const touched = changes.flatMap(({ added, dropped, ends }) =>
-    [added, dropped].map((table) => `SELECT ${ends.owner} AS given FROM ${table}`),
-  )
+  if (owners === undefined) return 0
+  const touched = changes.flatMap(({ added, dropped, ends, counts }) => [
+    ...(counts.added > 0 ? [`SELECT ${ends.owner} AS given FROM ${added}`] : []),
+    ...(counts.dropped > 0 ? [`SELECT ${ends.owner} AS given FROM ${dropped}`] : []),
+  ])
+  if (touched.length === 0) return 0
   const { removed } = labelTables(batch, owners.node)
-  const kept = `SELECT given FROM (${touched.join(' UNION ')}) WHERE given NOT IN (SELECT k FROM ${removed})`
-  const touchedOwners = await takeMissing(batch, { table: ownersNotThere, label: owners.node, keys: kept })
-  return touchedOwners - (await countIn(batch.exchange.sql, `SELECT count(*) FROM ${ownersNotThere}`))
+  const kept = `SELECT DISTINCT given FROM (${touched.join(' UNION ALL ')}) WHERE given NOT IN (SELECT k FROM ${removed})`
+  return takeMissing(batch, { table: ownersNotThere, label: owners.node, keys: kept })
 }
 
 /** Deletes what is gone. */
@@ -224,7 +237,9 @@ export async function dropRelationships(batch: GraphBatch, changes: readonly Rel
   for (const {
     relationship: { type, fromNode, toNode },
     dropped,
+    counts,
   } of changes) {
+    if (counts.dropped === 0) continue
     const given = await batch.exchange.give(`SELECT given FROM ${dropped}`)
     if (given === null) continue
     const done = await given.run(
@@ -238,7 +253,8 @@ export async function dropRelationships(batch: GraphBatch, changes: readonly Rel
 /** Creates what is new; both ends exist by now. In Ladybug a rolled back COPY, which would be faster, empties the whole table. */
 export async function addRelationships(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<void> {
   const { value, seek, endsBy } = batch.exchange.dialect
-  for (const { relationship, added } of changes) {
+  for (const { relationship, added, counts } of changes) {
+    if (counts.added === 0) continue
     const { type, fromNode, toNode, key, properties } = relationship
     const given = await batch.exchange.give(`SELECT * FROM ${added} ORDER BY f, t, k`, {
       kind: 'relationships',

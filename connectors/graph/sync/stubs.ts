@@ -3,8 +3,8 @@
 import { name } from '../cypher.ts'
 import type { GraphStub } from '../description.ts'
 import { type PairInfo, samePair } from '../relationships.ts'
-import { counted, expectRows, type Given } from './exchange.ts'
-import { type GraphBatch, labelOf, labelTables } from './inputs.ts'
+import { counted, createTables, expectRows, type Given, looked } from './exchange.ts'
+import { type GraphBatch, labelOf, labelTables, type TakenBatch } from './inputs.ts'
 import { deleteNodes } from './nodes.ts'
 import type { RelationshipChanges } from './relationships.ts'
 import { exchangeType } from './types.ts'
@@ -19,14 +19,29 @@ export interface StubChanges {
    */
   readonly table: string
   readonly changes: readonly RelationshipChanges[]
+  readonly counts: StubCounts
 }
 
-/** Works out the stubs of every label from the graph and the changes to come. Reads only. */
-export async function takeStubs(batch: GraphBatch, changes: readonly RelationshipChanges[]): Promise<StubChanges[]> {
+/** Nodes that exist only because a relationship needs them. */
+export type StubCounts = Readonly<Record<keyof typeof conditions, number>>
+
+/** What happens to the rows of {@link StubChanges.table} for which it holds. */
+const conditions = {
+  created: 'linked AND NOT there',
+  renamed: 'linked AND there AND NOT filled AND name IS DISTINCT FROM old',
+  /** Filled nodes that are removed and still linked: they become stubs. */
+  emptied: 'linked AND filled',
+  removed: 'there AND NOT linked AND NOT filled',
+  /** Filled nodes that are removed. */
+  deleted: 'there AND NOT linked AND filled',
+} as const
+
+/** Works out the stubs from the graph and the changes to come: of every label that has any to change. Reads only. */
+export async function takeStubs(batch: TakenBatch, changes: readonly RelationshipChanges[]): Promise<StubChanges[]> {
   const result: StubChanges[] = []
   for (const [i, [label, stub]] of Object.entries(batch.options.stubs ?? {}).entries()) {
-    const own = changes.filter((change) => change.other === label)
-    await takeTouched(batch, label, own)
+    const own = changes.filter(({ other, counts }) => other === label && counts.added + counts.dropped > 0)
+    if ((await takeTouched(batch, label, own)) === 0) continue
     await takeRest(batch, label, stub, own)
     const table = `stubs_${i}`
     await batch.exchange.sql.run(
@@ -35,43 +50,67 @@ export async function takeStubs(batch: GraphBatch, changes: readonly Relationshi
        (SELECT k, first(name ORDER BY label, number, text, rk, type) FILTER (WHERE name IS NOT NULL) AS name
         FROM rest GROUP BY k) r USING (k)`,
     )
-    result.push({ label, stub, table, changes: own })
+    result.push({ label, stub, table, changes: own, counts: await countStubs(batch, table, stub) })
   }
   return result
 }
 
-/** `candidates`: nodes at an end of a changed relationship, and removed ones, unless a pipeline fills them. */
-async function takeTouched(batch: GraphBatch, label: string, changes: readonly RelationshipChanges[]): Promise<void> {
+async function countStubs({ exchange }: GraphBatch, table: string, { name: named }: GraphStub): Promise<StubCounts> {
+  const counts = Object.entries(conditions).map(([what, where]) => `count(*) FILTER (WHERE ${where}) AS ${what}`)
+  const [row] = await exchange.sql.rows(`SELECT ${counts.join(', ')} FROM ${table}`)
+  const count = (what: keyof StubCounts) => Number(row![what])
+  return {
+    created: count('created'),
+    renamed: named === undefined ? 0 : count('renamed'),
+    emptied: count('emptied'),
+    removed: count('removed'),
+    deleted: count('deleted'),
+  }
+}
+
+/**
+ * `candidates`: nodes at an end of a changed relationship, and removed ones, unless a pipeline fills them. Returns how many there are; none
+ * without a table, perhaps.
+ */
+async function takeTouched(batch: TakenBatch, label: string, changes: readonly RelationshipChanges[]): Promise<number> {
   const { exchange } = batch
   const { key, keyType } = labelOf(batch, label)
   const { written, removed } = labelTables(batch, label)
-  const ends = changes.flatMap(({ added, dropped, ends: { other } }) => [
-    `SELECT ${other} AS k, true AS gained FROM ${added}`,
-    `SELECT ${other}, false FROM ${dropped}`,
+  if (changes.length === 0 && batch.rows.get(removed) === 0) return 0
+  const ends = changes.flatMap(({ added, dropped, counts, ends: { other } }) => [
+    ...(counts.added > 0 ? [`SELECT ${other} AS k, true AS gained FROM ${added}`] : []),
+    ...(counts.dropped > 0 ? [`SELECT ${other}, false FROM ${dropped}`] : []),
   ])
-  await exchange.sql.run(
-    `CREATE OR REPLACE TEMP TABLE touched AS SELECT k, bool_or(gained) AS gained
-     FROM (${[`SELECT k, false AS gained FROM ${removed}`, ...ends].join(' UNION ALL ')})
-     WHERE k NOT IN (SELECT k FROM ${written}) GROUP BY k`,
+  await createTables(exchange.sql, [
+    [
+      'touched',
+      `SELECT k, bool_or(gained) AS gained FROM (${[`SELECT k, false AS gained FROM ${removed}`, ...ends].join(' UNION ALL ')})
+       WHERE k NOT IN (SELECT k FROM ${written}) GROUP BY k`,
+    ],
+  ])
+  const someGone = batch.rows.get(removed)! > 0
+  const gone = someGone ? `, k IN (SELECT k FROM ${removed}) AS gone` : ''
+  const given = await exchange.give(`SELECT k AS given${gone} FROM touched`)
+  if (given === null) return 0
+  const old = labelOf(batch, label).properties.has('name') ? 'n.name' : "''"
+  const { text, seek } = exchange.dialect
+  // of those that their own pipeline fills, most of all, nothing is to be known
+  const results = await given.run(
+    `OPTIONAL MATCH (n:${name(label)} {${name(key)}: given}) ${seek('n', label, key)}
+     RETURN count(*) AS n, collect(CASE WHEN n.${name(key)} IS NULL OR n.stub${someGone ? ' OR gone' : ''}
+       THEN [${text('given')}, ${text(`n.${name(key)}`)}, ${text('n.stub')}, ${old}] END) AS told`,
   )
-  const columns = [`k ${exchangeType(keyType)}`, 'there BOOLEAN', 'stub BOOLEAN', 'old VARCHAR']
-  const given = await exchange.give(`SELECT k AS given, k IN (SELECT k FROM ${removed}) AS gone FROM touched`)
-  if (given === null) await exchange.sql.run(`CREATE OR REPLACE TEMP TABLE found (${columns.join(', ')})`)
-  else {
-    const old = labelOf(batch, label).properties.has('name') ? 'n.name' : "''"
-    const { text, seek } = exchange.dialect
-    // of those that their own pipeline fills, most of all, nothing is to be known
-    const rows = await given.run(
-      `OPTIONAL MATCH (n:${name(label)} {${name(key)}: given}) ${seek('n', label, key)}
-       WITH given, gone, n WHERE n.${name(key)} IS NULL OR n.stub OR gone
-       RETURN ${text('given')} AS k, ${text(`n.${name(key)} IS NOT NULL`)} AS there, ${text('n.stub')} AS stub, ${old} AS old`,
-    )
-    await exchange.take('found', rows, columns)
-  }
-  await exchange.sql.run(
-    `CREATE OR REPLACE TEMP TABLE candidates AS
-     SELECT k, gained, there, there AND NOT coalesce(stub, false) AS filled, old FROM touched JOIN found USING (k)`,
-  )
+  const found = looked(`nodes ${label}`, results, { wanted: given.rows, columns: ['k', 'node', 'stub', 'old'] })
+  const columns = ['k', 'node'].map((column) => `${column} ${exchangeType(keyType)}`)
+  await exchange.take('found', found, [...columns, 'stub BOOLEAN', 'old VARCHAR'])
+  const made = await createTables(exchange.sql, [
+    [
+      'candidates',
+      `SELECT k, gained, node IS NOT NULL AS there, node IS NOT NULL AND NOT coalesce(stub, false) AS filled, old
+       FROM touched JOIN found USING (k)`,
+    ],
+  ])
+  return made.get('candidates')!
 }
 
 /**
@@ -131,8 +170,9 @@ async function takeRestOfPair(
     'name VARCHAR',
     `rid ${relationshipIdType}`,
   ])
-  const dropped = of.changes.find(({ relationship }) => samePair(relationship, of.pair))?.dropped
-  const kept = dropped === undefined ? '' : `WHERE rid NOT IN (SELECT given FROM ${dropped})`
+  const change = of.changes.find(({ relationship }) => samePair(relationship, of.pair))
+  const isDropped = change !== undefined && change.counts.dropped > 0
+  const kept = isDropped ? `WHERE rid NOT IN (SELECT given FROM ${change.dropped})` : ''
   await exchange.sql.run(
     `INSERT INTO rest SELECT k, '${other}', ${orderOf(theirs.keyType, 'o')}, rk, '${type}',
      ${named ? 'name' : 'NULL'} FROM rest_of_pair ${kept}`,
@@ -140,7 +180,8 @@ async function takeRestOfPair(
 }
 
 async function addNew(batch: GraphBatch, label: string, stub: GraphStub, change: RelationshipChanges): Promise<void> {
-  const { relationship, added, ends } = change
+  const { relationship, added, ends, counts } = change
+  if (counts.added === 0) return
   const owner = relationship.fromNode === label ? relationship.toNode : relationship.fromNode
   const named = stub.name === undefined ? -1 : Object.keys(relationship.properties).indexOf(stub.name)
   await batch.exchange.sql.run(
@@ -153,83 +194,55 @@ function orderOf(keyType: 'long' | 'string', column: string): string {
   return keyType === 'long' ? `${column}, NULL` : `NULL, ${column}`
 }
 
-/** Nodes that exist only because a relationship needs them. */
-export interface StubCounts {
-  readonly created: number
-  readonly renamed: number
-  readonly removed: number
-  /** Filled nodes that were removed: those still linked became stubs, the others are gone. */
-  readonly emptied: number
-  readonly deleted: number
-}
-
 /** Creates and renames stubs, and empties removed nodes that are still linked. Before relationships are created. */
-export async function writeStubs(
-  batch: GraphBatch,
-  stubs: readonly StubChanges[],
-): Promise<Pick<StubCounts, 'created' | 'renamed' | 'emptied'>> {
-  const counts = { created: 0, renamed: 0, emptied: 0 }
+export async function writeStubs(batch: GraphBatch, stubs: readonly StubChanges[]): Promise<void> {
   for (const change of stubs) {
-    const setName = change.stub.name === undefined ? '' : ', n.name = name'
-    counts.created += await create(batch, change, setName)
-    if (change.stub.name !== undefined)
-      counts.renamed += await merge(
-        batch,
-        change,
-        'linked AND there AND NOT filled AND name IS DISTINCT FROM old',
-        'n.name = name',
-      )
-    const empty = [...labelOf(batch, change.label).properties.keys()].map((property) => `n.${name(property)} = NULL`)
+    const { stub, label, counts } = change
+    const setName = stub.name === undefined ? '' : ', n.name = name'
+    if (counts.created > 0) await create(batch, change, setName)
+    if (counts.renamed > 0) await merge(batch, change, conditions.renamed, 'n.name = name')
+    const empty = [...labelOf(batch, label).properties.keys()].map((property) => `n.${name(property)} = NULL`)
     const sets = `${empty.join(', ')}, n.stub = true${setName}`
-    counts.emptied += await merge(batch, change, 'linked AND filled', sets)
+    if (counts.emptied > 0) await merge(batch, change, conditions.emptied, sets)
   }
-  return counts
 }
 
-async function merge(batch: GraphBatch, { label, table }: StubChanges, where: string, sets: string): Promise<number> {
+async function merge(batch: GraphBatch, { label, table }: StubChanges, where: string, sets: string): Promise<void> {
   const given = await batch.exchange.give(`SELECT k, name FROM ${table} WHERE ${where} ORDER BY k`)
-  if (given === null) return 0
-  const done = await given.run(
+  const done = await given!.run(
     `MERGE (n:${name(label)} {${name(labelOf(batch, label).key)}: k}) SET ${sets} RETURN count(*) AS n`,
   )
-  expectRows(`stubs ${label} written`, counted(done), given.rows)
-  return given.rows
+  expectRows(`stubs ${label} written`, counted(done), given!.rows)
 }
 
-async function create(batch: GraphBatch, change: StubChanges, setName: string): Promise<number> {
-  const { label, stub, table, changes } = change
+async function create(batch: GraphBatch, change: StubChanges, setName: string): Promise<void> {
+  const { label, stub, table, changes, counts } = change
   const own = Object.entries(stub.properties ?? {})
   const columns = own.map((_, i) => `s${i}`)
-  const rows = changes.map(({ added, ends }) => `SELECT ${[`${ends.other} AS k`, ...columns].join(', ')} FROM ${added}`)
-  if (rows.length === 0) return 0
+  const gaining = changes.filter((each) => each.counts.added > 0)
+  const rows = gaining.map(({ added, ends }) => `SELECT ${[`${ends.other} AS k`, ...columns].join(', ')} FROM ${added}`)
   const given = await batch.exchange.give(
     `SELECT ${['c.k', 'c.name', ...columns].join(', ')} FROM ${table} c JOIN (
        SELECT * FROM (${rows.join(' UNION ALL ')}) QUALIFY row_number() OVER (PARTITION BY k ORDER BY ${['k', ...columns].join(', ')}) = 1
-     ) USING (k) WHERE c.linked AND NOT c.there ORDER BY c.k`,
+     ) USING (k) WHERE ${conditions.created} ORDER BY c.k`,
     { kind: 'stubs', label },
   )
-  if (given === null) return 0
   const sets = own.map(
     ([property, type], i) => `, n.${name(property)} = ${batch.exchange.dialect.value(`s${i}`, type)}`,
   )
-  const done = await given.run(
+  const done = await given!.run(
     `MERGE (n:${name(label)} {${name(labelOf(batch, label).key)}: k})
      SET n.stub = true${setName}${sets.join('')} RETURN count(*) AS n`,
   )
-  expectRows(`stubs ${label} created`, counted(done), given.rows)
-  return given.rows
+  expectRows(`stubs ${label} created`, counted(done), counts.created)
 }
 
 /** Deletes stubs and removed nodes that are left without relationships. After those are gone. */
-export async function removeStubs(
-  batch: GraphBatch,
-  stubs: readonly StubChanges[],
-): Promise<Pick<StubCounts, 'removed' | 'deleted'>> {
-  const counts = { removed: 0, deleted: 0 }
-  for (const { label, table } of stubs) {
+export async function removeStubs(batch: GraphBatch, stubs: readonly StubChanges[]): Promise<void> {
+  for (const { label, table, counts } of stubs) {
+    if (counts.removed + counts.deleted === 0) continue
     const gone = `SELECT k FROM ${table} WHERE there AND NOT linked`
-    counts.removed += await deleteNodes(batch, label, `${gone} AND NOT filled`, 'DELETE')
-    counts.deleted += await deleteNodes(batch, label, `${gone} AND filled`, 'DELETE')
+    const done = await deleteNodes(batch, label, gone, 'DELETE')
+    expectRows(`stubs ${label} deleted`, done, counts.removed + counts.deleted)
   }
-  return counts
 }

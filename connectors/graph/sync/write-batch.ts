@@ -11,11 +11,11 @@ import {
   type RelationshipChanges,
   takeRelationships,
 } from './relationships.ts'
-import { removeStubs, takeStubs, writeStubs } from './stubs.ts'
+import { removeStubs, type StubCounts, takeStubs, writeStubs } from './stubs.ts'
 
 /** All reading comes first, so that it sees nothing of what the batch writes. */
-export async function writeBatch(batch: GraphBatch): Promise<WriteCounts> {
-  await takeNodes(batch)
+export async function writeBatch(given: GraphBatch): Promise<WriteCounts> {
+  const batch = await takeNodes(given)
   const relationships = await takeRelationships(batch)
   const stubs = await takeStubs(batch, relationships)
   const ownersRewritten = await countRewritten(batch, relationships)
@@ -24,19 +24,20 @@ export async function writeBatch(batch: GraphBatch): Promise<WriteCounts> {
   await dropRelationships(batch, relationships)
   const removed = await removeNodes(batch)
   const nodesWritten = await writeNodes(batch)
-  const written = await writeStubs(batch, stubs)
+  await writeStubs(batch, stubs)
   await addRelationships(batch, relationships)
-  const gone = await removeStubs(batch, stubs)
+  await removeStubs(batch, stubs)
+  const stubCount = (what: keyof StubCounts) => stubs.reduce((sum, { counts }) => sum + counts[what], 0)
   return {
     nodesWritten,
-    nodesRemoved: removed + gone.deleted + written.emptied,
+    nodesRemoved: removed + stubCount('deleted') + stubCount('emptied'),
     relationshipsWritten: total(relationships, 'added'),
     relationshipsRemoved: total(relationships, 'dropped'),
     relationshipsUnchanged: total(relationships, 'unchanged'),
     ownersRewritten,
-    stubsCreated: written.created + written.emptied,
-    stubsRenamed: written.renamed,
-    stubsRemoved: gone.removed,
+    stubsCreated: stubCount('created') + stubCount('emptied'),
+    stubsRenamed: stubCount('renamed'),
+    stubsRemoved: stubCount('removed'),
     ...skippedInGraph(batch.options, batch.outputs),
   }
 }
