@@ -1,8 +1,8 @@
 /**
- * Rows into Neo4j by our sink and by a plain loop over the driver (UNWIND and MERGE, 1,000 rows a transaction; no position, nothing compared), one
- * after the other on one service, as one JSON line: nodes first, then the relationships between them.
+ * Rows into Neo4j by our sink and by a plain loop over the driver (UNWIND and MERGE, 1,000 rows a transaction; no position, nothing compared), both
+ * from the same Parquet files, one after the other on one service, as one JSON line: nodes first, then the relationships between them.
  *
- *   node bench/graph-load.ts [--titles 10000] [--batch 2000] [--rounds 3]
+ *   node bench/graph-load.ts [--titles 10000] [--batch 5000] [--rounds 3]
  *
  * `batch` titles are a batch of the sink, with five relationships each. Needs NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD of an empty database, and
  * empties it at the end.
@@ -24,7 +24,7 @@ import { quantile, rounded } from './quantile.ts'
 const { values } = parseArgs({
   options: {
     titles: { type: 'string', default: '10000' },
-    batch: { type: 'string', default: '2000' },
+    batch: { type: 'string', default: '5000' },
     rounds: { type: 'string', default: '3' },
   },
 })
