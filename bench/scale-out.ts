@@ -100,9 +100,9 @@ export default { ...pipeline, sources }
 function within(commits: readonly Commit[], members: number) {
   const own = (member: number) => commits.filter((commit) => commit.member === member)
   const each = Array.from({ length: members }, (_, member) => own(member))
-  if (each.some(({ length }) => length < 4)) throw new Error('too few commits to tell a rate (give more records)')
-  const fromMs = Math.max(...each.map((of) => of[1]!.atMs))
-  const toMs = Math.min(...each.map((of) => of.at(-1)!.atMs))
+  const fromMs = Math.max(...each.map((of) => of[1]?.atMs ?? Number.POSITIVE_INFINITY))
+  const toMs = Math.min(...each.map((of) => of.at(-1)?.atMs ?? 0))
+  if (toMs <= fromMs) throw new Error('too few commits to tell a rate (give more records, or smaller batches)')
   const counted = commits.filter(({ atMs }) => atMs > fromMs && atMs <= toMs)
   const seconds = (toMs - fromMs) / 1000
   const rows = counted.reduce((sum, commit) => sum + commit.rows, 0)
