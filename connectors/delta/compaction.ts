@@ -16,8 +16,11 @@ export interface Compaction {
   committed(): Promise<void>
 }
 
-/** Sizes at which files move up: every row is written anew at most once for each, and never once its file is large. */
-const levelBytes = [2n ** 18n, 2n ** 22n, 2n ** 26n]
+/**
+ * Sizes at which files move up: every row is written anew at most once for each, and never once its file is not small. Files of a pipeline that
+ * catches up are larger than the last: it must not be held up by writing all anew.
+ */
+const levelBytes = [2n ** 18n, 2n ** 22n]
 /** One compaction takes no longer than a few batches. */
 const mostBytes = 2n ** 27n
 /** Tables of more files are left to `optimize`: the list of their files alone takes longer to read than a commit. */
