@@ -7,7 +7,7 @@ import type { Column } from '../../engine/schema.ts'
 import type { Action, AddFile } from './actions.ts'
 import { changeTypeColumn } from './change-feed.ts'
 import { vectorFile } from './deletion-vectors/vector-file.ts'
-import { openParts } from './partitions/parts.ts'
+import { openParts, type PartedFile, type Parts } from './partitions/parts.ts'
 import { partitionKey } from './partitions/pruning.ts'
 import { writesDeletionVectors } from './protocol.ts'
 import type { LocalFile } from './read.ts'
@@ -128,17 +128,36 @@ export async function writeChanges(options: WriteChangesOptions): Promise<Writte
     values: options.partitionColumns.length === 0 ? '' : changes.partitions((fed ?? all).map(fileOf)),
     name: `table ${target.table.path}`,
   })
-  const written: AddFile[] = []
-  for (const query of queriesOf(options)) {
-    checkAbandoned(options.signal, target.table.path)
-    for (const file of await parts.write(query, options.columns)) written.push(await publishDataFile(target, file))
-  }
+  const written = await writeRewritten(options, parts)
   const marked = touched.marked.length > 0 ? await markRows(options, touched.marked) : []
   const cdc: Action[] = []
   if (fed !== null && fed.length > 0)
     for (const file of await parts.write(changes.changes(fed.map(fileOf)), [...options.columns, changeTypeColumn]))
       cdc.push({ cdc: await publishChangeFile(target, file) })
   return { written, marked, cdc }
+}
+
+/** What one query gives is made durable while the next one runs. */
+async function writeRewritten(options: WriteChangesOptions, parts: Parts): Promise<AddFile[]> {
+  const { target } = options
+  const written: AddFile[] = []
+  const publish = async (files: readonly PartedFile[]): Promise<void> => {
+    for (const file of files) written.push(await publishDataFile(target, file))
+  }
+  let publishing = Promise.resolve()
+  try {
+    for (const query of queriesOf(options)) {
+      checkAbandoned(options.signal, target.table.path)
+      const files = await parts.write(query, options.columns)
+      await publishing
+      publishing = publish(files)
+      publishing.catch(() => {}) // told when it is waited for
+    }
+  } finally {
+    await Promise.allSettled([publishing]) // nothing is on its way any more when the failed write is cleaned up
+  }
+  await publishing
+  return written
 }
 
 function fileOf({ file }: Candidate): LocalFile {
