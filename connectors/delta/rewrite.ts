@@ -66,6 +66,9 @@ export function sizeOf(files: readonly AddFile[]): bigint {
   return files.reduce((sum, file) => sum + file.size, 0n)
 }
 
+/** Row groups of wide rows would take more memory than a pipeline that works beside. */
+const rowGroupBytes = 16 * 2 ** 20
+
 interface Work {
   readonly snapshot: Snapshot
   readonly group: readonly AddFile[]
@@ -114,7 +117,7 @@ async function copyAll(
   columns: readonly Column[],
   path: string,
 ): Promise<ParquetFile[]> {
-  return [await copyToParquet(connection, query, path, { columns })]
+  return [await copyToParquet(connection, query, path, { columns, rowGroupBytes })]
 }
 
 interface Ordered {

@@ -6,6 +6,8 @@ import { describeColumns } from './duckdb-types.ts'
 export interface CopyOptions {
   /** Columns of the query, when the caller has described it already. */
   readonly columns?: readonly Column[]
+  /** Bytes of rows that end a row group, of which each thread holds one: without it only its 122,880th row does. */
+  readonly rowGroupBytes?: number
 }
 
 /**
@@ -20,8 +22,10 @@ export async function copyToParquet(
   options: CopyOptions = {},
 ): Promise<ParquetFile> {
   const columns = options.columns ?? (await describeColumns(connection, query))
+  const { rowGroupBytes } = options
+  const rowGroups = rowGroupBytes === undefined ? '' : `, ROW_GROUP_SIZE_BYTES ${rowGroupBytes}`
   const [written = {}] = await connection.rows(
-    `COPY (${query}) TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy, RETURN_STATS)`,
+    `COPY (${query}) TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy${rowGroups}, RETURN_STATS)`,
   )
   return writtenFile(path, columns, written)
 }
