@@ -50,8 +50,7 @@ export async function takeRelationships(batch: TakenBatch): Promise<Relationship
     sql,
     compared.map((each) => [each.fresh, freshRows(batch, each, removed)]),
   )
-  const stored = new Map<string, number>()
-  for (const each of compared) stored.set(each.stored, await takeStored(batch, each, given))
+  for (const each of compared) await takeStored(batch, each, given)
   const differing = await createTables(sql, compared.flatMap(differences))
   return compared.map((each) => {
     const [added, dropped] = [differing.get(each.added)!, differing.get(each.dropped)!]
@@ -108,12 +107,11 @@ function freshRows(
     QUALIFY row_number() OVER (PARTITION BY ${owner}, k ORDER BY ${order}) = 1`
 }
 
-/** Returns how many there are. */
 async function takeStored(
   batch: GraphBatch,
   { relationship, stored, ends: { owner } }: Comparison,
   owners: Given,
-): Promise<number> {
+): Promise<void> {
   const { exchange } = batch
   const { type, fromNode, toNode, key, properties } = relationship
   const [from, to] = [labelOf(batch, fromNode), labelOf(batch, toNode)]
@@ -136,7 +134,7 @@ async function takeStored(
         .map(([property, propertyType], i) => `, ${exported(`r.${name(property)}`, propertyType, text)} AS p${i}`)
         .join(''),
   )
-  return exchange.take(stored, rows, columns)
+  await exchange.take(stored, rows, columns)
 }
 
 /** Relationships that end at a node which is not there. A store that names rows which it does not take can go on without them. */
