@@ -1,5 +1,7 @@
 /** A topic of a cluster that one bench fills and removes. */
+import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { Admin } from '@platformatic/kafka'
 import { openTopicProducer } from '../cli/topic-producer.ts'
 import { connectionOptions } from '../connectors/kafka/client.ts'
@@ -50,6 +52,7 @@ export async function createBenchTopic(kafka: KafkaSettings): Promise<BenchTopic
       let bytes = 0
       for (let sent = 0; sent < records; sent += sendRecords)
         bytes += await send(take(source, Math.min(sendRecords, records - sent)))
+      await promisify(execFile)('sync') // a broker's writing would go on into what is measured
       return { records, bytes }
     },
     async trickle(set, { recordsPerSecond, seconds }) {
