@@ -78,8 +78,8 @@ export default { ...pipeline, sources }
   )
   try {
     while (commits.reduce((sum, { rows }) => sum + rows, 0) < records) {
-      const ended = running.find((child) => child.exitCode !== null)
-      if (ended !== undefined) throw new Error(`a process ended with ${ended.exitCode}`)
+      const ended = running.find(hasEnded)
+      if (ended !== undefined) throw new Error(`a process ended with ${ended.exitCode ?? ended.signalCode}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
     const wallSeconds = (performance.now() - startedMs) / 1000
@@ -88,13 +88,17 @@ export default { ...pipeline, sources }
   } finally {
     await Promise.all(
       running.map(async (child) => {
-        if (child.exitCode !== null) return
+        if (hasEnded(child)) return
         child.kill('SIGTERM')
         await once(child, 'close')
       }),
     )
     for (const share of shares) share.remove()
   }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
 }
 
 function within(commits: readonly Commit[], members: number) {

@@ -1,17 +1,17 @@
 /** Where to go on after a start: compares every sink's position. Pure. */
-import type { Position, Range } from '../engine/contracts.ts'
-import type { Recovery, SinkStanding } from '../engine/runtime.ts'
+import type { Position, Range, SinkPosition } from '../engine/contracts.ts'
+import type { Recovery } from '../engine/runtime.ts'
 
 /**
  * Sinks are committed in turn with the same ranges, so they differ only after a half-finished batch, or when a sink
  * was added to the definition. The furthest position is where all shall be; the sinks that lack part of the way get it
  * replayed, those that hang back furthest first. A range that some sinks hold is judged again by the definition of
- * today: if the run that committed them had another one, that is refused, except for sinks that hold nothing which that one made (they
- * are new, or were new and have not caught up). Of the primary that shows only if its rows have keys: an empty one without may lack its very
- * first batch, of which other sinks hold a part.
+ * today: if the run that committed them had another one, that is refused, except for sinks that never held anything, or
+ * nothing that today's definition did not make, while the primary has the range: a batch ends with the primary, so it is no half of one that they
+ * lack, but they are new and catch up.
  * @param sinks in commit order, the primary last
  */
-export function planRecovery(sinks: readonly SinkStanding[], initial: Position, fingerprint: string): Recovery {
+export function planRecovery(sinks: readonly SinkPosition[], initial: Position, fingerprint: string): Recovery {
   const furthest = new Map<string, bigint>()
   for (const { position } of sinks)
     for (const [partition, next] of position) furthest.set(partition, larger(furthest.get(partition), next))
@@ -23,14 +23,16 @@ export function planRecovery(sinks: readonly SinkStanding[], initial: Position, 
   const together = lagging.filter((i) => sameRanges(missing[i]!, missing[first]!))
   const ranges = missing[first]!
   const primary = sinks.length - 1
-  const allNew = together.every((i) => (i !== primary || sinks[i]!.keyed) && isOfToday(sinks[i]!, fingerprint))
+  const finished = missing[primary]!.length === 0
+  const allNew = together.every((i) => i !== primary && isNew(sinks[i]!, finished ? fingerprint : null))
   const ahead = sinks.filter((_, i) => !together.includes(i) && holdsAny(sinks[i]!, ranges))
   const changed = ahead.some((sink) => sink.fingerprint !== null && sink.fingerprint !== fingerprint)
   return { kind: changed && !allNew ? 'refused' : 'replay', ranges, sinks: together }
 }
 
-function isOfToday(sink: SinkStanding, fingerprint: string): boolean {
-  return sink.position.size === 0 || sink.fingerprint === fingerprint
+/** @param fingerprint of what it may hold; null: nothing */
+function isNew(sink: SinkPosition, fingerprint: string | null): boolean {
+  return sink.fingerprint === null || sink.fingerprint === fingerprint
 }
 
 function larger(left: bigint | undefined, right: bigint): bigint {
@@ -56,6 +58,6 @@ function sameRanges(left: readonly Range[], right: readonly Range[]): boolean {
   )
 }
 
-function holdsAny(sink: SinkStanding, ranges: readonly Range[]): boolean {
+function holdsAny(sink: SinkPosition, ranges: readonly Range[]): boolean {
   return ranges.some(({ sourcePartition, start }) => (sink.position.get(sourcePartition) ?? start) > start)
 }

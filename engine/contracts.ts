@@ -237,8 +237,6 @@ export interface Sink {
   /** What it writes to, for messages: `table bronze/movies`. */
   readonly name: string
   readonly delivery: Delivery
-  /** Whether a row that comes twice is there once, since its key says which row it is. */
-  readonly keyed?: boolean
   position(pipeline: string): Promise<SinkPosition>
   /**
    * Does of a commit what finds rows that the store refuses for their content, short of making the batch count, and returns

@@ -37,11 +37,8 @@ export interface Runtime {
   readonly retry: RetryPolicy
 }
 
-/** What a sink holds, and what may be done about what it lacks. */
-export type SinkStanding = Pick<SinkPosition, 'position' | 'fingerprint'> & Pick<Sink, 'keyed'>
-
-/** Pure: where every sink stands, in commit order, primary last. */
-export type PlanRecovery = (sinks: readonly SinkStanding[], initial: Position, fingerprint: string) => Recovery
+/** Pure: every sink's position, in commit order, primary last. */
+export type PlanRecovery = (sinks: readonly SinkPosition[], initial: Position, fingerprint: string) => Recovery
 
 /** What the sinks' positions ask for. */
 export type Recovery =

@@ -4,7 +4,7 @@ import type { PipelineEvent } from './events.ts'
 import { replacedSources, startedPartition, startPartition } from './identity.ts'
 import type { Pipeline } from './pipeline.ts'
 import { availableRanges, shareLimits } from './plan.ts'
-import type { RunOptions, Runtime, SinkStanding } from './runtime.ts'
+import type { RunOptions, Runtime } from './runtime.ts'
 import { planStages } from './stages.ts'
 
 /** What one run holds open, from its first batch to its last. */
@@ -134,11 +134,10 @@ export function sinkPositions(session: Session): Promise<SinkPosition[]> {
 }
 
 /** What sinks hold of the partitions that are ours: another process may be in the middle of a batch of the others. */
-export function ownedPositions(session: Session, sinks: readonly SinkPosition[]): SinkStanding[] {
-  return sinks.map(({ position, fingerprint }, i) => ({
+export function ownedPositions(session: Session, sinks: readonly SinkPosition[]): SinkPosition[] {
+  return sinks.map(({ position, fingerprint }) => ({
     position: new Map([...position].filter(([partition]) => isOwned(session, partition))),
     fingerprint,
-    keyed: session.sinks[i]!.keyed === true,
   }))
 }
 

@@ -39,7 +39,6 @@ export function clickhouseSink(options: ClickhouseSinkOptions): Sink {
   return {
     name: 'store olap',
     delivery: 'idempotent',
-    keyed: true,
     async position(pipeline) {
       const held = await heldPositions(clickhouse, pipeline)
       const totals = totalsIn(held.map((each) => each.totals))

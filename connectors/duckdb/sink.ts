@@ -21,7 +21,6 @@ export function olapSink(options: OlapSinkOptions): Sink {
   return {
     name: 'store olap',
     delivery: 'exactly-once',
-    keyed: true,
     position: (pipeline) => positionInStore(options.store, pipeline),
     commit: (commit) => commitToStore(options, commit, (connection) => writeTables(connection, options, commit)),
     async close() {},

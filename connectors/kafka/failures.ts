@@ -58,8 +58,9 @@ function advice(code: number): string {
     case kafkaError.groupAuthorizationFailed:
       return ' (give this user the right on the cluster)'
     case kafkaError.messageTooLarge:
-    case kafkaError.recordListTooLarge:
       return " (send smaller records, or raise the topic's max.message.bytes)"
+    case kafkaError.recordListTooLarge:
+      return " (send smaller records, or raise the topic's segment.bytes)"
     default:
       return ''
   }

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { systemClock } from '../../engine/clock.ts'
 import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
 import { commitTo, outputsOf } from '../graph/films.testing.ts'
@@ -111,6 +112,55 @@ test('a second process that writes is refused as busy, one that reads is not', a
   expect(output('read')).toEqual([{ title: 'Film' }])
   await sink.close()
 })
+
+test.each(['long', 'double', 'boolean', 'date', 'string[]'] as const)(
+  'a stub label whose own property name is a %s is looked up',
+  async (type) => {
+    const stagingDir = dir
+    const sink = graphSink({
+      path: join(dir, 'graph.lbug'),
+      duckdb: async () => duckdb,
+      stagingDir,
+      clock: systemClock,
+      bufferPoolBytes: 2 ** 27,
+      description: {
+        nodes: {
+          Movie: { from: 'films', key: 'id', properties: {} },
+          Genre: { from: 'genres', key: 'id', properties: { name: type } },
+        },
+        owners: { from: 'films', node: 'Movie', key: 'id' },
+        relationships: {
+          IN: {
+            from: 'links',
+            fromNode: 'Movie',
+            toNode: 'Genre',
+            fromKey: 'id',
+            toKey: 'genre',
+            key: 'key',
+            properties: {},
+          },
+        },
+        stubs: { Genre: { key: 'id' } },
+      },
+    })
+    const file = (name: string, query: string) =>
+      duckdb.withConnection((connection) => copyToParquet(connection, query, join(dir, `${name}.parquet`)))
+    const films = await file('films', 'SELECT range AS id FROM range(3)')
+    const links = await file('links', `SELECT range AS id, range // 2 AS genre, 'k' || range AS key FROM range(3)`)
+    const outputs = new Map([
+      ['films', [films]],
+      ['links', [links]],
+    ])
+    expect(await commitTo(sink, 0, { pipeline: 'p', outputs })).toMatchObject({
+      kind: 'committed',
+      written: { relationshipsWritten: 3, stubsCreated: 2 },
+    })
+    expect(await commitTo(sink, 1, { pipeline: 'p', outputs })).toMatchObject({
+      written: { relationshipsWritten: 0, relationshipsUnchanged: 3, stubsCreated: 0 },
+    })
+    await sink.close()
+  },
+)
 
 test('a disk that is nearly full is refused before the graph is touched, and may be tried again', async () => {
   const path = join(dir, 'graph.lbug')

@@ -41,7 +41,6 @@ export function graphSink(options: GraphSinkOptions): Sink {
   return {
     name: 'store graph',
     delivery: 'exactly-once',
-    keyed: true,
     position: async (pipeline) => positionOf(await readPositions((await database()).run, pipeline)),
     commit: async (commit) => {
       faultPoint('sink-begin')

@@ -28,7 +28,6 @@ export function vectorsSink(options: VectorsSinkOptions): Sink {
   return {
     name: `store vectors/${options.description.namespace}`,
     delivery: 'exactly-once',
-    keyed: true,
     async position(pipeline) {
       if (options.store.exists()) await options.store.use('read', (connection) => refuseOthers(connection, options))
       return positionInStore(options.store, pipeline)

@@ -49,7 +49,6 @@ export function neo4jSink(options: Neo4jSinkOptions): Sink {
   return {
     name: 'store graph',
     delivery: 'exactly-once',
-    keyed: true,
     position: async (pipeline) => positionOf(await readPositions(options.neo4j.run, pipeline)),
     async prepare(commit) {
       await abandon()

@@ -62,7 +62,6 @@ export function pineconeSink(options: PineconeSinkOptions): Sink {
   return {
     name: `store vectors/${description.namespace}`,
     delivery: 'idempotent',
-    keyed: true,
     async position(pipeline) {
       const state = await checkIndex(index, embedder)
       return positionOf(state === 'missing' ? [] : await heldPositions(index, pipeline))

@@ -17,8 +17,7 @@ export async function writeNodes(batch: TakenBatch): Promise<number> {
 async function writeLabel(batch: TakenBatch, label: string, properties: GraphNodes['properties']): Promise<number> {
   const { written } = labelTables(batch, label)
   if (batch.rows.get(written) === 0) return 0
-  const given = await batch.exchange.give(`SELECT * FROM ${written} ORDER BY k`, { kind: 'nodes', label })
-  if (given === null) return 0
+  const given = (await batch.exchange.give(`SELECT * FROM ${written} ORDER BY k`, { kind: 'nodes', label }))!
   const values = Object.entries(properties).map(([property, type], i) => {
     return `, n.${name(property)} = ${batch.exchange.dialect.value(`p${i}`, type)}`
   })

@@ -238,8 +238,7 @@ export async function dropRelationships(batch: GraphBatch, changes: readonly Rel
     counts,
   } of changes) {
     if (counts.dropped === 0) continue
-    const given = await batch.exchange.give(`SELECT given FROM ${dropped}`)
-    if (given === null) continue
+    const given = (await batch.exchange.give(`SELECT given FROM ${dropped}`))!
     const done = await given.run(
       `MATCH (a:${name(fromNode)})-[r:${name(type)}]->(b:${name(toNode)})
        WHERE ${batch.exchange.dialect.relationshipId('r')} = given DELETE r RETURN count(*) AS n`,
@@ -254,11 +253,8 @@ export async function addRelationships(batch: GraphBatch, changes: readonly Rela
   for (const { relationship, added, counts } of changes) {
     if (counts.added === 0) continue
     const { type, fromNode, toNode, key, properties } = relationship
-    const given = await batch.exchange.give(`SELECT * FROM ${added} ORDER BY f, t, k`, {
-      kind: 'relationships',
-      relationship,
-    })
-    if (given === null) continue
+    const origin = { kind: 'relationships', relationship } as const
+    const given = (await batch.exchange.give(`SELECT * FROM ${added} ORDER BY f, t, k`, origin))!
     const values = Object.entries(properties).map(([property, propertyType], i) => {
       return `, ${name(property)}: ${value(`p${i}`, propertyType)}`
     })

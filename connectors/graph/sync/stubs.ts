@@ -92,8 +92,8 @@ async function takeTouched(batch: TakenBatch, label: string, changes: readonly R
   const gone = someGone ? `, k IN (SELECT k FROM ${removed}) AS gone` : ''
   const given = await exchange.give(`SELECT k AS given${gone} FROM touched`)
   if (given === null) return 0
-  const old = labelOf(batch, label).properties.has('name') ? 'n.name' : "''"
   const { text, seek } = exchange.dialect
+  const old = batch.options.stubs![label]!.name === undefined ? "''" : text('n.name')
   // of those that their own pipeline fills, most of all, nothing is to be known
   const results = await given.run(
     `OPTIONAL MATCH (n:${name(label)} {${name(key)}: given}) ${seek('n', label, key)}
