@@ -40,9 +40,9 @@ export async function takeRelationships(batch: TakenBatch): Promise<Relationship
   const { sql } = batch.exchange
   const { keyType } = labelOf(batch, owners.node)
   const { removed } = labelTables(batch, owners.node)
-  await createTables(sql, [
-    ['owners', `${keysOf(batch, owners.from, owners.key, keyType)} UNION SELECT k FROM ${removed}`],
-  ])
+  await sql.run(
+    `CREATE OR REPLACE TEMP TABLE owners AS ${keysOf(batch, owners.from, owners.key, keyType)} UNION SELECT k FROM ${removed}`,
+  )
   const given = await batch.exchange.give('SELECT k AS given FROM owners')
   if (given === null) return []
   const compared = relationshipsOf(batch.options).map((relationship, i) => comparisonOf(owners.node, relationship, i))

@@ -81,13 +81,11 @@ async function takeTouched(batch: TakenBatch, label: string, changes: readonly R
     ...(counts.added > 0 ? [`SELECT ${other} AS k, true AS gained FROM ${added}`] : []),
     ...(counts.dropped > 0 ? [`SELECT ${other}, false FROM ${dropped}`] : []),
   ])
-  await createTables(exchange.sql, [
-    [
-      'touched',
-      `SELECT k, bool_or(gained) AS gained FROM (${[`SELECT k, false AS gained FROM ${removed}`, ...ends].join(' UNION ALL ')})
-       WHERE k NOT IN (SELECT k FROM ${written}) GROUP BY k`,
-    ],
-  ])
+  await exchange.sql.run(
+    `CREATE OR REPLACE TEMP TABLE touched AS SELECT k, bool_or(gained) AS gained
+     FROM (${[`SELECT k, false AS gained FROM ${removed}`, ...ends].join(' UNION ALL ')})
+     WHERE k NOT IN (SELECT k FROM ${written}) GROUP BY k`,
+  )
   const someGone = batch.rows.get(removed)! > 0
   const gone = someGone ? `, k IN (SELECT k FROM ${removed}) AS gone` : ''
   const given = await exchange.give(`SELECT k AS given${gone} FROM touched`)
