@@ -60,7 +60,7 @@ const usesServices = Object.keys(services).some((name) => (process.env[name] ?? 
 export default defineConfig({
   test: {
     include: ['**/*.test.ts'],
-    exclude: ['node_modules/**', 'data/**'],
+    exclude: ['**/node_modules/**', 'data/**'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
