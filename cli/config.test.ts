@@ -55,9 +55,9 @@ test('every wrong setting is told at once, by the name under which it was given'
 })
 
 test('a file that is named must be there and hold an object; the default one need not', () => {
-  expect(problemsOf({ env: {}, file: join(dir, 'none.json') }).join()).toContain('cannot be read as JSON')
+  expect(problemsOf({ env: {}, file: join(dir, 'none.json') }).join()).toContain('cannot be read')
   expect(problemsOf({ env: {}, file: file('list.json', '[1]') }).join()).toContain('must hold one JSON object')
-  expect(problemsOf({ env: {}, file: file('broken.json', '{') }).join()).toContain('cannot be read as JSON')
+  expect(problemsOf({ env: {}, file: file('broken.json', '{') }).join()).toContain('is not valid JSON')
   expect(problemsOf({ env: {} })).toEqual([])
 })
 
@@ -66,4 +66,42 @@ test('a fault is read from the environment for crash tests', () => {
   expect(fault).toEqual({ point: 'between-sinks', passage: 2, action: 'kill' })
   for (const text of ['between-sinks', 'between-sinks:0:kill', 'between-sinks:1:burn', 'between-sinks:1:kill:x'])
     expect(problemsOf({ env: { MILLRACE_FAULT: text } })).toHaveLength(1)
+})
+
+test('what is wrong with a file is told by its place, never by its text', () => {
+  const path = file('secret.json', '{\n  "kafkaPassword": "hunter2-hunter2",\n  oops\n}')
+  const [problem] = problemsOf({ env: {}, file: path })
+  expect(problem).toBe(
+    `${path}: is not valid JSON (line 3, column 3): it must hold one JSON object, such as { "data": "./data" }`,
+  )
+  for (const text of [
+    'hunter2-hunter2',
+    '"hunter2-hunter2',
+    '{"kafkaPassword": hunter2-hunter2}',
+    '{"a":"hunter2-hunter2" "b"',
+  ])
+    expect(problemsOf({ env: {}, file: file('cut.json', text) }).join()).not.toContain('hunter2')
+})
+
+test.each([
+  ['KAFKA_BROKERS', 'app:hunter2@127.0.0.1:9092'],
+  ['NEO4J_URI', 'bolt://neo4j:hunter2@127.0.0.1:7687'],
+  ['CLICKHOUSE_URL', 'http://app:hunter2@127.0.0.1:8123'],
+  ['MILLRACE_LAKE', 's3://key:hunter2@bucket/lake'],
+  ['AWS_ENDPOINT_URL_S3', 'http://key:hunter2@127.0.0.1:9000'],
+  ['PINECONE_CONTROLLER_HOST', 'https://key:hunter2@pinecone.example'],
+  ['EMBEDDING_URL', 'https://key:hunter2@models.example'],
+  ['MILLRACE_CHAT_URL', 'https://key:hunter2@models.example'],
+  ['MILLRACE_WORKERS', 'postgres://app:hunter2@127.0.0.1/db'],
+])('a password inside %s is refused without being repeated', (variable, text) => {
+  const env = {
+    MILLRACE_LAKE: 's3://bucket',
+    MILLRACE_EMBEDDER: 'openai',
+    NEO4J_PASSWORD: 'x',
+    PINECONE_API_KEY: 'x',
+    [variable]: text,
+  }
+  const problems = problemsOf({ env })
+  expect(problems.filter((problem) => problem.includes(variable))).not.toEqual([])
+  expect(problems.join('\n')).not.toContain('hunter2')
 })

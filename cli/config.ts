@@ -134,7 +134,7 @@ function pick<T>(setting: Setting<T>, env: ConfigInput['env'], file: ConfigFile,
   if (text === undefined) return setting.fallback
   const value = setting.read(text)
   if (typeof value === 'object' && value !== null && 'problem' in value) {
-    const secret = 'secret' in value && value.secret
+    const secret = ('secret' in value && value.secret) || holdsCredentials(text)
     problems.push(`${where}: ${value.problem}${secret ? '' : `, not ${JSON.stringify(text)}`}`)
     return setting.fallback
   }
@@ -150,9 +150,21 @@ function readFile(path: string | undefined, problems: string[]): ConfigFile {
       return { path: chosen, values: { ...values } }
     problems.push(`${chosen}: must hold one JSON object`)
   } catch (error) {
-    problems.push(`${chosen}: cannot be read as JSON: ${messageOf(error)}`)
+    problems.push(`${chosen}: ${error instanceof SyntaxError ? notJson(error) : `cannot be read: ${messageOf(error)}`}`)
   }
   return { path: chosen, values: {} }
+}
+
+/** Node's message quotes the file, which may hold secrets: only the place is taken from it. */
+function notJson(error: SyntaxError): string {
+  const [, line, column] = /line (\d+) column (\d+)/.exec(error.message) ?? []
+  const place = line === undefined ? '' : ` (line ${line}, column ${column})`
+  return `is not valid JSON${place}: it must hold one JSON object, such as { "data": "./data" }`
+}
+
+/** `user:password@host` anywhere, whatever setting it was given for. */
+function holdsCredentials(text: string): boolean {
+  return /[^\s/]:[^\s/]*@|:\/\/[^\s/]+@/.test(text)
 }
 
 function readFault(text: string): ArmedFault | null | { readonly problem: string } {

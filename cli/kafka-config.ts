@@ -1,6 +1,6 @@
 /** The settings that say which Kafka cluster is used, and how it is reached. */
 import { type KafkaSettings, type KafkaTls, type SaslMechanism, saslMechanisms } from '../connectors/kafka/settings.ts'
-import { readPem, type Setting } from './setting.ts'
+import { type Problem, readPem, type Setting } from './setting.ts'
 
 const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
 type Protocol = (typeof protocols)[number]
@@ -60,7 +60,9 @@ function readTls(value: <T>(setting: Setting<T>) => T, problems: string[]): Kafk
   return { ca, cert, key }
 }
 
-function readBrokers(text: string): readonly string[] | { readonly problem: string } {
+function readBrokers(text: string): readonly string[] | Problem {
+  if (text.includes('@'))
+    return { problem: 'must be host:port (a user goes to KAFKA_USER, a password to KAFKA_PASSWORD)', secret: true }
   const brokers = text
     .split(',')
     .map((address) => address.trim())

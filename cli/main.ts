@@ -85,8 +85,14 @@ function report(error: unknown): number {
     return usage ? 2 : 1
   }
   console.error(`millrace: internal error: ${messageOf(error)}`)
-  console.error(error)
+  console.error(stackOf(error))
   return 1
+}
+
+/** Where a bug happened, and what caused it. Other properties of errors may hold requests with their credentials. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause === undefined ? String(error.stack) : `${error.stack}\ncaused by ${stackOf(error.cause)}`
 }
 
 process.exitCode = await main(process.argv.slice(2)).catch(report)

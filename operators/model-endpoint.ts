@@ -1,6 +1,7 @@
 /** Requests to models behind HTTP endpoints: one JSON document there, one back, tried again where that may help. */
 import type { Clock, Ids } from '../engine/contracts.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
+import { redacted } from '../engine/redact.ts'
 import { retryDelayMs } from '../engine/retry.ts'
 
 /** An endpoint, and what it is asked with. */
@@ -154,8 +155,9 @@ function said(text: string, apiKey: string | null): string {
   } catch {
     // then as it is
   }
-  if (apiKey !== null) words = words.replaceAll(apiKey, '[key]')
-  const line = words.replace(/[\s\p{Cc}]+/gu, ' ').trim()
+  const line = redacted(words, [apiKey])
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim()
   return line.length <= mostWords ? line : `${line.slice(0, mostWords - 1)}…`
 }
 

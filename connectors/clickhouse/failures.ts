@@ -1,6 +1,7 @@
 /** What the service or the way to it said, as an error of ours. The password is in none of them. */
 import { ClickHouseError } from '@clickhouse/client'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { redacted } from '../../engine/redact.ts'
 import type { ClickhouseSettings } from './settings.ts'
 
 /** Error codes of ClickHouse that are told apart (src/Common/ErrorCodes.cpp). */
@@ -65,7 +66,7 @@ export function clickhouseFailure(what: string, error: unknown, settings: Clickh
   if (error instanceof MillraceError) return error
   const where = `clickhouse at ${settings.url}`
   const code = codeOf(error)
-  const said = firstLine(messageOf(error), settings.password)
+  const said = firstLine(messageOf(error), settings)
   const context = code === null ? {} : { code }
   if (code === clickhouseError.unknownDatabase)
     return new MillraceError(
@@ -103,8 +104,12 @@ export function clickhouseFailure(what: string, error: unknown, settings: Clickh
 }
 
 /** Messages of the service may be pages long and end in its version. */
-function firstLine(message: string, password: string): string {
-  const line = (message.split('\n')[0] ?? '').slice(0, 500).trim()
-  const text = line === '' ? 'no answer that makes sense' : line
-  return password === '' ? text : text.replaceAll(password, '***')
+function firstLine(message: string, { user, password }: ClickhouseSettings): string {
+  const line = redacted(message.split('\n')[0] ?? '', [password, basic(user, password)])
+  return line.slice(0, 500).trim() || 'no response that makes sense'
+}
+
+/** What the client sends in its `Authorization` header, which proxies like to repeat. */
+function basic(user: string, password: string): string {
+  return password === '' ? '' : Buffer.from(`${user}:${password}`).toString('base64')
 }

@@ -1,6 +1,7 @@
 /** What the service or the way to it said, as an error of ours. The password is in none of them. */
 import { Neo4jError } from 'neo4j-driver'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { redacted } from '../../engine/redact.ts'
 import type { Neo4jSettings } from './settings.ts'
 
 /** Neo4j's own code in anything that the driver threw, such as `Neo.ClientError.Statement.SyntaxError`; null if it said nothing of the kind. */
@@ -82,7 +83,6 @@ function reason(said: string): string {
 
 /** Messages of the service may show a whole statement, and what follows the first line is a drawing of it. */
 function shortened(message: string, password: string): string {
-  const line = message.split('\n')[0]!.slice(0, 600).trim()
-  const text = line === '' ? 'no answer that makes sense' : line
-  return password === '' ? text : text.replaceAll(password, '***')
+  const line = redacted(message.split('\n')[0]!, [password])
+  return line.slice(0, 600).trim() || 'no response that makes sense'
 }

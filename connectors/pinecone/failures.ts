@@ -1,5 +1,6 @@
 /** What Pinecone or the way to it said, as an error of ours. The key is in none of them. */
 import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { redacted } from '../../engine/redact.ts'
 import type { PineconeSettings } from './settings.ts'
 
 /** Names of the client's errors for input that is refused for what is in it. */
@@ -71,5 +72,5 @@ function rootOf(error: unknown): unknown {
 }
 
 function shown(text: string, { apiKey }: PineconeSettings): string {
-  return text.split('\n')[0]!.replaceAll(apiKey, '***').slice(0, 500)
+  return redacted(text.split('\n')[0]!, [apiKey]).slice(0, 500)
 }

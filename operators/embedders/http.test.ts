@@ -164,7 +164,7 @@ test('wrong settings are refused when it is opened, and the key is in no error',
   const refused = openHttpEmbedder(options())
   await expect(refused).rejects.toMatchObject({
     code: 'MODEL_REFUSED',
-    message: expect.stringMatching(/does not let us in: .*incorrect key \[key\] \(check EMBEDDING_API_KEY\)/),
+    message: expect.stringMatching(/does not let us in: .*incorrect key \*\*\* \(check EMBEDDING_API_KEY\)/),
   })
   server.fault = () => ({ status: 404, body: { error: { message: 'model minilm does not exist' } } })
   await expect(openHttpEmbedder(options())).rejects.toMatchObject({ code: 'MODEL_REFUSED' })
