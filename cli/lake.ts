@@ -56,7 +56,7 @@ function folderLake(dir: string): Lake {
     store: localStore(dir),
     async prepare() {
       try {
-        await mkdir(dir, { recursive: true })
+        await mkdir(dir, { recursive: true, mode: 0o700 })
       } catch (cause) {
         throw storageError('write', dir, cause)
       }

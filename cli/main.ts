@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 /** `millrace <command>`: exit code 0 when done, 1 when it failed, 2 when it was asked wrongly. */
-import { enableCompileCache } from 'node:module'
+import { keepCompiledCode } from '../engine/compile-cache.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
 
 async function main(words: readonly string[]): Promise<number> {
-  enableCompileCache() // what is imported from here on is compiled by the first run on a machine, and read by the next
+  process.umask(0o077) // whatever is written is the user's alone: data, scratch files, sockets
+  keepCompiledCode() // what is imported from here on is compiled by the user's first run, and read by the next
   const { formatHelp, parseCommand } = await import('./args.ts')
   const { verbs } = await import('./verbs.ts')
   if (words.length === 0 || words[0] === '--help' || words[0] === 'help') {

@@ -78,7 +78,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
       planRecovery,
       async makeStaging() {
         const dir = join(scratchDir, ids.uuid())
-        await mkdir(dir, { recursive: true })
+        await mkdir(dir, { recursive: true, mode: 0o700 })
         holds.set(dir, place.holdFiles()) // the lake's files that a batch reads stay as long as the batch
         return dir
       },
@@ -131,7 +131,7 @@ function deferred(open: () => Promise<Executor>): Executor {
 
 async function makeFolder(dir: string): Promise<void> {
   try {
-    await mkdir(dir, { recursive: true })
+    await mkdir(dir, { recursive: true, mode: 0o700 })
   } catch (cause) {
     throw storageError('write', dir, cause)
   }

@@ -1,6 +1,6 @@
 /** Thread entry: imports the wiring by URL, opens its runtime once, runs tasks. */
-import { enableCompileCache } from 'node:module'
 import { parentPort } from 'node:worker_threads'
+import { keepCompiledCode } from '../compile-cache.ts'
 import { armFault } from '../fault-points.ts'
 import {
   type ProgressMessage,
@@ -12,7 +12,7 @@ import {
   type WorkerWiring,
 } from './task.ts'
 
-enableCompileCache() // a thread has its own setting
+keepCompiledCode() // a thread has its own setting
 
 const runtimes = new Map<string, Promise<WorkerRuntime>>()
 /** Never aborts: a task that is given up ends with its thread. */
