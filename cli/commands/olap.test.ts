@@ -102,7 +102,7 @@ test('a query that is wrong is answered with what is wrong, one that would write
   })
   await expect(run(['DELETE FROM movies'])).rejects.toMatchObject({
     code: 'SINK_FAILED',
-    message: expect.stringContaining('only a query that reads is allowed'),
+    message: expect.stringContaining('only queries are allowed'),
   })
 })
 

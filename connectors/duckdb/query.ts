@@ -3,6 +3,7 @@ import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 import { checkParameters, placeholders } from '../olap/parameters.ts'
 import { noTable, type OlapQueries } from '../olap/store.ts'
+import { requireReadOnlySql } from './read-only-sql.ts'
 import { requireStore } from './store.ts'
 
 /** ClickHouse's names of types that parameters may have. */
@@ -32,6 +33,7 @@ export function duckdbQueries(store: DuckdbStore): OlapQueries {
       const text = withDollars(sql)
       requireStore(store)
       return store.use('read', async (connection) => {
+        await requireReadOnlySql(connection, text)
         try {
           return await connection.select(text, parameters)
         } catch (error) {

@@ -1,6 +1,7 @@
 /** Reading the embedded graph. */
 
 import { name } from '../graph/cypher.ts'
+import { readOnlyCypher } from '../graph/read-only-cypher.ts'
 import { shortestPath } from '../graph/shortest-path.ts'
 import type { Graph } from '../graph/store.ts'
 import { positionLabel } from '../graph/sync/catalog.ts'
@@ -22,7 +23,7 @@ export async function openGraph(options: OpenGraphOptions): Promise<Graph> {
   const { read } = database
   return {
     dialect: ladybugDialect,
-    query: read,
+    query: async (cypher, parameters) => read(readOnlyCypher(cypher), parameters),
     shortestPath: async (question) =>
       shortestPath({ read, dialect: ladybugDialect, catalog: await readCatalog(read) }, question),
     close: () => database.close(),

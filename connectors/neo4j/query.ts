@@ -1,6 +1,7 @@
 /** Reading the graph in a Neo4j service. */
 import { MillraceError } from '../../engine/errors.ts'
 import { name } from '../graph/cypher.ts'
+import { readOnlyCypher } from '../graph/read-only-cypher.ts'
 import { shortestPath } from '../graph/shortest-path.ts'
 import type { Graph, ReadCypher } from '../graph/store.ts'
 import type { Catalog } from '../graph/sync/catalog.ts'
@@ -18,7 +19,7 @@ export async function openGraph(neo4j: Neo4j): Promise<Graph> {
   const read: ReadCypher = async (cypher, parameters) => (await neo4j.read(cypher, parameters)).map(plainRow)
   return {
     dialect: neo4jDialect,
-    query: read,
+    query: async (cypher, parameters) => read(readOnlyCypher(cypher), parameters),
     shortestPath: async (question) =>
       shortestPath({ read, dialect: neo4jDialect, catalog: await catalogOf(neo4j) }, question),
     async counts() {
