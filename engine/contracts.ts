@@ -162,7 +162,7 @@ export interface TableInputFile {
 export interface RecordReader {
   /**
    * The records of `range` in offset order, as Arrow tables of any size. Stops early, on a record boundary, once
-   * `maxBytes` of keys and values have been yielded (at least one record is). The caller learns where it stopped from
+   * `maxBytes` of keys, values and headers have been yielded (at least one record is). The caller learns where it stopped from
    * the last `offset` seen and `reached()`.
    */
   read(range: Range, options: { readonly maxBytes: number; readonly signal: AbortSignal }): AsyncIterable<RecordChunk>

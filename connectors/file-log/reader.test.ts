@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { systemIds } from '../../engine/clock.ts'
+import { systemClock, systemIds } from '../../engine/clock.ts'
 import { batchOf, hex, producerIn, readRange, readTexts, texts, withFolder } from './log.testing.ts'
 import type { ProducerRecord } from './producer.ts'
+import { fileLogSource } from './source.ts'
 import { createTopic } from './topic.ts'
 
 const bytes = fc.oneof(fc.constant(new Uint8Array(0)), fc.uint8Array({ maxLength: 40 }))
@@ -36,7 +37,7 @@ test('any records come back as they were, however they were batched and however 
             // A read that stops at maxBytes goes on where it stopped, and each one makes progress.
             for (let start = BigInt(ends[i]!); start < end; start = read.at(-1)!.offset + 1n) {
               const part = await readRange(dir, { sourcePartition: 't/0', start, end: BigInt(end) }, maxBytes)
-              const size = part.reduce((sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0), 0) / 2
+              const size = part.reduce((sum, each) => sum + payloadOf(each), 0)
               expect(part.length === 1 || size <= maxBytes).toBe(true)
               expect(part.length).toBeGreaterThan(0)
               read.push(...part)
@@ -49,6 +50,12 @@ test('any records come back as they were, however they were batched and however 
     { numRuns: 40, verbose: 1 },
   )
 })
+
+/** Bytes of a record's key, value and headers. */
+function payloadOf({ key, value, headers }: Awaited<ReturnType<typeof readRange>>[number]): number {
+  const texts = headers.map(([name, hexed]) => Buffer.byteLength(name) + (hexed?.length ?? 0) / 2)
+  return [(key?.length ?? 0) / 2, (value?.length ?? 0) / 2, ...texts].reduce((sum, size) => sum + size, 0)
+}
 
 function plain(its: ProducerRecord, offset: bigint) {
   return {
@@ -112,5 +119,24 @@ test('the last slash of a source partition separates the number, and anything el
   await withFolder(async (dir) => {
     await expect(readTexts(dir, 'no-number', 0n, 1n)).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
     await expect(readTexts(dir, '../x/0', 0n, 1n)).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  })
+})
+
+test('headers count towards the bytes of a batch, for its plan and for its reading', async () => {
+  await withFolder(async (dir) => {
+    const producer = await producerIn(dir)
+    await producer.createTopic('t', 1)
+    const headers = [['trace', Buffer.alloc(1000)]] as const
+    for (let frame = 0; frame < 3; frame += 1)
+      await producer.append(
+        't',
+        batchOf(Array.from({ length: 10 }, () => ({ partition: 0, key: null, value: null, timestampMs: 0, headers }))),
+      )
+    await producer.close()
+    const range = { sourcePartition: 't/0', start: 0n, end: 30n }
+    const choice = { topic: 't' }
+    const source = fileLogSource({ dir, choice, startFrom: 'earliest', onDataLoss: 'fail', clock: systemClock })
+    expect(await source.cut(range, { maxRecords: 100, maxBytes: 12_100 })).toEqual({ ...range, end: 12n })
+    expect(await readRange(dir, range, 12_100)).toHaveLength(12)
   })
 })

@@ -8,7 +8,7 @@ import { type FrameColumns, type FrameSlice, frameColumns, recordTable } from '.
 import { logCorrupt, storageFailed, topicNotFound } from './failures.ts'
 import { bodyIntact, decodeHeader } from './frame.ts'
 import { type FrameRun, openPartition, type Partition } from './partition.ts'
-import { recordBytes, recordsWithin } from './record-sizes.ts'
+import { type RecordOffsets, recordBytes, recordsWithin } from './record-sizes.ts'
 import { type FrameAt, readFully } from './segment.ts'
 import { readTopic } from './topic.ts'
 
@@ -21,7 +21,7 @@ export interface FileLogReaderOptions {
   readonly identity?: Position
 }
 
-/** Tables are joined up to about this many bytes of keys and values; a larger frame stays whole. */
+/** Tables are joined up to about this many bytes of keys, values and headers; a larger frame stays whole. */
 const chunkBytes = 4 * 1024 * 1024
 
 /**
@@ -91,7 +91,7 @@ function chunk(partition: Partition, slices: readonly FrameSlice[]): RecordChunk
   }
 }
 
-/** Frames from `first` on, at least one, that hold at most `bytes` of keys and values together. */
+/** Frames from `first` on, at least one, that hold at most `bytes` of keys, values and headers together. */
 function frameGroup(frames: readonly FrameAt[], first: number, bytes: number): FrameAt[] {
   const group: FrameAt[] = []
   let total = 0
@@ -137,11 +137,23 @@ function upTo(
   const fitting: FrameSlice[] = []
   let used = 0
   for (const slice of slices) {
-    const to = recordsWithin(slice.frame.keys.offsets, slice.frame.values.offsets, slice, bytes - used)
+    const offsets = offsetsOf(slice.frame)
+    const to = recordsWithin(offsets, slice, bytes - used)
     const end = to === slice.from && first && fitting.length === 0 ? to + 1 : to
     if (end > slice.from) fitting.push({ ...slice, to: end })
-    used += recordBytes(slice.frame.keys.offsets, slice.frame.values.offsets, slice.from, end)
+    used += recordBytes(offsets, slice.from, end)
     if (end < slice.to) return { fitting, bytes: used, full: true }
   }
   return { fitting, bytes: used, full: false }
+}
+
+function offsetsOf({ keys, values, headers }: FrameColumns): RecordOffsets {
+  return {
+    keys: keys.offsets,
+    values: values.offsets,
+    headers:
+      headers === null
+        ? null
+        : { records: headers.offsets, keys: headers.keys.offsets, values: headers.values.offsets },
+  }
 }

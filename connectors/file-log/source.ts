@@ -9,7 +9,7 @@ import { identityPosition, parseSourcePartition, sourcePartition, topicsIn } fro
 import { rangeLost, storageFailed, topicNotFound } from './failures.ts'
 import { frameLayout } from './frame.ts'
 import { type Bounds, openPartition, type Partition } from './partition.ts'
-import { recordBytes, recordsWithin } from './record-sizes.ts'
+import { type RecordOffsets, recordBytes, recordsWithin } from './record-sizes.ts'
 import { type FrameAt, readFully } from './segment.ts'
 import { listTopics, readTopic, type Topic } from './topic.ts'
 
@@ -175,17 +175,17 @@ async function cutEnd(
   let bytes = limits.maxBytes
   for await (const { file, frames } of partition.runs(range.start, range.end)) {
     for (const frame of frames) {
-      const { base, count, keyBytes, valueBytes } = frame.header
+      const { base, count } = frame.header
       const from = range.start > base ? Number(range.start - base) : 0
       const to = range.end < base + BigInt(count) ? Number(range.end - base) : count
       const most = Math.min(to, from + records)
       let fit = most
-      let size = keyBytes + valueBytes
+      let size = payloadBytes(frame.header)
       if (most - from < count || size > bytes) {
-        const { keys, values } = await readOffsets(file, frame)
-        fit = recordsWithin(keys, values, { from, to: most }, bytes)
+        const offsets = await readOffsets(file, frame)
+        fit = recordsWithin(offsets, { from, to: most }, bytes)
         if (fit === from && end === range.start) fit += 1
-        size = recordBytes(keys, values, from, fit)
+        size = recordBytes(offsets, from, fit)
       }
       end = base + BigInt(fit)
       records -= fit - from
@@ -196,14 +196,28 @@ async function cutEnd(
   return end
 }
 
+function payloadBytes({ keyBytes, valueBytes, headerKeyBytes, headerValueBytes }: FrameAt['header']): number {
+  return keyBytes + valueBytes + headerKeyBytes + headerValueBytes
+}
+
 async function readOffsets(
   file: Parameters<typeof readFully>[0],
   { position, header }: FrameAt,
-): Promise<{ readonly keys: Int32Array; readonly values: Int32Array }> {
+): Promise<RecordOffsets> {
   const layout = frameLayout(header)
-  const entries = header.count + 1
-  const table = async (at: number) => new Int32Array((await readFully(file, position + at, 4 * entries)).buffer)
-  return { keys: await table(layout.keyOffsets), values: await table(layout.valueOffsets) }
+  const { count, headerCount } = header
+  const table = async (at: number, entries: number) =>
+    new Int32Array((await readFully(file, position + at, 4 * (entries + 1))).buffer)
+  const headers = async () => ({
+    records: await table(layout.headerOffsets, count),
+    keys: await table(layout.headerKeyOffsets, headerCount),
+    values: await table(layout.headerValueOffsets, headerCount),
+  })
+  return {
+    keys: await table(layout.keyOffsets, count),
+    values: await table(layout.valueOffsets, count),
+    headers: headerCount === 0 ? null : await headers(),
+  }
 }
 
 async function writeGroup(dir: string, group: string, end: Position, clock: Clock): Promise<void> {

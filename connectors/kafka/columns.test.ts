@@ -252,3 +252,27 @@ function plain(its: ProducerRecord, offset: bigint): PlainRecord {
   const headers = (its.headers ?? []).map(([key, value]) => [key, hex(value)] as const)
   return { offset, timestampUs: BigInt(its.timestampMs) * 1000n, key: hex(its.key), value: hex(its.value), headers }
 }
+
+test('headers count towards the bytes of a batch', () => {
+  const headers = [['trace', 'z'.repeat(95)]] as const
+  const records = Array.from({ length: 5 }, () => ({ value: 'v', headers }))
+  const { fullAt, bytes, table } = decode([handBatch({ baseOffset: 0n, records })], { maxBytes: 250 })
+  expect([fullAt, bytes, table.numRows]).toEqual([2n, 202, 2])
+})
+
+test('batches that unpack to many times their size are decoded in turns, each record once', () => {
+  const headers = [['trace', 'z'.repeat(1_000_000)]] as const
+  const batches = Array.from({ length: 20 }, (_, i) =>
+    handBatch({ baseOffset: BigInt(i), records: [{ value: 'v'.repeat(1_000_000), headers }], compression: 'zstd' }),
+  )
+  const bytes = Buffer.concat(batches)
+  const wanted = { topic: 't', partition: 0, start: 0n, end: 100n, maxBytes: 2 ** 30, first: true }
+  const read: bigint[] = []
+  for (let heads = batchHeads(bytes, 'topic t partition 0'); heads.length > 0; ) {
+    const { table, taken, bytes: payload } = decodeRecords(bytes, heads, wanted)
+    expect(payload).toBeLessThan(7 * 2 ** 20)
+    read.push(...offsets(plainRecords(table)))
+    heads = heads.slice(taken)
+  }
+  expect(read).toEqual(batches.map((_, i) => BigInt(i)))
+})

@@ -22,7 +22,7 @@ export interface Wanted {
   readonly partition: number
   readonly start: bigint
   readonly end: bigint
-  /** Keys and values may have so many bytes together; the first record may have more, if `first`. */
+  /** Keys, values and headers may have so many bytes together; the first record may have more, if `first`. */
   readonly maxBytes: number
   readonly first: boolean
 }
@@ -30,35 +30,53 @@ export interface Wanted {
 /** The records that were decoded. */
 export interface Decoded {
   readonly table: Table
-  /** Bytes of keys and values. */
+  /** Bytes of keys, values and headers. */
   readonly bytes: number
+  /** Of the batches, how many were decoded or are not wanted: the others are for the next call. */
+  readonly taken: number
   /** Offset of the first record that was left out for its size; null if none was. */
   readonly fullAt: bigint | null
 }
 
+/** Once so much is decoded, the batches that follow wait: what a broker sends may unpack to any multiple of its size. */
+const chunkBytes = 4 * 2 ** 20
+
 /**
- * The wanted records of `heads`, which count, out of `bytes`. Overwrites `bytes`: without compression, the values are
- * moved together where they are, and the table's column of values is that memory.
+ * The wanted records of `heads`, which count, out of `bytes`: of the first batch, and of those after it until there is enough for
+ * one table. Overwrites `bytes`: without compression, the values are moved together where they are, and the table's column of values
+ * is that memory.
  */
 export function decodeRecords(bytes: Buffer, heads: readonly BatchHead[], wanted: Wanted): Decoded {
   const place = `topic ${wanted.topic} partition ${wanted.partition}`
-  const parts = heads.map((head) => ({ head, records: recordBytes(bytes, head, place) }))
-  const target = anyCompressed(heads) ? Buffer.allocUnsafeSlow(sizeOf(parts)) : bytes
   const columns = openColumns(
     heads.reduce((sum, { count }) => sum + count, 0),
-    target,
+    anyCompressed(heads) ? null : bytes,
   )
   let fullAt: bigint | null = null
-  for (const { head, records } of parts) {
+  let taken = 0
+  for (const head of heads) {
+    if (head.baseOffset >= wanted.end) taken = heads.length
+    if (taken === heads.length || fullAt !== null || payloadOf(columns) >= chunkBytes) break
+    taken += 1
     if (endOffset(head) <= wanted.start) continue
-    if (head.baseOffset >= wanted.end || fullAt !== null) break
+    const records = recordBytes(bytes, head, place)
+    makeRoom(columns, records.to - records.from, heads.length)
     fullAt = readRecords(columns, head, records, wanted)
   }
-  return { table: tableFrom(columns, wanted), bytes: columns.keyEnd + columns.valueEnd, fullAt }
+  return { table: tableFrom(columns, wanted), bytes: payloadOf(columns), taken, fullAt }
 }
 
-function sizeOf(parts: readonly { readonly records: { readonly from: number; readonly to: number } }[]): number {
-  return parts.reduce((sum, { records }) => sum + records.to - records.from, 0)
+function payloadOf({ keyEnd, valueEnd, headerBytes }: Columns): number {
+  return keyEnd + valueEnd + headerBytes
+}
+
+/** Room for the values of one more batch of so many bytes; the first tells how large the others will be. */
+function makeRoom(columns: Columns, bytes: number, batches: number): void {
+  if (columns.isInPlace) return
+  const needed = columns.valueEnd + bytes
+  if (columns.values.length === 0)
+    columns.values = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(bytes * batches, chunkBytes + bytes)))
+  else if (needed > columns.values.length) columns.values = grown(columns.values, needed)
 }
 
 /** 64-bit numbers that are written in halves: a bigint for each record would cost more than all else. */
@@ -95,7 +113,9 @@ interface Columns {
   readonly keyNulls: Uint8Array
   keyNullCount: number
   readonly valueOffsets: Int32Array
-  readonly values: Buffer
+  values: Buffer
+  /** Whether the values are moved within the memory that they came in, where there is always room. */
+  readonly isInPlace: boolean
   valueEnd: number
   readonly valueNulls: Uint8Array
   valueNullCount: number
@@ -103,9 +123,10 @@ interface Columns {
   headerOffsets: Int32Array | null
   readonly headerKeys: Buffer[]
   readonly headerValues: (Buffer | null)[]
+  headerBytes: number
 }
 
-function openColumns(capacity: number, values: Buffer): Columns {
+function openColumns(capacity: number, values: Buffer | null): Columns {
   return {
     rows: 0,
     offsets: int64Halves(capacity),
@@ -116,13 +137,15 @@ function openColumns(capacity: number, values: Buffer): Columns {
     keyNulls: new Uint8Array((capacity + 7) >> 3),
     keyNullCount: 0,
     valueOffsets: new Int32Array(capacity + 1),
-    values,
+    values: values ?? Buffer.alloc(0),
+    isInPlace: values !== null,
     valueEnd: 0,
     valueNulls: new Uint8Array((capacity + 7) >> 3),
     valueNullCount: 0,
     headerOffsets: null,
     headerKeys: [],
     headerValues: [],
+    headerBytes: 0,
   }
 }
 
@@ -176,8 +199,8 @@ function readRecords(
     if (delta >= firstDelta) {
       const start = cursor
       const size = payloadSize(bytes)
-      const used = columns.keyEnd + columns.valueEnd
-      if (used + size > wanted.maxBytes && !(wanted.first && columns.rows === 0)) return head.baseOffset + BigInt(delta)
+      if (payloadOf(columns) + size > wanted.maxBytes && !(wanted.first && columns.rows === 0))
+        return head.baseOffset + BigInt(delta)
       cursor = start
       addRecord(columns, bytes)
       setMicroseconds(columns.timestamps, columns.rows, stamp ?? head.baseTimestamp + timestamp)
@@ -189,11 +212,17 @@ function readRecords(
   return null
 }
 
-/** Bytes of the key and the value that begin at the cursor, which is moved past them. */
+/** Bytes of the key, the value and the headers that begin at the cursor, which is moved past them. */
 function payloadSize(bytes: Buffer): number {
-  const key = Math.max(0, readVarint(bytes))
-  cursor += key
-  return key + Math.max(0, readVarint(bytes))
+  let size = skipBytes(bytes) + skipBytes(bytes)
+  for (let parts = 2 * readVarint(bytes); parts > 0; parts -= 1) size += skipBytes(bytes)
+  return size
+}
+
+function skipBytes(bytes: Buffer): number {
+  const length = Math.max(0, readVarint(bytes))
+  cursor += length
+  return length
 }
 
 function addRecord(columns: Columns, bytes: Buffer): void {
@@ -234,8 +263,10 @@ function grown(buffer: Buffer, needed: number): Buffer {
 function addHeaders(columns: Columns, bytes: Buffer, count: number): void {
   columns.headerOffsets ??= new Int32Array(columns.keyOffsets.length)
   for (let i = 0; i < count; i += 1) {
-    columns.headerKeys.push(readBytes(bytes) ?? Buffer.alloc(0))
-    columns.headerValues.push(readBytes(bytes))
+    const [key, value] = [readBytes(bytes) ?? Buffer.alloc(0), readBytes(bytes)]
+    columns.headerKeys.push(key)
+    columns.headerValues.push(value)
+    columns.headerBytes += key.length + (value?.length ?? 0)
   }
 }
 

@@ -67,14 +67,19 @@ async function* readChunks(
     const heads = batchHeads(records, reading.place)
     const next: bigint = heads.length > 0 ? endOffset(heads.at(-1)!) : await afterNothing(reading, fetched, at)
     ahead = next < range.end && records.length < left ? inAdvance(reading, next) : null
-    const wanted = { ...reading, start: at, end: range.end, maxBytes: left, first }
-    const settled = settledBatches(records, heads, fetched.aborted)
-    const { table, bytes, fullAt } = decodeRecords(records, settled, wanted)
-    at = fullAt ?? (next < range.end ? next : range.end)
-    left -= bytes
-    first &&= table.numRows === 0
-    yield { table, end: at }
-    if (fullAt !== null) return
+    for (let settled = settledBatches(records, heads, fetched.aborted); ; ) {
+      const wanted = { ...reading, start: at, end: range.end, maxBytes: left, first }
+      const { table, bytes, taken, fullAt } = decodeRecords(records, settled, wanted)
+      settled = settled.slice(taken)
+      const reached = settled[0]?.baseOffset ?? next
+      at = fullAt ?? (reached < range.end ? reached : range.end)
+      left -= bytes
+      first &&= table.numRows === 0
+      yield { table, end: at }
+      if (fullAt !== null || left <= 0) return
+      if (settled.length === 0) break
+      signal.throwIfAborted()
+    }
   }
 }
 

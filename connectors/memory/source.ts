@@ -113,8 +113,8 @@ function prefix(
   limits: { readonly maxRecords: number; readonly maxBytes: number },
 ): number {
   let bytes = 0
-  for (const [i, { key, value }] of records.entries()) {
-    bytes += (bytesOf(key)?.length ?? 0) + (bytesOf(value)?.length ?? 0)
+  for (const [i, { key, value, headers = [] }] of records.entries()) {
+    for (const part of [key, value, ...headers.flat()]) bytes += bytesOf(part)?.length ?? 0
     if (i > 0 && (i >= limits.maxRecords || bytes > limits.maxBytes)) return i
   }
   return records.length
