@@ -74,9 +74,46 @@ function deltaSubject(write: TableSinkOptions['write']): SinkSubject {
   const store = localStore(fresh())
   const table = () => openDeltaTable({ store, path: 't', duckdb, clock, ids, stagingDir })
   const columns = [{ name: 'id', type: 'long' }] as const
+  const rules = { notNull: ['id'], check: { small: 'id < 1000' } }
+  const opened = (more: Partial<TableSinkOptions>) => async () =>
+    deltaSink({
+      ...{ table: table(), store, write, columns, rules, changeFeed: false, duckdb, clock, ids, stagingDir },
+      ...more,
+    })
+  const batch =
+    (query: string, more: Partial<TableSinkOptions> = {}) =>
+    async () => ({
+      outputs: await rows(query),
+      open: opened(more),
+    })
+  const poison = (query: string) => async () => ({ outputs: await rows(query), taken: 1, refused: 2 })
   return {
-    open: async () =>
-      deltaSink({ table: table(), store, write, columns, changeFeed: false, duckdb, clock, ids, stagingDir }),
+    open: opened({}),
+    hopeless: {
+      'another type': batch(`SELECT 'x' AS id`),
+      'a name that differs in case only': batch('SELECT 7::BIGINT AS "ID"'),
+      'a name that no table can have': batch('SELECT 7::BIGINT AS id, 1 AS "a b"'),
+      'rules that the table lacks': batch('SELECT 7::BIGINT AS id', { rules: { check: { other: 'id > 0' } } }),
+      'other partitions': batch('SELECT 7::BIGINT AS id, 1 AS more', {
+        columns: [...columns, { name: 'more', type: 'integer' }],
+        partitionBy: ['more'],
+      }),
+      'a change feed that it lacks': batch('SELECT 7::BIGINT AS id', { changeFeed: true }),
+      'deletion vectors that it lacks': batch('SELECT 7::BIGINT AS id', { deletionVectors: true }),
+      ...(write.mode === 'merge'
+        ? {
+            'a key that rows lack': batch('SELECT 7::BIGINT AS id', { write: { ...write, key: ['other'] } }),
+            'clauses that do not fit': batch('SELECT 7::BIGINT AS id', {
+              columns: [...columns, { name: 'other', type: 'long' }],
+              write: { ...write, whenMatched: [{ then: 'update', set: { other: '1' } }] },
+            }),
+          }
+        : {}),
+    },
+    poisoned: {
+      'values that break its rules': poison('SELECT * FROM (VALUES (501::BIGINT), (5000), (6000)) t(id)'),
+      'nulls where none may be': poison('SELECT * FROM (VALUES (502::BIGINT), (NULL), (NULL)) t(id)'),
+    },
     outputs: (batch) => rows(`SELECT ${batch}::BIGINT AS id`),
     async countRows() {
       const files = (await (await table().snapshot())?.files())?.values() ?? []

@@ -27,6 +27,23 @@ export interface SinkSubject {
   outputs(batch: number): Promise<SinkCommit['outputs']>
   /** Rows that the store holds, of all batches. */
   countRows(): Promise<number>
+  /** Batches that no try can write into a store that holds the first one, by what is wrong with them. */
+  readonly hopeless?: Readonly<Record<string, () => Promise<HopelessBatch>>>
+  /** Batches of which the store takes some rows and not the others, by what is in these. */
+  readonly poisoned?: Readonly<Record<string, () => Promise<PoisonedBatch>>>
+}
+
+/** What a sink refuses for good, whatever is in its rows. */
+export interface HopelessBatch {
+  readonly outputs: SinkCommit['outputs']
+  /** Opens a sink over the same store that is described otherwise; by default the subject's own. */
+  readonly open?: () => Promise<Sink>
+}
+
+/** A batch with rows that the store refuses for what is in them. */
+export interface PoisonedBatch extends HopelessBatch {
+  readonly taken: number
+  readonly refused: number
 }
 
 const partition = 'source/0'
@@ -67,6 +84,18 @@ async function positionOf(subject: SinkSubject, pipeline = 'checked') {
   } finally {
     await sink.close()
   }
+}
+
+/** The code of an error that no later try can mend. */
+async function refusal(name: string, work: () => Promise<unknown>): Promise<string> {
+  try {
+    await work()
+  } catch (error) {
+    assert.ok(error instanceof MillraceError, `${name}: ${String(error)}`)
+    assert.equal(error.retryable, false, name)
+    return error.code
+  }
+  throw new assert.AssertionError({ message: `${name}: was not refused` })
 }
 
 /** In any order, each over an empty store. */
@@ -128,6 +157,76 @@ export const sinkChecks: readonly Check<SinkSubject>[] = [
       await commitTo(subject, await batchOf(subject, 0n, 5n))
       assert.equal((await commitTo(subject, await batchOf(subject, 5n, 8n, { outputs: new Map() }))).kind, 'committed')
       assert.deepEqual(await positionOf(subject), { next: 8n, fingerprint: 'f1' })
+      assert.equal(await subject.countRows(), 1)
+    },
+  },
+  {
+    name: 'what its commit would refuse for good its preparation refuses, and nothing is written',
+    async run(subject) {
+      await commitTo(subject, await batchOf(subject, 0n, 5n))
+      for (const [name, make] of Object.entries(subject.hopeless ?? {})) {
+        const { outputs, open = subject.open } = await make()
+        const batch = await batchOf(subject, 5n, 8n, { outputs, txnId: name })
+        const sink = await open()
+        const code = await refusal(name, () => sink.prepare!(batch))
+        await sink.abandon?.()
+        await sink.close()
+        const unprepared = await open()
+        const later = await batchOf(subject, 5n, 8n, { outputs: (await make()).outputs, txnId: `${name}, unprepared` })
+        assert.equal(await refusal(name, () => unprepared.commit(later)), code, name)
+        await unprepared.close()
+        assert.deepEqual(await positionOf(subject), { next: 5n, fingerprint: 'f1' }, name)
+        assert.equal(await subject.countRows(), 1, name)
+      }
+      assert.equal((await commitTo(subject, await batchOf(subject, 5n, 8n))).kind, 'committed')
+    },
+  },
+  {
+    name: 'rows that it refuses for what is in them are found by its preparation, and its commit writes all others',
+    async run(subject) {
+      for (const [i, [name, make]] of Object.entries(subject.poisoned ?? {}).entries()) {
+        const before = await subject.countRows()
+        const { open = subject.open, ...first } = await make()
+        const more = (outputs: SinkCommit['outputs'], txnId: string) => ({ outputs, txnId, pipeline: `poisoned-${i}` })
+        const sink = await open()
+        await refusal(name, async () => sink.commit(await batchOf(subject, 0n, 4n, more(first.outputs, 'unprepared'))))
+        assert.equal(await subject.countRows(), before, name)
+        const { outputs, taken, refused } = await make()
+        const batch = await batchOf(subject, 0n, 4n, more(outputs, 'prepared'))
+        const rows = await sink.prepare!(batch)
+        assert.equal('file' in rows ? rows.file.rows : rows.length, refused, name)
+        assert.equal(await subject.countRows(), before, name)
+        assert.equal((await sink.commit(batch)).kind, 'committed', name)
+        await sink.close()
+        assert.equal(await subject.countRows(), before + taken, name)
+      }
+    },
+  },
+  {
+    name: 'a prepared batch that is abandoned counts for nothing, and can be prepared again',
+    async run(subject) {
+      await commitTo(subject, await batchOf(subject, 0n, 5n))
+      const sink = await subject.open()
+      await sink.prepare?.(await batchOf(subject, 5n, 8n, { txnId: 'given up' }))
+      await sink.abandon?.()
+      assert.deepEqual((await sink.position('checked')).position.get(partition), 5n)
+      if (sink.delivery === 'exactly-once') assert.equal(await subject.countRows(), 1)
+      const again = await batchOf(subject, 5n, 8n)
+      await sink.prepare?.(again)
+      assert.equal((await sink.commit(again)).kind, 'committed')
+      await sink.close()
+      assert.equal(await subject.countRows(), 2)
+    },
+  },
+  {
+    name: 'a prepared batch that another process was faster with is fenced',
+    async run(subject) {
+      const sink = await subject.open()
+      const late = await batchOf(subject, 0n, 5n, { txnId: 'late' })
+      await commitTo(subject, await batchOf(subject, 0n, 5n))
+      await sink.prepare?.(late)
+      assert.equal((await sink.commit(late)).kind, 'fenced')
+      await sink.close()
       assert.equal(await subject.countRows(), 1)
     },
   },

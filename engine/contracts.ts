@@ -218,6 +218,14 @@ export interface RefusedRow {
   readonly message: string
 }
 
+/** Rows that a store did not take, as a file of dead letters: for those of which there may be too many to hold. */
+export interface RefusedFile {
+  /** One of them, for messages. */
+  readonly first: RefusedRow
+  /** Columns of a dead letter, complete. It stays where it is until the sink commits or abandons. */
+  readonly file: ParquetFile
+}
+
 /** What became of a commit. Anything else is thrown. */
 export type CommitOutcome =
   | { readonly kind: 'committed'; readonly version?: bigint; readonly written: WriteCounts }
@@ -239,14 +247,21 @@ export interface Sink {
   readonly delivery: Delivery
   position(pipeline: string): Promise<SinkPosition>
   /**
-   * Does of a commit what finds rows that the store refuses for their content, short of making the batch count, and returns
-   * those rows: they go to the dead letters, which are committed before. The commit of the same `txnId` follows and writes all
-   * others; or `abandon`, if there will be none. A range that is prepared again refuses the same rows.
+   * Does of a commit all that can fail for good, short of making the batch count. Throws what `commit` would: names and types of
+   * columns, a missing topic, whatever no later try can mend; afterwards only a change of the store itself can make `commit` throw such
+   * an error. Returns the rows that the store refuses for their content: they go to the dead letters, which are committed before. The
+   * commit of the same `txnId` follows and writes all others; or `abandon`, if there will be none. A range that is prepared again
+   * refuses the same rows. Of a range that is not the next one it finds nothing: `commit` says `fenced`.
    */
-  prepare?(commit: SinkCommit): Promise<readonly RefusedRow[]>
+  prepare?(commit: SinkCommit): Promise<readonly RefusedRow[] | RefusedFile>
   abandon?(): Promise<void>
   commit(commit: SinkCommit): Promise<CommitOutcome>
   close(): Promise<void>
+}
+
+/** A sink of which few rows are refused at a time, so that it can hold them. */
+export interface RowRefusingSink extends Sink {
+  prepare(commit: SinkCommit): Promise<readonly RefusedRow[]>
 }
 
 // ---------------------------------------------------------------------------------------------- executors

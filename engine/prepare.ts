@@ -26,8 +26,10 @@ export interface PrepareOptions {
 export const refusedCode = 'STORE_REFUSED'
 
 /**
- * Prepares every sink that wants it, and gives the sinks back with the refused rows among the dead letters' outputs. Where a batch is
- * replayed without its dead letters they are only told (`refused`). `SINK_FAILED` where rows are refused and the pipeline has no dead letters.
+ * Prepares every sink, so that what one of them refuses for good is thrown before the first commit, and gives the sinks back with the
+ * refused rows among the dead letters' outputs. The dead letters' sink is prepared last, with all of them. Where a batch is replayed
+ * without its dead letters refused rows are only reported (`refused`). `SINK_FAILED` where rows are refused and the pipeline has no dead
+ * letters, and where the dead letters' sink refuses a row itself: nothing is committed then.
  */
 export async function prepareSinks<Target extends PreparedSink>(
   sinks: readonly Target[],
@@ -36,31 +38,60 @@ export async function prepareSinks<Target extends PreparedSink>(
 ): Promise<Target[]> {
   const files: ParquetFile[] = []
   const setAside = sinks.some(({ holdsDeadLetters }) => holdsDeadLetters)
-  for (const { sink, outputs, columns } of sinks) {
-    const refused = (await sink.prepare?.({ ...commit, outputs, columns })) ?? []
-    if (refused.length === 0) continue
-    if (!hasDeadLetters) throw refusal(sink.name, refused)
-    const [{ message, row }] = refused as [RefusedRow]
-    const about = { sink: sink.name, rows: refused.length, message, row: shortened(row), setAside }
+  for (const target of sinks.filter(({ holdsDeadLetters }) => !holdsDeadLetters)) {
+    const refused = await prepare(target, commit)
+    if (refused === null) continue
+    const { name } = target.sink
+    if (!hasDeadLetters) throw refusal(name, refused)
+    const { message, row } = refused.first
+    const about = { sink: name, rows: refused.count, message, row: shortened(row), setAside }
     emit({ type: 'refused', pipeline: commit.pipeline, ...about })
     if (!setAside) continue
     const path = join(stagingDir, `refused-${files.length}.parquet`)
-    files.push(await writeRefused(refused, { pipeline: commit.pipeline, step: sink.name, path }))
+    files.push(refused.file ?? (await writeRefused(refused.rows, { pipeline: commit.pipeline, step: name, path })))
   }
-  if (files.length === 0) return [...sinks]
-  return sinks.map((target) =>
-    target.holdsDeadLetters
-      ? { ...target, outputs: new Map([['rows', [...(target.outputs.get('rows') ?? []), ...files]]]) }
-      : target,
+  const prepared = files.length === 0 ? [...sinks] : sinks.map((target) => withLetters(target, files))
+  for (const target of prepared.filter(({ holdsDeadLetters }) => holdsDeadLetters)) {
+    const refused = await prepare(target, commit)
+    if (refused !== null) throw letterRefused(target.sink.name, refused)
+  }
+  return prepared
+}
+
+/** Rows that one sink refuses. */
+type Refused = { readonly first: RefusedRow; readonly count: number } & (
+  | { readonly rows: readonly RefusedRow[]; readonly file: null }
+  | { readonly file: ParquetFile }
+)
+
+async function prepare(
+  { sink, outputs, columns }: PreparedSink,
+  commit: Omit<SinkCommit, 'outputs' | 'columns'>,
+): Promise<Refused | null> {
+  const refused = (await sink.prepare?.({ ...commit, outputs, columns })) ?? []
+  if ('file' in refused) return { ...refused, count: refused.file.rows }
+  const [first] = refused
+  return first === undefined ? null : { first, count: refused.length, rows: refused, file: null }
+}
+
+function withLetters<Target extends PreparedSink>(target: Target, files: readonly ParquetFile[]): Target {
+  if (!target.holdsDeadLetters) return target
+  return { ...target, outputs: new Map([['rows', [...(target.outputs.get('rows') ?? []), ...files]]]) }
+}
+
+function refusal(sink: string, { first, count }: Refused): MillraceError {
+  return new MillraceError(
+    'SINK_FAILED',
+    `${sink} refuses ${count === 1 ? 'a row' : `${count} rows`}: ${first.message}: ${shortened(first.row)} (give the pipeline deadLetters to set such rows aside, or change the step before)`,
+    { context: { sink, input: first.input, rows: count } },
   )
 }
 
-function refusal(sink: string, refused: readonly RefusedRow[]): MillraceError {
-  const [first] = refused
+function letterRefused(sink: string, { first, count }: Refused): MillraceError {
   return new MillraceError(
     'SINK_FAILED',
-    `${sink} refuses ${refused.length === 1 ? 'a row' : `${refused.length} rows`}: ${first!.message}: ${shortened(first!.row)} (give the pipeline deadLetters to set such rows aside, or change the step before)`,
-    { context: { sink, input: first!.input, rows: refused.length } },
+    `${sink} is to hold the dead letters and refuses ${count === 1 ? 'one' : `${count} of them`}: ${first.message}: ${shortened(first.row)} (nothing was committed: raise its limits, or keep dead letters in a table of their own)`,
+    { context: { sink, rows: count } },
   )
 }
 

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { systemClock } from '../../engine/clock.ts'
-import type { CommitOutcome, Sink, SinkCommit } from '../../engine/contracts.ts'
+import type { CommitOutcome, RowRefusingSink, Sink, SinkCommit } from '../../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
@@ -37,7 +37,7 @@ afterAll(async () => {
 })
 afterEach(() => armFault(null))
 
-function sinkOf(clickhouse: Clickhouse, description = titles): Sink {
+function sinkOf(clickhouse: Clickhouse, description = titles): RowRefusingSink {
   return clickhouseSink({ clickhouse, description, duckdb: async () => duckdb, stagingDir: dir, clock: systemClock })
 }
 

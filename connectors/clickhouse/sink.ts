@@ -6,7 +6,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { admits } from '../../checkpoints/fence.ts'
 import { totalsIn } from '../../checkpoints/totals.ts'
-import type { Clock, CommitOutcome, RefusedRow, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import type {
+  Clock,
+  CommitOutcome,
+  RefusedRow,
+  RowRefusingSink,
+  SinkCommit,
+  WriteCounts,
+} from '../../engine/contracts.ts'
 import { type Connection, type Duckdb, identifier } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import { parquet, unionColumns } from '../olap/columns.ts'
@@ -32,7 +39,7 @@ export interface ClickhouseSinkOptions {
  * Keeps the described tables equal to the input for the owners that each batch names, and counts, as the embedded store does. Only
  * one pipeline may write rows of a key. A row that was refused is in no table, whatever stood there. The client stays open: it is the process's.
  */
-export function clickhouseSink(options: ClickhouseSinkOptions): Sink {
+export function clickhouseSink(options: ClickhouseSinkOptions): RowRefusingSink {
   const { clickhouse } = options
   /** The commit whose refused rows are known to whoever commits. */
   let prepared: string | null = null

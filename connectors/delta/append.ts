@@ -30,6 +30,8 @@ export interface AppendOptions extends TableProperties {
   readonly duckdb: () => Promise<Duckdb>
   /** Existing local folder, on the lake's own filesystem when that is local. */
   readonly stagingDir: string
+  /** Names of rules that every row is known to keep. */
+  readonly kept?: ReadonlySet<string>
   /** Asked on each try: rules that this write has besides the table's own. */
   readonly within?: (schema: SchemaChange) => readonly Constraint[]
 }
@@ -55,7 +57,8 @@ export function prepareAppend(options: AppendOptions): (snapshot: Snapshot | nul
       options.files.map((file) => file.columns),
       { ...options, declared: options.columns },
     )
-    const schema = { ...fit, constraints: [...fit.constraints, ...(options.within?.(fit) ?? [])] }
+    const constraints = [...fit.constraints, ...(options.within?.(fit) ?? [])]
+    const schema = { ...fit, constraints: constraints.filter(({ name }) => options.kept?.has(name) !== true) }
     published = await publishOnce(published, { ...options, files }, schema)
     const { adds } = published
     const sizeBytes = adds.reduce((sum, add) => sum + add.size, 0n)

@@ -34,11 +34,15 @@ interface DeltaSinkBase {
    * itself and without a change that readers would see. 0: never. Default 32.
    */
   readonly compactAfter?: number
-  /** Columns of a table that is to be made which hold no nulls. A batch with a null in one of them fails. */
+  /**
+   * Columns of a table that is to be made which hold no nulls. A row with a null in one of them is a dead letter; without dead letters
+   * its batch fails.
+   */
   readonly notNull?: readonly string[]
   /**
-   * Conditions in Spark SQL, by name, that every row of a table that is to be made keeps: `{ positive: 'votes >= 0' }`. A batch
-   * with a row for which one is false or null fails, so that rows which may break it are to be rejected by a step before.
+   * Conditions in Spark SQL, by name, that every row of a table that is to be made keeps: `{ positive: 'votes >= 0' }`. A row
+   * for which one is false or null is a dead letter; without dead letters its batch fails. Where clauses of a merge make the row, its
+   * batch fails in any case.
    */
   readonly check?: { readonly [name: string]: string }
 }

@@ -51,6 +51,8 @@ export interface MergeOptions extends TableProperties, DeltaMergeClauses {
   readonly stagingDir: string
   readonly signal: AbortSignal
   readonly marking?: Marking
+  /** Names of rules that every row of `files` is known to keep. */
+  readonly kept?: ReadonlySet<string>
 }
 
 /** One try: the options, and the table as it is on this one. */
@@ -93,7 +95,8 @@ export async function prepareMerge(options: MergeOptions, snapshot: Snapshot | n
   try {
     return await duckdb.withConnection((bare) => {
       const connection = onTable(bare, options.target.table.path)
-      const merge: Merge = { ...options, files, stagingDir, connection, shape, plan, constraints: schema.constraints }
+      const constraints = schema.constraints.filter(({ name }) => options.kept?.has(name) !== true)
+      const merge: Merge = { ...options, files, stagingDir, connection, shape, plan, constraints }
       return runMerge(merge, snapshot, schema.actions)
     })
   } finally {

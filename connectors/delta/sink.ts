@@ -1,4 +1,6 @@
 /** A Delta table as a sink: the rows of a batch and how far the source has been read, in one log entry. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { admits } from '../../checkpoints/fence.ts'
 import { positionOf, txnsOf } from '../../checkpoints/position.ts'
 import type {
@@ -7,6 +9,7 @@ import type {
   Ids,
   ObjectStore,
   Range,
+  RefusedFile,
   Sink,
   SinkCommit,
   SinkPosition,
@@ -14,7 +17,7 @@ import type {
 import type { Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
-import type { Column } from '../../engine/schema.ts'
+import type { Column, ParquetFile } from '../../engine/schema.ts'
 import { prepareAppend } from './append.ts'
 import { commitPublished } from './commit-published.ts'
 import { openCompaction } from './compaction.ts'
@@ -22,12 +25,22 @@ import { assertRules, type TableRules } from './constraints/rules.ts'
 import type { DeltaMergeClauses } from './description.ts'
 import { lastFingerprint } from './history.ts'
 import { prepareMerge } from './merge.ts'
-import { assertClauses } from './merge-clauses.ts'
+import { assertClauses, hasClauses } from './merge-clauses.ts'
 import { prepareOverwrite, type ReplaceWhere } from './overwrite.ts'
 import { assertPartitionBy } from './partitions/partition-by.ts'
+import { siftRows } from './refused-rows.ts'
 import { isAgeing } from './retention.ts'
 import type { DeltaTable, Snapshot, TableHead, Transaction, TransactionResult } from './table.ts'
-import { checkAbandoned, dropPublished, publishing, type TableWrite, type WriteTarget } from './table-write.ts'
+import {
+  checkAbandoned,
+  dropPublished,
+  fitSchema,
+  publishing,
+  type SchemaChange,
+  type TableProperties,
+  type TableWrite,
+  type WriteTarget,
+} from './table-write.ts'
 import type { Marking } from './touched-files.ts'
 
 export interface TableSinkOptions {
@@ -110,17 +123,39 @@ export function deltaSink(options: TableSinkOptions): Sink {
       `table ${table.path}: compactAfter must be a whole number of at least 2, or 0 for never, not ${compactAfter}`,
     )
   const compact = compacting(options)
+  let prepared: Prepared | null = null
+  const abandon = async (): Promise<void> => {
+    const held = prepared
+    prepared = null
+    if (held !== null) await discard(held)
+  }
   return {
-    name: `table ${options.table.path}`,
+    name: nameOf(options),
     delivery: 'exactly-once',
     position: (pipeline) => readPosition(options.table, pipeline),
+    async prepare(commit) {
+      await abandon()
+      prepared = await prepareBatch(options, commit)
+      return prepared.refused ?? []
+    },
+    abandon,
     async commit(commit) {
-      const outcome = await commitBatch(options, commit)
+      faultPoint('sink-begin')
+      if (prepared?.txnId !== commit.txnId) await abandon()
+      const attempts = prepared?.attempts ?? attemptsOf(options, commit, {})
+      const outcome = await commitBatch(options, commit, attempts)
       if (outcome.kind === 'committed') await compact()
       return outcome
     },
-    close: () => options.table.settled(),
+    async close() {
+      await abandon()
+      await options.table.settled()
+    },
   }
+}
+
+function nameOf({ table }: TableSinkOptions): string {
+  return `table ${table.path}`
 }
 
 /** What is done after a commit to keep the table's files few. */
@@ -137,13 +172,106 @@ async function readPosition(table: DeltaTable, pipeline: string): Promise<SinkPo
   return { position, fingerprint: await lastFingerprint(table, snapshot, pipeline) }
 }
 
-async function commitBatch(options: TableSinkOptions, commit: SinkCommit): Promise<CommitOutcome> {
-  faultPoint('sink-begin')
-  const target: WriteTarget = { ...options, published: [] }
-  const prepare = preparation(options, target, commit)
+/** The tries of one commit. */
+interface Attempts {
+  readonly target: WriteTarget
+  /** Works out the write on top of a snapshot. */
+  readonly write: (snapshot: Snapshot | null) => Promise<TableWrite>
+  /** Worked out already, for the first try; null once that is over. */
+  first: WorkedOut | null
+}
+
+/** A write that is published and wants only its log entry. */
+interface WorkedOut {
+  readonly snapshot: Snapshot | null
+  readonly write: TableWrite
+}
+
+/** A batch of which nothing is left to do but the log entry. */
+interface Prepared {
+  readonly txnId: string
+  /** Files of rows that were sorted out. */
+  readonly dir: string
+  readonly refused: RefusedFile | null
+  readonly attempts: Attempts
+}
+
+/** All of a commit but its log entry: files are in their places, and rows that the table does not take are out of them. */
+async function prepareBatch(options: TableSinkOptions, commit: SinkCommit): Promise<Prepared> {
+  const dir = await mkdtemp(join(options.stagingDir, 'prepared-'))
+  try {
+    const snapshot = await options.table.snapshot()
+    if (!isAdmitted(snapshot, commit))
+      return { txnId: commit.txnId, dir, refused: null, attempts: attemptsOf(options, commit, {}) }
+    const { files, refused, kept } = await sift(options, { snapshot, commit, dir })
+    const attempts = attemptsOf(options, commit, { files, kept })
+    const { target } = attempts
+    const write = await publishing(target, async () => {
+      const worked = await attempts.write(snapshot)
+      checkAbandoned(commit.signal, options.table.path)
+      return worked
+    })
+    return { txnId: commit.txnId, dir, refused, attempts: { ...attempts, first: { snapshot, write } } }
+  } catch (error) {
+    await rm(dir, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** What was prepared and never came to a commit goes; after one that began its files are that one's to deal with. */
+async function discard({ dir, attempts }: Prepared): Promise<void> {
+  if (attempts.first !== null) await dropPublished(attempts.target)
+  await rm(dir, { recursive: true, force: true })
+}
+
+interface Sifting {
+  readonly snapshot: Snapshot | null
+  readonly commit: SinkCommit
+  readonly dir: string
+}
+
+function sift(options: TableSinkOptions, { snapshot, commit, dir }: Sifting) {
+  const { table, write, duckdb } = options
+  const isMerge = write.mode === 'merge'
+  return siftRows({
+    table: table.path,
+    schema: fitted(options, snapshot, commit),
+    files: filesOf(commit),
+    key: isMerge ? write.key : [],
+    ...(isMerge && write.deleteWhen !== undefined ? { deleteWhen: write.deleteWhen } : {}),
+    asTheyCome: !(isMerge && hasClauses(write)),
+    duckdb,
+    dir,
+    cause: { pipeline: commit.pipeline, step: nameOf(options) },
+  })
+}
+
+/** The table's columns and rules with the batch in it. */
+function fitted(options: TableSinkOptions, snapshot: Snapshot | null, commit: SinkCommit): SchemaChange {
+  const { write } = options
+  const without = write.mode === 'merge' ? write.deleteWhen : undefined
+  const incoming = filesOf(commit).map(({ columns }) => columns.filter(({ name }) => name !== without))
+  return fitSchema(options, snapshot, incoming, { ...propertiesOf(options), declared: declaredOf(options, commit) })
+}
+
+function filesOf({ outputs }: SinkCommit): readonly ParquetFile[] {
+  return outputs.get('rows') ?? []
+}
+
+function declaredOf({ columns }: TableSinkOptions, commit: SinkCommit): readonly Column[] {
+  return columns ?? commit.columns.get('rows') ?? []
+}
+
+function propertiesOf({ changeFeed, deletionVectors = false, partitionBy, rules }: TableSinkOptions): TableProperties {
+  const asked = { ...(partitionBy === undefined ? {} : { partitionBy }), ...(rules === undefined ? {} : { rules }) }
+  return { changeFeed, deletionVectors, ...asked }
+}
+
+async function commitBatch(options: TableSinkOptions, commit: SinkCommit, attempts: Attempts): Promise<CommitOutcome> {
+  const { target } = attempts
   let reason = ''
   for (let attempt = 1; attempt <= tries; attempt += 1) {
-    const outcome = await tryCommit(options, target, commit, prepare)
+    const outcome = await tryCommit(options, commit, attempts)
     if (outcome.kind !== 'conflict') return outcome
     reason = outcome.message
     // A merge reads the table anew and writes other files; others are as good on the next snapshot.
@@ -153,37 +281,40 @@ async function commitBatch(options: TableSinkOptions, commit: SinkCommit): Promi
   return { kind: 'conflict', message: reason }
 }
 
-function preparation(
-  { write, columns: declared, changeFeed, deletionVectors = false, partitionBy, rules, ...more }: TableSinkOptions,
-  target: WriteTarget,
+/** @param sifted the files without what was refused, and the rules that they are known to keep */
+function attemptsOf(
+  options: TableSinkOptions,
   commit: SinkCommit,
-): (snapshot: Snapshot | null) => Promise<TableWrite> {
-  const files = commit.outputs.get('rows') ?? []
-  const columns = declared ?? commit.columns.get('rows') ?? []
-  const { marking, duckdb, stagingDir } = more
-  const asked = { ...(partitionBy === undefined ? {} : { partitionBy }), ...(rules === undefined ? {} : { rules }) }
-  const properties = { changeFeed, deletionVectors, ...asked }
-  const common = { ...properties, target, files, columns, duckdb, stagingDir }
-  if (write.mode === 'append') return prepareAppend(common)
-  if (write.mode === 'overwrite') return prepareOverwrite({ ...common, ...write })
+  { files = filesOf(commit), kept }: { readonly files?: readonly ParquetFile[]; readonly kept?: ReadonlySet<string> },
+): Attempts {
+  const { write, marking, duckdb, stagingDir } = options
+  const target: WriteTarget = { ...options, published: [] }
+  const known = kept === undefined ? {} : { kept }
+  const columns = declaredOf(options, commit)
+  const common = { ...propertiesOf(options), target, files, columns, duckdb, stagingDir, ...known }
+  if (write.mode === 'append') return { target, write: prepareAppend(common), first: null }
+  if (write.mode === 'overwrite') return { target, write: prepareOverwrite({ ...common, ...write }), first: null }
   const { signal } = commit
-  const options = { ...write, ...common, ...(marking === undefined ? {} : { marking }), signal }
-  return (snapshot) => prepareMerge(options, snapshot)
+  const merge = { ...write, ...common, ...(marking === undefined ? {} : { marking }), signal }
+  return { target, write: (snapshot) => prepareMerge(merge, snapshot), first: null }
 }
 
 async function tryCommit(
   { table, clock }: TableSinkOptions,
-  target: WriteTarget,
   commit: SinkCommit,
-  prepare: (snapshot: Snapshot | null) => Promise<TableWrite>,
+  attempts: Attempts,
 ): Promise<CommitOutcome> {
-  const snapshot = await table.snapshot()
+  const { target, first } = attempts
+  attempts.first = null
+  const snapshot = first === null ? await table.snapshot() : first.snapshot
   if (!isAdmitted(snapshot, commit)) return fenced(target, snapshot, commit)
-  const write = await publishing(target, async () => {
-    const prepared = await prepare(snapshot)
-    checkAbandoned(commit.signal, table.path)
-    return prepared
-  })
+  const write =
+    first?.write ??
+    (await publishing(target, async () => {
+      const prepared = await attempts.write(snapshot)
+      checkAbandoned(commit.signal, table.path)
+      return prepared
+    }))
   const { written, ...described } = write
   const nowMs = clock.nowMs()
   const told = rangesToTell(snapshot, commit, nowMs)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { systemClock as clock, systemIds as ids } from '../../engine/clock.ts'
-import type { Sink, SinkCommit } from '../../engine/contracts.ts'
+import type { RowRefusingSink, SinkCommit } from '../../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
 import type { GraphOptions } from '../graph/description.ts'
@@ -53,7 +53,7 @@ describe.skipIf(service.uri === '')('over a service (needs NEO4J_URI)', () => {
   })
   beforeEach(() => own.empty())
 
-  const openSink = (): Sink =>
+  const openSink = (): RowRefusingSink =>
     neo4jSink({ neo4j: own.neo4j, description, duckdb: async () => duckdb, stagingDir: dir, clock, ids })
   async function parquet(query: string): Promise<ParquetFile> {
     files += 1

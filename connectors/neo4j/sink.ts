@@ -1,5 +1,13 @@
 /** The graph in a Neo4j service: nodes, relationships and position in one transaction. */
-import type { Clock, CommitOutcome, Ids, RefusedRow, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import type {
+  Clock,
+  CommitOutcome,
+  Ids,
+  RefusedRow,
+  RowRefusingSink,
+  SinkCommit,
+  WriteCounts,
+} from '../../engine/contracts.ts'
 import type { Connection, Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
@@ -37,7 +45,7 @@ type Written =
  * the graph, whatever stood there. Whoever writes waits for others who do, of this process or another. The client stays open: it is the process's.
  * `DEFINITION_INVALID` for a description that breaks a rule.
  */
-export function neo4jSink(options: Neo4jSinkOptions): Sink {
+export function neo4jSink(options: Neo4jSinkOptions): RowRefusingSink {
   checkGraph(options.description)
   const target: Target = { ...options, constrained: false }
   let prepared: { readonly txnId: string; readonly written: Written } | null = null

@@ -4,7 +4,14 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { admits } from '../../checkpoints/fence.ts'
-import type { Clock, CommitOutcome, RefusedRow, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import type {
+  Clock,
+  CommitOutcome,
+  RefusedRow,
+  RowRefusingSink,
+  SinkCommit,
+  WriteCounts,
+} from '../../engine/contracts.ts'
 import type { Connection, Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
@@ -56,7 +63,7 @@ type Begun =
  * wins. Counts `upserted` and `deleted` (ids that were asked for, there or not). The index is made when it is missing. `SINK_FAILED`,
  * `PINECONE_REFUSED` at the first question for one that does not fit the embedder. The client stays open: it is the process's.
  */
-export function pineconeSink(options: PineconeSinkOptions): Sink {
+export function pineconeSink(options: PineconeSinkOptions): RowRefusingSink {
   const { index, embedder, description } = options
   let prepared: { readonly txnId: string; readonly begun: Begun } | null = null
   return {

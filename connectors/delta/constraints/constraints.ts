@@ -14,6 +14,8 @@ import { type Condition, translate } from './translate.ts'
 export interface Constraint extends Condition {
   /** For messages: `check constraint positive (votes >= 0)`. */
   readonly name: string
+  /** The top-level column, where the rule is that it holds no nulls. */
+  readonly notNull?: string
 }
 
 /** A table's rules. */
@@ -112,7 +114,12 @@ function notNull(
     const path = [...parents, name]
     const rule = `not-null constraint of column ${path.join('.')}`
     if (nullable === false)
-      found.enforced.push({ name: rule, sql: `(${pathSql(path)} IS NOT NULL)`, columns: [path[0]!] })
+      found.enforced.push({
+        name: rule,
+        sql: `(${pathSql(path)} IS NOT NULL)`,
+        columns: [path[0]!],
+        ...(parents.length === 0 ? { notNull: name } : {}),
+      })
     if (!isObject(type)) continue
     if (type.type === 'struct') notNull(fieldsOf(type), path, found)
     else if (holdsNotNull(type)) found.unknown.push(`not-null constraint inside column ${path.join('.')}`)

@@ -43,7 +43,7 @@ function said(name: string, found: Row, i: number): string {
 }
 
 /** SQL of a text: `id 7, votes -3`. */
-function shownValues(constraint: Constraint, key: readonly string[]): string {
+export function shownValues(constraint: Pick<Constraint, 'columns'>, key: readonly string[]): string {
   const shown = [...new Set([...key, ...constraint.columns])].map((name) => {
     const text = `coalesce(CAST(${identifier(name)} AS VARCHAR), 'null')`
     const cut = `CASE WHEN length(${text}) > ${mostShown} THEN left(${text}, ${mostShown}) || '…' ELSE ${text} END`
