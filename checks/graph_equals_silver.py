@@ -23,10 +23,10 @@ def expected(data_dir):
             credits = row["credits"] or {}
             for kind, roles, fields in (("ACTED_IN", "cast", ["character"]), ("CREW_OF", "crew", ["department", "job"])):
                 for credit in credits.get(roles) or []:
-                    if credit["id"] is not None:
+                    if (credit["id"] or 0) > 0:  # a guest without an id, or with 0, is nobody that can be told from others
                         role = tuple(credit[f] for f in fields)
-                        # A credit without an id of its own is told apart by everything in it.
-                        key = credit["credit_id"] or f"{credit['name']}"
+                        # A credit without an id of its own, or with a blank one, is told apart by everything in it.
+                        key = (credit["credit_id"] or "").strip() or f"{credit['name']}"
                         found[kind].add((label, row["id"], credit["id"], key, *role))
     return found
 

@@ -38,8 +38,31 @@ def as_date(text):
     return datetime.date.fromisoformat(text) if text else None
 
 
+def said(text):
+    """A text without the blanks around it; None for one that says nothing."""
+    return (text or "").strip() or None
+
+
+def merged(doc, kind):
+    """Credits of both lists of a document, those of a series' creators too: a credit that the second list repeats counts once."""
+    credits = list((doc.get("credits") or {}).get(kind) or [])
+    role = ("id", "name", "character") if kind == "cast" else ("id", "name", "department", "job")
+    ids = {said(c.get("credit_id")) for c in credits}
+    roles = {tuple(c.get(f) for f in role): said(c.get("credit_id")) for c in sorted(credits, key=lambda c: said(c.get("credit_id")) is None)}
+    for person in (doc.get("aggregate_credits") or {}).get(kind) or []:
+        for each in person.get("roles" if kind == "cast" else "jobs") or []:
+            credit = {**person, **each}
+            own, same = said(credit.get("credit_id")), tuple(credit.get(f) for f in role)
+            known = own in ids or (same in roles and roles[same] is None) if own else same in roles
+            if not known:
+                credits.append(credit)
+    for creator in (doc.get("created_by") or []) if kind == "crew" else []:
+        credits.append({**creator, "department": "Creation", "job": "Creator"})
+    return credits
+
+
 def credit_set(doc, kind, fields):
-    return sorted(tuple(credit.get(f) for f in fields) for credit in ((doc.get("credits") or {}).get(kind) or []))
+    return [tuple(credit.get(f) for f in fields) for credit in merged(doc, kind)]
 
 
 def differences(table, event, row):
@@ -54,6 +77,7 @@ def differences(table, event, row):
     for field in DATES[table]:
         if as_date(doc.get(field)) != row[field]:
             yield field, doc.get(field), row[field]
+    # What silver holds has no second list any more, so that it goes through the same function unchanged.
     for kind, fields in (("cast", ["id", "name", "character", "order"]), ("crew", ["id", "name", "department", "job"])):
         key = lambda credit: tuple(str(value) for value in credit)  # noqa: E731
         if sorted(credit_set(doc, kind, fields), key=key) != sorted(credit_set(row, kind, fields), key=key):

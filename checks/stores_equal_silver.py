@@ -85,23 +85,45 @@ class Report:
             print(f"{name}: {len(wrong)} wrong: {'; '.join(sorted(wrong)[:3])[:900]}", file=sys.stderr)
 
 
+def said(text):
+    """A text without the blanks around it; None for one that says nothing."""
+    return (text or "").strip() or None
+
+
+def title_of(table, row):
+    """The name that a title or a person goes by: the original one where there is no other."""
+    name, original = ("title", "original_title") if table == "movies" else ("name", "original_name")
+    return row[name] if said(row[name]) or not said(row[original]) else row[original]
+
+
+def named(link):
+    """Id and name of a genre, company or the like; None for one that has neither."""
+    found = (link["id"], said(link["name"])) if link else (None, None)
+    return None if found == (None, None) else found
+
+
+def person_of(credit):
+    """Guests without an id, or with 0, are nobody that can be told from others."""
+    return credit["id"] if (credit["id"] or 0) > 0 else None
+
+
 def roles(table, row):
     """Credits by what tells them apart: an id of their own, else everything that identifies one."""
     for kind, fields in (("cast", ["character"]), ("crew", ["department", "job"])):
         for credit in (row["credits"] or {}).get(kind) or []:
-            key = credit["credit_id"] or [credit["id"], credit["name"], *(credit[f] for f in fields)]
+            key = said(credit["credit_id"]) or [person_of(credit), credit["name"], *(credit[f] for f in fields)]
             yield kind, frozen([table, row["id"], key]), credit
 
 
 def texts(table, row):
     """Text and metadata of a vector; None where there is nothing to find it by."""
     if table == "people":
-        parts = [row["name"], row["known_for_department"], row["biography"]]
-        metadata = {"title": row["name"], "department": row["known_for_department"]}
+        parts = [title_of(table, row), row["known_for_department"], row["biography"]]
+        metadata = {"title": title_of(table, row), "department": row["known_for_department"]}
     else:
         date = row["release_date"] if table == "movies" else row["first_air_date"]
-        title = row["title"] if table == "movies" else row["name"]
-        genres = sorted(g["name"] for g in row["genres"] or [] if g and g["name"] is not None)
+        title = title_of(table, row)
+        genres = sorted(said(g["name"]) for g in row["genres"] or [] if g and said(g["name"]))
         head = title if title is None or date is None else f"{title} ({date.year})"
         parts = [head, ", ".join(genres), row["tagline"], row["overview"]]
         metadata = {"title": title, "year": date and date.year, "genres": genres}
@@ -135,13 +157,15 @@ def check_olap(report, silver):
 
     for table, rows in silver.items():
         names = COLUMNS[table].split()
-        expected = [[plain(row[n]) if n != "also_known_as" else row[n] or [] for n in names] for row in rows]
+        own = "title" if table == "movies" else "name"
+        given = [{**row, own: title_of(table, row), "also_known_as": row.get("also_known_as") or []} for row in rows]
+        expected = [[plain(row[n]) for n in names] for row in given]
         report.compare(f"olap {table}", expected, [[value(row, n) for n in names] for row in olap_rows(table)])
     credits = {"cast": defaultdict(list), "crew": defaultdict(list)}
     for table, (title_type, _) in TITLES.items():
         for row in silver[table]:
             for kind, key, credit in roles(table, row):
-                who = [title_type, row["id"], credit["id"], credit["name"], credit["credit_id"]]
+                who = [title_type, row["id"], person_of(credit), credit["name"], said(credit["credit_id"])]
                 rest = [credit["character"], credit["cast_id"], credit["order"]] if kind == "cast" else [credit["department"], credit["job"]]
                 credits[kind][key].append(frozen(who + rest))
     for kind, name, fields in (("cast", "casts", ["character", "cast_id", "order"]), ("crew", "crews", ["department", "job"])):
@@ -157,12 +181,12 @@ def check_olap(report, silver):
     for table, (title_type, _) in TITLES.items():
         for row in silver[table]:
             for column, what, _, _ in LINKS[table]:
-                for link in row[column] or []:
-                    links[what].add((title_type, row["id"], link["id"], link["name"]))
+                for link in filter(None, map(named, row[column] or [])):
+                    links[what].add((title_type, row["id"], *link))
     for what, name in TABLES.items():
         actual = [[r["title_type"], r["title_id"], r[f"{what}_id"], r[f"{what}_name"]] for r in olap_rows(name)]
         report.compare(f"olap {name}", links[what], actual)
-    belongs = [[r["id"], r["belongs_to_collection"]["id"], r["belongs_to_collection"]["name"]] for r in silver["movies"] if (r["belongs_to_collection"] or {}).get("id") is not None]
+    belongs = [[r["id"], *named(r["belongs_to_collection"])] for r in silver["movies"] if named(r["belongs_to_collection"])]
     actual = [[r["title_id"], r["collection_id"], r["collection_name"]] for r in olap_rows("movie_collections")]
     report.compare("olap movie_collections", belongs, actual)
 
@@ -180,45 +204,45 @@ def graph_rows():
 
 def check_graph(report, silver):
     nodes, relationships = graph_rows()
-    named = defaultdict(set)  # names that a person goes by in credits
+    credited = defaultdict(set)  # names that a person goes by in credits
     credits = {"ACTED_IN": set(), "CREW_OF": set()}
     links, linked = defaultdict(set), defaultdict(set)
     for table, (_, label) in TITLES.items():
         for row in silver[table]:
             for kind, _, credit in roles(table, row):
-                if credit["id"] is None:
+                if person_of(credit) is None:
                     continue
-                named[credit["id"]].add(credit["name"])
-                own = credit["credit_id"] or credit["name"]
+                credited[credit["id"]].add(credit["name"])
+                own = said(credit["credit_id"]) or credit["name"]
                 role = [credit["character"]] if kind == "cast" else [credit["department"], credit["job"]]
                 credits["ACTED_IN" if kind == "cast" else "CREW_OF"].add(frozen([label, row["id"], credit["id"], own, *role]))
             one = row["belongs_to_collection"] if table == "movies" else None
             found = [(what, type, link) for column, _, what, type in LINKS[table] for link in row[column] or []]
             found += [("Collection", "PART_OF", one)] if one else []
             for what, type, link in found:
-                if link["id"] is None:
+                if named(link) is None:
                     continue
-                links[type].add(frozen([label, row["id"], what, link["id"], link["name"]]))
-                linked[what].add(frozen([link["id"], link["name"]]))
+                links[type].add(frozen([label, row["id"], what, *named(link)]))
+                linked[what].add(frozen(named(link)))
     for table, (_, label) in TITLES.items():
         date = "release_date" if table == "movies" else "first_air_date"
-        title, original = ("title", "original_title") if table == "movies" else ("name", "original_name")
+        original = "original_title" if table == "movies" else "original_name"
         expected = [
-            [r["id"], r[title], r[original], plain(r[date]), r[date] and r[date].year, r["status"], r["original_language"]] for r in silver[table]
+            [r["id"], title_of(table, r), r[original], plain(r[date]), r[date] and r[date].year, r["status"], r["original_language"]] for r in silver[table]
         ]
         names = ["id", "title", "original_title", "release_date", "year", "status", "original_language"]
         report.compare(f"graph {label}", expected, [[n["properties"].get(p) for p in names] for n in nodes[label]])
     live = {row["id"]: row for row in silver["people"]}
-    people = {str(i): [frozen([name, True]) for name in names] for i, names in named.items()}
+    people = {str(i): [frozen([name, True]) for name in names] for i, names in credited.items()}
     for i, row in live.items():
-        people[str(i)] = [frozen([row["name"], False])]
+        people[str(i)] = [frozen([title_of("people", row), False])]
     actual = [(str(n["properties"]["id"]), frozen([n["properties"].get("name"), n["properties"]["stub"]])) for n in nodes["Person"]]
     report.one_of("graph Person", people, actual)
     kept = ["known_for_department", "place_of_birth", "birthday", "deathday"]
     expected = [[i, *(plain(row[k]) for k in kept)] for i, row in live.items()]
     report.compare("graph Person, by themselves", expected, [[n["properties"]["id"], *(n["properties"].get(k) for k in kept)] for n in nodes["Person"] if not n["properties"]["stub"]])
     for what in ("Genre", "Company", "Network", "Keyword", "Collection"):
-        report.compare(f"graph {what}", map(json.loads, linked[what]), [[n["properties"]["id"], n["properties"].get("name")] for n in nodes[what]])
+        report.compare(f"graph {what}", map(json.loads, linked[what]), [[n["properties"].get("id"), n["properties"].get("name")] for n in nodes[what]])
     for type, wanted in credits.items():
         role = ["character"] if type == "ACTED_IN" else ["department", "job"]
         actual = []
@@ -228,7 +252,7 @@ def check_graph(report, silver):
             actual.append([r["toLabel"], r["to"]["id"], r["from"]["id"], own, *(p.get(f) for f in role)])
         report.compare(f"graph {type}", map(json.loads, wanted), actual)
     for type in ("IN_GENRE", "MADE_BY", "HAS_KEYWORD", "ON_NETWORK", "PART_OF"):
-        actual = [[r["fromLabel"], r["from"]["id"], r["toLabel"], r["to"]["id"], r["to"].get("name")] for r in relationships[type]]
+        actual = [[r["fromLabel"], r["from"]["id"], r["toLabel"], r["to"].get("id"), r["to"].get("name")] for r in relationships[type]]
         report.compare(f"graph {type}", map(json.loads, links[type]), actual)
 
 

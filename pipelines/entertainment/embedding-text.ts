@@ -1,9 +1,12 @@
 /** Exactly the text that is embedded: its fingerprint in silver decides whether a vector is made anew. */
 import {
+  caseWhen,
   coalesce,
   concat,
   type Expression,
   field,
+  filterList,
+  isNotNull,
   joinList,
   list,
   mapList,
@@ -13,6 +16,7 @@ import {
   yearOf,
 } from '../../operators/index.ts'
 import type { Kind } from './kinds.ts'
+import { present } from './present.ts'
 
 /** Where a row's columns are: on their own in silver, inside `after` in its change feed. */
 export type ColumnOf = (name: string) => Expression
@@ -22,15 +26,17 @@ export type ColumnOf = (name: string) => Expression
  * where a document has none of them: there is nothing to find it by.
  */
 export function embeddingText(kind: Kind, column: ColumnOf): Expression {
-  if (kind === 'people') return lines(column('name'), column('known_for_department'), column('biography'))
+  if (kind === 'people') return lines(titleOf(kind, column), column('known_for_department'), column('biography'))
   const title = titleOf(kind, column)
   const year = concat(title, ' (', toText(yearOf(dateOfRelease(kind, column))), ')')
   return lines(coalesce(year, title), joinList(genreNames(column), ', '), column('tagline'), column('overview'))
 }
 
-/** The name that a title goes by. */
+/** The name that a title or a person goes by: the original one where the document has no other. */
 export function titleOf(kind: Kind, column: ColumnOf): Expression {
-  return column(kind === 'movies' ? 'title' : 'name')
+  const [name, original] = kind === 'movies' ? ['title', 'original_title'] : ['name', 'original_name']
+  const says = [column(name!), column(original!)].map((text) => [isNotNull(present(text)), text] as const)
+  return caseWhen(says, column(name!))
 }
 
 /** The date that a title came out. */
@@ -40,7 +46,8 @@ export function dateOfRelease(kind: Kind, column: ColumnOf): Expression {
 
 /** Names of the genres, in alphabetical order: their order in a document means nothing. */
 export function genreNames(column: ColumnOf): Expression {
-  return sortedList(mapList(column('genres'), (genre) => field(genre, 'name')))
+  const names = mapList(column('genres'), (genre) => present(field(genre, 'name')))
+  return sortedList(filterList(names, (name) => isNotNull(name)))
 }
 
 function lines(...parts: readonly Expression[]): Expression {

@@ -2,8 +2,6 @@
 import { type GraphOptions, type GraphRelationship, graph } from '../../connectors/index.ts'
 import { definePipeline, every, type Pipeline, type SinkDescription, type Step } from '../../engine/index.ts'
 import {
-  and,
-  caseWhen,
   coalesce,
   col,
   concat,
@@ -22,7 +20,8 @@ import { after, changedSince, changeSteps, goneStep, netStep, silverChanges } fr
 import { deadLetters } from './dead-letters.ts'
 import { dateOfRelease, titleOf } from './embedding-text.ts'
 import { type Kind, pipelineName } from './kinds.ts'
-import { castKey, crewKey } from './relationships.ts'
+import { present } from './present.ts'
+import { castKey, crewKey, isThing, personId } from './relationships.ts'
 
 type TitleKind = Exclude<Kind, 'people'>
 
@@ -79,11 +78,14 @@ function goneSteps(): Step[] {
   return [goneStep('gone-rows'), select('gone', { id: col('id') })]
 }
 
-const personProperties = ['name', 'known_for_department', 'birthday', 'deathday', 'place_of_birth'] as const
+const personProperties = ['known_for_department', 'birthday', 'deathday', 'place_of_birth'] as const
 
 function personSteps(): Step[] {
   const properties = Object.fromEntries(personProperties.map((name) => [name, after(name)]))
-  return [changedSince('changed', personProperties), select('people', { id: col('id'), ...properties })]
+  return [
+    changedSince('changed', ['name', 'original_name', ...personProperties]),
+    select('people', { id: col('id'), name: titleOf('people', after), ...properties }),
+  ]
 }
 
 function personSink(): SinkDescription {
@@ -143,7 +145,7 @@ function creditSteps(kind: TitleKind): Step[] {
   const once = { key: ['title_id', 'credit_key'] }
   return [
     flatten('cast-list', each('cast'), { from: 'relinked' }),
-    filter('cast-people', isNotNull(role('id'))),
+    filter('cast-people', isNotNull(personId(col('credit')))),
     select('cast-rows', {
       ...person,
       credit_key: castKey(kind, col('title_id'), col('credit')),
@@ -151,7 +153,7 @@ function creditSteps(kind: TitleKind): Step[] {
     }),
     latestByKey('cast', { ...once, order: ['person_id', 'person_name', 'character'] }),
     flatten('crew-list', each('crew'), { from: 'relinked' }),
-    filter('crew-people', isNotNull(role('id'))),
+    filter('crew-people', isNotNull(personId(col('credit')))),
     select('crew-rows', {
       ...person,
       credit_key: crewKey(kind, col('title_id'), col('credit')),
@@ -162,20 +164,21 @@ function creditSteps(kind: TitleKind): Step[] {
   ]
 }
 
-/** One id may stand for two things under two names, so a node's key is both. */
+/** One id may stand for two things under two names, so a node's key is both, as far as they are there. */
 function linkSteps(node: string, column: string): Step[] {
   const what = node.toLowerCase()
   const one = after(column)
   const isOne = column === 'belongs_to_collection'
-  const values = isOne ? caseWhen([[isNotNull(after(`${column}.id`)), list([one])]]) : one
+  const values = isOne ? list([one]) : one
+  const name = present(col('link.name'))
   return [
     flatten(`${what}-list`, { list: values, as: 'link', keep: { title_id: col('id') } }, { from: 'relinked' }),
-    filter(`${what}-known`, and(isNotNull(col('link.id')))),
+    filter(`${what}-known`, isThing(col('link'))),
     select(`${what}-rows`, {
       title_id: col('title_id'),
-      key: concat(toText(col('link.id')), lit('|'), coalesce(col('link.name'), '')),
+      key: concat(coalesce(toText(col('link.id')), ''), lit('|'), coalesce(name, '')),
       id: col('link.id'),
-      name: col('link.name'),
+      name,
     }),
     latestByKey(what, { key: ['title_id', 'key'], order: ['id'] }),
   ]

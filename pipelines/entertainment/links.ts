@@ -1,6 +1,7 @@
 /** Lists of a title's document that become tables of links, and what they link to as views. */
-import { col, type Expression } from '../../operators/index.ts'
+import { coalesce, col, type Expression } from '../../operators/index.ts'
 import type { Kind } from './kinds.ts'
+import { present } from './present.ts'
 
 /** One list of a document. */
 export interface Link {
@@ -11,7 +12,10 @@ export interface Link {
   readonly table: string
   /** Columns of the table, each read from an element. */
   readonly columns: { readonly [column: string]: Expression }
-  /** Those that tell two elements of a title apart. One id may stand for two things under two names, so a thing is its id and its name. */
+  /**
+   * Those that tell two elements of a title apart. One id may stand for two things under two names, so a thing is its id and its name. An
+   * element that has none of them is nothing.
+   */
   readonly key: readonly string[]
   /** What all titles link to, once each: the view's name and its columns, each from one of the table; null for none. */
   readonly view: { readonly name: string; readonly columns: { readonly [column: string]: string } } | null
@@ -25,7 +29,7 @@ function named(what: string, plural: string, list: string, more: Link['columns']
     what,
     list,
     table: `title_${plural}`,
-    columns: { [id]: element('id'), [name]: element('name'), ...more },
+    columns: { [id]: element('id'), [name]: present(element('name')), ...more },
     key: [id, name],
     view: { name: plural, columns: { id, name } },
   }
@@ -40,7 +44,7 @@ const countries: Link = {
   what: 'country',
   list: 'production_countries',
   table: 'title_countries',
-  columns: { country_code: element('iso_3166_1'), country_name: element('name') },
+  columns: { country_code: present(element('iso_3166_1')), country_name: present(element('name')) },
   key: ['country_code', 'country_name'],
   view: { name: 'countries', columns: { code: 'country_code', name: 'country_name' } },
 }
@@ -50,8 +54,8 @@ const languages: Link = {
   list: 'spoken_languages',
   table: 'title_languages',
   columns: {
-    language_code: element('iso_639_1'),
-    language_name: element('english_name'),
+    language_code: present(element('iso_639_1')),
+    language_name: coalesce(present(element('english_name')), present(element('name'))),
     own_name: element('name'),
   },
   key: ['language_code', 'language_name'],
@@ -63,7 +67,7 @@ const origins: Link = {
   what: 'origin',
   list: 'origin_country',
   table: 'title_origin_countries',
-  columns: { country_code: element() },
+  columns: { country_code: present(element()) },
   key: ['country_code'],
   view: null,
 }

@@ -10,15 +10,18 @@ import {
   latestByKey,
   lit,
   nullIf,
+  or,
   select,
   tryCast,
   yearOf,
 } from '../../operators/index.ts'
 import { after, changeSteps, netStep, silverChanges } from './changes.ts'
 import { deadLetters } from './dead-letters.ts'
+import { titleOf } from './embedding-text.ts'
 import { type Kind, pipelineName } from './kinds.ts'
 import { type Link, links } from './links.ts'
-import { castKey, crewKey, titleType } from './relationships.ts'
+import { present } from './present.ts'
+import { castKey, creditId, crewKey, isThing, personId, titleType } from './relationships.ts'
 
 type TitleKind = Exclude<Kind, 'people'>
 
@@ -43,16 +46,9 @@ function personSteps(): Step[] {
     select(
       'people',
       {
-        ...columns([
-          'id',
-          'name',
-          'original_name',
-          'gender',
-          'known_for_department',
-          'biography',
-          'birthday',
-          'deathday',
-        ]),
+        id: after('id'),
+        name: titleOf('people', after),
+        ...columns(['original_name', 'gender', 'known_for_department', 'biography', 'birthday', 'deathday']),
         ...columns([
           'place_of_birth',
           'also_known_as',
@@ -146,12 +142,16 @@ function titleColumns(kind: TitleKind): { readonly [name: string]: Expression } 
   const rest = ['homepage', 'imdb_id', 'poster_path', 'backdrop_path', 'adult', 'event_time']
   return kind === 'movies'
     ? {
-        ...columns(['id', 'title', 'original_title', ...shared, 'release_date']),
+        id: after('id'),
+        title: titleOf(kind, after),
+        ...columns(['original_title', ...shared, 'release_date']),
         release_year: yearOf(after('release_date')),
         ...columns(['runtime', 'budget', 'revenue', ...rest, 'video']),
       }
     : {
-        ...columns(['id', 'name', 'original_name', 'type', ...shared, 'first_air_date', 'last_air_date']),
+        id: after('id'),
+        name: titleOf(kind, after),
+        ...columns(['original_name', 'type', ...shared, 'first_air_date', 'last_air_date']),
         first_air_year: yearOf(after('first_air_date')),
         ...columns(['in_production', 'number_of_seasons', 'number_of_episodes', ...rest]),
       }
@@ -163,12 +163,12 @@ function creditSteps(kind: TitleKind): Step[] {
   const person = {
     title_type: lit(titleType(kind)),
     title_id: col('title_id'),
-    person_id: role('id'),
+    person_id: personId(col('credit')),
     person_name: role('name'),
     original_name: role('original_name'),
     gender: role('gender'),
     known_for_department: role('known_for_department'),
-    credit_id: role('credit_id'),
+    credit_id: creditId(col('credit')),
   }
   const each = (list: string) => ({ list: after(`credits.${list}`), as: 'credit', keep: { title_id: col('id') } })
   const once = { key: ['title_type', 'title_id', 'credit_key'] }
@@ -199,6 +199,7 @@ function linkSteps(kind: TitleKind, { what, list, table, columns, key }: Link): 
   return [
     flatten(`${what}-list`, { list: after(list), as: 'link', keep: { title_id: col('id') } }, { from: 'live' }),
     select(`${what}-rows`, { title_type: lit(titleType(kind)), title_id: col('title_id'), ...columns }),
+    filter(`${what}-known`, or(...key.map((column) => isNotNull(col(column))))),
     latestByKey(table, { key: ['title_type', 'title_id', ...key], order: rest.length === 0 ? key : rest }),
   ]
 }
@@ -206,11 +207,11 @@ function linkSteps(kind: TitleKind, { what, list, table, columns, key }: Link): 
 /** A movie belongs to one collection or to none. */
 function collectionSteps(): Step[] {
   return [
-    filter('in-collection', isNotNull(after('belongs_to_collection.id')), { from: 'live' }),
+    filter('in-collection', isThing(after('belongs_to_collection')), { from: 'live' }),
     select('movie_collections', {
       title_id: col('id'),
       collection_id: after('belongs_to_collection.id'),
-      collection_name: after('belongs_to_collection.name'),
+      collection_name: present(after('belongs_to_collection.name')),
     }),
   ]
 }

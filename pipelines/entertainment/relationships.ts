@@ -5,72 +5,67 @@ import {
   concatLists,
   type Expression,
   field,
+  gt,
   hashText,
   isNotNull,
   list,
   lit,
   mapList,
+  or,
 } from '../../operators/index.ts'
 import type { ColumnOf } from './embedding-text.ts'
 import type { Kind } from './kinds.ts'
+import { present } from './present.ts'
 
 /** A type of title, as graph and tables name it. */
 export function titleType(kind: Kind): string {
   return kind === 'movies' ? 'movie' : 'tv_series'
 }
 
+/** Whether a genre, company, collection or the like is named by anything: by an id or by a name. */
+export function isThing(of: Expression): Expression {
+  return or(isNotNull(field(of, 'id')), isNotNull(present(field(of, 'name'))))
+}
+
+/** The id of a credit's own; null where the document leaves it out or blank: such credits are not one and the same. */
+export function creditId(credit: Expression): Expression {
+  return present(field(credit, 'credit_id'))
+}
+
+/** The id of a credit's person; null for a guest without one, which some documents write as 0: they are not one person. */
+export function personId(credit: Expression): Expression {
+  return caseWhen([[gt(field(credit, 'id'), 0), field(credit, 'id')]])
+}
+
+/** What tells two credits of a cast apart that have no id of their own. */
+export const castRole = ['id', 'name', 'character'] as const
+
+/** See {@link castRole}. */
+export const crewRole = ['id', 'name', 'department', 'job'] as const
+
 /**
  * Key of one credit. `credit_id` where there is one: it is unique over all titles, and one person may hold several in one
  * title. Else a hash of everything that tells two credits of a title apart.
  */
 export function castKey(kind: Kind, titleId: Expression, credit: Expression): Expression {
-  const fallback = hashText(
-    titleType(kind),
-    titleId,
-    'cast',
-    field(credit, 'id'),
-    field(credit, 'name'),
-    field(credit, 'character'),
-  )
-  return coalesce(field(credit, 'credit_id'), fallback)
+  const role = castRole.map((name) => field(credit, name))
+  return coalesce(creditId(credit), hashText(titleType(kind), titleId, 'cast', ...role))
 }
 
 /** See {@link castKey}. */
 export function crewKey(kind: Kind, titleId: Expression, credit: Expression): Expression {
-  const fallback = hashText(
-    titleType(kind),
-    titleId,
-    'crew',
-    field(credit, 'id'),
-    field(credit, 'name'),
-    field(credit, 'department'),
-    field(credit, 'job'),
-  )
-  return coalesce(field(credit, 'credit_id'), fallback)
+  const role = crewRole.map((name) => field(credit, name))
+  return coalesce(creditId(credit), hashText(titleType(kind), titleId, 'crew', ...role))
 }
 
 /** The set of a title's credits: person, name and role; not order, picture or popularity. */
 export function creditIdentities(column: ColumnOf): Expression {
-  const cast = mapList(column('credits.cast'), (credit) =>
-    hashText(
-      'cast',
-      field(credit, 'id'),
-      field(credit, 'name'),
-      field(credit, 'credit_id'),
-      field(credit, 'character'),
-    ),
-  )
-  const crew = mapList(column('credits.crew'), (credit) =>
-    hashText(
-      'crew',
-      field(credit, 'id'),
-      field(credit, 'name'),
-      field(credit, 'credit_id'),
-      field(credit, 'department'),
-      field(credit, 'job'),
-    ),
-  )
-  return concatLists(cast, crew)
+  const identity = (what: string, role: readonly string[]) =>
+    mapList(column(`credits.${what}`), (credit) => {
+      const [id, name, ...rest] = role.map((part) => field(credit, part))
+      return hashText(what, id!, name!, creditId(credit), ...rest)
+    })
+  return concatLists(identity('cast', castRole), identity('crew', crewRole))
 }
 
 /** Lists of a title's document whose elements have an id and a name, by the kind of thing that they link to. */
@@ -98,5 +93,5 @@ export function referenceIdentities(kind: Exclude<Kind, 'people'>, column: Colum
   if (kind === 'tv_series') return concatLists(...lists)
   const collection = column('belongs_to_collection')
   const one = list([hashText('collection', field(collection, 'id'), field(collection, 'name'))])
-  return concatLists(...lists, caseWhen([[isNotNull(field(collection, 'id')), one]], lit(null)))
+  return concatLists(...lists, caseWhen([[isThing(collection), one]], lit(null)))
 }

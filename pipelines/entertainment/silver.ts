@@ -15,7 +15,7 @@ import {
   textFingerprint,
   trackChanges,
 } from '../../operators/index.ts'
-import { seriesCredits } from './credits.ts'
+import { creditListSteps, seriesCredits } from './credits.ts'
 import { deadLetters } from './dead-letters.ts'
 import { embeddingText } from './embedding-text.ts'
 import { type Kind, pipelineName } from './kinds.ts'
@@ -46,6 +46,7 @@ export function silver(kind: Kind): Pipeline {
         keep: ['id', 'event_time', 'label', ...origin],
         tombstone: 'nulls',
       }),
+      ...(kind === 'tv_series' ? creditListSteps() : []),
       derive('normalised', { deleted: eq(col('label'), 'delete'), ...normalised(kind) }),
       latestByKey('latest', { key: ['id'], order: ['event_time', 'partition', 'offset'] }),
       fingerprints(kind),

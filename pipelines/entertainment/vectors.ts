@@ -51,6 +51,6 @@ export function searchVectors(kind: Kind): Pipeline {
 }
 
 function metadata(kind: Kind): { readonly [name: string]: Expression } {
-  if (kind === 'people') return { title: after('name'), department: after('known_for_department') }
+  if (kind === 'people') return { title: titleOf(kind, after), department: after('known_for_department') }
   return { title: titleOf(kind, after), year: yearOf(dateOfRelease(kind, after)), genres: genreNames(after) }
 }
