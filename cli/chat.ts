@@ -39,13 +39,14 @@ export async function answerFrom(
   endpoint: ModelEndpoint,
   model: string,
   given: { readonly question: string; readonly passages: readonly GivenPassage[] },
+  signal?: AbortSignal,
 ): Promise<string> {
   const passages = given.passages.map(({ number, title, year, text }) => ({ number, title, year, text }))
   const messages = [
     { role: 'system', content: instructions },
     { role: 'user', content: JSON.stringify({ question: given.question, passages }) },
   ]
-  const answer = await postToModel(endpoint, '/chat/completions', { model, messages })
+  const answer = await postToModel(endpoint, '/chat/completions', { model, messages }, signal)
   const content = (answer as { choices?: { message?: { content?: unknown } }[] } | null)?.choices?.[0]?.message?.content
   if (typeof content !== 'string' || content.trim() === '') throw wrongAnswer(endpoint, 'has no message')
   return content.trim()

@@ -12,6 +12,7 @@ import { kafkaSettings, readKafka } from './kafka-config.ts'
 import { type LakeSettings, lakeSettings, readLake } from './lake-config.ts'
 import { neo4jSettings, readNeo4j } from './neo4j-config.ts'
 import { pineconeSettings, readPinecone } from './pinecone-config.ts'
+import { serveSettings } from './serve-config.ts'
 import type { ServiceSettings } from './services.ts'
 import { type Setting, whole } from './setting.ts'
 
@@ -28,6 +29,8 @@ export interface Config extends ServiceSettings {
   readonly retries: number
   /** Where the tables are; null: in the data directory. */
   readonly lake: LakeSettings | null
+  /** What `serve` wants to see of those who ask; a secret. Null: nothing, and it serves this machine only. */
+  readonly serveToken: string | null
   /** For crash tests: `MILLRACE_FAULT=<point>:<passage>:<kill|throw|crash>`. */
   readonly fault: ArmedFault | null
 }
@@ -65,7 +68,7 @@ const settings = {
     read: whole(1, 1000),
   },
   fault: { key: 'fault', variable: 'MILLRACE_FAULT', fallback: null, read: readFault },
-} satisfies { readonly [K in Exclude<keyof Config, 'lake' | keyof ServiceSettings>]: Setting<Config[K]> }
+} satisfies { readonly [K in Exclude<keyof Config, 'lake' | 'serveToken' | keyof ServiceSettings>]: Setting<Config[K]> }
 
 /** Where settings come from. */
 export interface ConfigInput {
@@ -93,6 +96,7 @@ export function readConfig(input: ConfigInput): Config {
       pineconeSettings,
       embedderSettings,
       chatSettings,
+      serveSettings,
     ].flatMap((each) => Object.values(each).map(({ key }) => key)),
   )
   for (const key of Object.keys(file.values))
@@ -111,6 +115,7 @@ export function readConfig(input: ConfigInput): Config {
     embedder: readEmbedder((setting) => value(setting), problems),
     chat: readChat((setting) => value(setting), problems),
     neo4j: readNeo4j((setting) => value(setting), problems),
+    serveToken: value(serveSettings.token as Setting<string | null>),
     fault: value(settings.fault as Setting<ArmedFault | null>),
   }
   if (problems.length > 0) throw usageError(problems)

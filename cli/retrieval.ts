@@ -25,9 +25,9 @@ const defaultPassages = 6
 
 /**
  * What is nearest in meaning, best first. Errors: `CONFIG_INVALID` for a text without a word, `TABLE_NOT_FOUND` before there is anything
- * to search, `SINK_FAILED` where the vectors are of another embedder than the configured one.
+ * to search, a signal's reason once it aborts, `SINK_FAILED` where the vectors are of another embedder than the configured one.
  */
-export async function search(place: Place, request: RetrievalRequest): Promise<Match[]> {
+export async function search(place: Place, request: RetrievalRequest, signal?: AbortSignal): Promise<Match[]> {
   if (!/[\p{L}\p{N}]/u.test(request.text)) throw usageError(['the text has no letter and no digit to search for'])
   const embedder = await place.openEmbedder('default')
   const vector = await embedder.embedQuery(request.text)
@@ -35,6 +35,7 @@ export async function search(place: Place, request: RetrievalRequest): Promise<M
     topK: request.top ?? defaultTop,
     embedder,
     where: whereOf(request),
+    signal,
     ...(request.type === undefined ? {} : { namespace: request.type }),
   })
 }
@@ -72,12 +73,12 @@ export interface Answer {
  * Finds passages and has the configured model answer from them. Errors: those of {@link search}; `MODEL_UNREACHABLE`, `MODEL_REFUSED`,
  * `MODEL_FAILED`.
  */
-export async function ask(place: Place, request: RetrievalRequest): Promise<Answer> {
+export async function ask(place: Place, request: RetrievalRequest, signal?: AbortSignal): Promise<Answer> {
   const question = request.text
-  const passages = (await search(place, { ...request, top: request.top ?? defaultPassages })).map(passageOf)
+  const passages = (await search(place, { ...request, top: request.top ?? defaultPassages }, signal)).map(passageOf)
   if (place.chat === null || passages.length === 0)
     return { question, answer: null, citations: [], unknownCitations: [], passages }
-  const answer = await answerFrom(chatEndpoint(place.chat, place), place.chat.model, { question, passages })
+  const answer = await answerFrom(chatEndpoint(place.chat, place), place.chat.model, { question, passages }, signal)
   return { question, answer, ...citationsIn(answer, passages), passages }
 }
 

@@ -17,11 +17,11 @@ export async function openOlap(place: Place): Promise<OlapQueries> {
   return clickhouseQueries(await place.clickhouseClient())
 }
 
-/** The knowledge graph. `TABLE_NOT_FOUND` before anything was written to it. To be closed. */
-export async function openGraphStore(place: Place): Promise<Graph> {
+/** The knowledge graph. `TABLE_NOT_FOUND` before anything was written to it. To be closed. A signal that aborts cancels the query under way. */
+export async function openGraphStore(place: Place, signal?: AbortSignal): Promise<Graph> {
   if (place.neo4j !== null) {
     const { openGraph: openNeo4jGraph } = await import('../connectors/neo4j/query.ts')
-    return openNeo4jGraph(await place.neo4jClient())
+    return openNeo4jGraph(await place.neo4jClient(), signal)
   }
   return openGraph({ path: graphFile(place) })
 }

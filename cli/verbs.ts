@@ -298,7 +298,7 @@ export const verbs: readonly VerbSpec[] = [
       host: {
         type: 'string',
         placeholder: 'HOST',
-        help: 'address to listen on (default 127.0.0.1: this machine only)',
+        help: 'address to listen on (default 127.0.0.1: this machine only; others need MILLRACE_SERVE_TOKEN)',
       },
       port: {
         type: 'integer',
@@ -306,6 +306,13 @@ export const verbs: readonly VerbSpec[] = [
         max: 65_535,
         placeholder: 'N',
         help: 'port (default 8080; 0: any that is free)',
+      },
+      timeout: {
+        type: 'integer',
+        min: 1,
+        max: 3600,
+        placeholder: 'SECONDS',
+        help: 'after which a request is given up and its query cancelled (default 30)',
       },
       json,
     },

@@ -14,7 +14,9 @@ export async function serve({ config, options, json }: CommandContext): Promise<
   return asking(config, ['clickhouse', 'neo4j', 'pinecone'], async (place) => {
     const { apiServer } = await import('../serve/server.ts')
     const { MillraceError, messageOf } = await import('../../engine/errors.ts')
-    const app = await apiServer(place, { host, port })
+    const { serveToken: token } = config
+    const limit = typeof options.timeout === 'number' ? { timeoutMs: options.timeout * 1000 } : {}
+    const app = await apiServer(place, { host, port, token, ...limit })
     const stop = stopSignals('millrace: stopping after the running requests')
     try {
       const url = await app.listen({ host, port }).catch((error: unknown) => {

@@ -4,6 +4,7 @@ import type { Graph } from '../../connectors/graph/store.ts'
 import { coStars, directorActorPairs, filmography, hubs, pathBetween } from '../graph-questions.ts'
 import type { Place } from '../place.ts'
 import { openGraphStore } from '../stores.ts'
+import type { Admission } from './admission.ts'
 import { exactly, rows, text, top } from './schemas.ts'
 
 const person = text('key of a person, or a name in any case')
@@ -16,15 +17,16 @@ interface Query {
 }
 
 /** `/graph/path`, `/graph/co-stars`, `/graph/pairs`, `/graph/credits` and `/graph/hubs`. */
-export function graphRoutes(place: Place): FastifyPluginAsync {
-  const asking = async <T>(question: (graph: Graph) => Promise<T>): Promise<T> => {
-    const graph = await openGraphStore(place) // anew each time: an embedded graph shows what was committed when it was opened
-    try {
-      return await question(graph)
-    } finally {
-      await graph.close()
-    }
-  }
+export function graphRoutes(place: Place, gate: Admission): FastifyPluginAsync {
+  const asking = <T>(signal: AbortSignal, question: (graph: Graph) => Promise<T>): Promise<T> =>
+    gate.run(signal, async (until) => {
+      const graph = await openGraphStore(place, until) // each time: an embedded graph shows what was committed when it was opened
+      try {
+        return await question(graph)
+      } finally {
+        await graph.close()
+      }
+    })
   return async (app) => {
     app.get<{ Querystring: Query }>(
       '/graph/path',
@@ -38,7 +40,9 @@ export function graphRoutes(place: Place): FastifyPluginAsync {
           ),
         },
       },
-      async ({ query: { from, to } }) => ({ path: (await asking((graph) => pathBetween(graph, from, to))) ?? [] }),
+      async ({ query: { from, to }, signal }) => ({
+        path: (await asking(signal, (graph) => pathBetween(graph, from, to))) ?? [],
+      }),
     )
     app.get<{ Querystring: Query }>(
       '/graph/co-stars',
@@ -49,7 +53,9 @@ export function graphRoutes(place: Place): FastifyPluginAsync {
           response: rows('coStars', 'id, name, titles'),
         },
       },
-      async ({ query }) => ({ coStars: await asking((graph) => coStars(graph, query.person, query.top)) }),
+      async ({ query, signal }) => ({
+        coStars: await asking(signal, (graph) => coStars(graph, query.person, query.top)),
+      }),
     )
     app.get<{ Querystring: Partial<Query> & Pick<Query, 'top'> }>(
       '/graph/pairs',
@@ -61,8 +67,8 @@ export function graphRoutes(place: Place): FastifyPluginAsync {
           response: rows('pairs', 'directorId, director, actorId, actor, titles'),
         },
       },
-      async ({ query }) => ({
-        pairs: await asking((graph) => directorActorPairs(graph, query.person ?? null, query.top)),
+      async ({ query, signal }) => ({
+        pairs: await asking(signal, (graph) => directorActorPairs(graph, query.person ?? null, query.top)),
       }),
     )
     app.get<{ Querystring: Query }>(
@@ -74,7 +80,7 @@ export function graphRoutes(place: Place): FastifyPluginAsync {
           response: rows('credits', 'year, type, id, title, role'),
         },
       },
-      async ({ query }) => ({ credits: await asking((graph) => filmography(graph, query.person)) }),
+      async ({ query, signal }) => ({ credits: await asking(signal, (graph) => filmography(graph, query.person)) }),
     )
     app.get<{ Querystring: Query }>(
       '/graph/hubs',
@@ -85,7 +91,7 @@ export function graphRoutes(place: Place): FastifyPluginAsync {
           response: rows('hubs', 'id, name, people, titles'),
         },
       },
-      async ({ query }) => ({ hubs: await asking((graph) => hubs(graph, query.top)) }),
+      async ({ query, signal }) => ({ hubs: await asking(signal, (graph) => hubs(graph, query.top)) }),
     )
   }
 }

@@ -5,10 +5,11 @@ import { usageError } from '../args.ts'
 import type { Place } from '../place.ts'
 import { fallbacks, readyQueries } from '../ready-queries.ts'
 import { openOlap } from '../stores.ts'
+import type { Admission } from './admission.ts'
 import { exactly, rows, text } from './schemas.ts'
 
 /** `GET /olap` and `GET /olap/:name`. SQL of one's own is for the command line: over a network it would be anybody's. */
-export function olapRoutes(place: Place): FastifyPluginAsync {
+export function olapRoutes(place: Place, gate: Admission): FastifyPluginAsync {
   const ready = readyQueries()
   return async (app) => {
     app.get(
@@ -26,7 +27,7 @@ export function olapRoutes(place: Place): FastifyPluginAsync {
           response: rows('rows', 'as the query gives them'),
         },
       },
-      async ({ params: { name }, query: given }) => {
+      async ({ params: { name }, query: given, signal }) => {
         const query = ready.find((each) => each.name === name)
         if (query === undefined)
           throw new MillraceError(
@@ -42,7 +43,10 @@ export function olapRoutes(place: Place): FastifyPluginAsync {
                 `querystring: ${name} has no parameter ${parameter} (it has ${Object.keys(known).join(', ') || 'none'})`,
             ),
           )
-        return { rows: await (await openOlap(place)).ask(query.sql, { ...known, ...given }) }
+        const parameters = { ...known, ...given }
+        return {
+          rows: await gate.run(signal, async (until) => (await openOlap(place)).ask(query.sql, parameters, until)),
+        }
       },
     )
   }

@@ -4,6 +4,7 @@ import { usageError } from '../args.ts'
 import type { Place } from '../place.ts'
 import { ask, type RetrievalRequest, search } from '../retrieval.ts'
 import { parseYears } from '../years.ts'
+import type { Admission } from './admission.ts'
 import { answer, exactly, rows, text, top } from './schemas.ts'
 
 interface Request {
@@ -22,7 +23,7 @@ const narrowing = {
 const passages = { ...top, maximum: 50, default: 6, description: 'from how many passages at most' }
 
 /** `GET /search` and `POST /ask`. */
-export function searchRoutes(place: Place): FastifyPluginAsync {
+export function searchRoutes(place: Place, gate: Admission): FastifyPluginAsync {
   return async (app) => {
     app.get<{ Querystring: Request & { readonly text: string } }>(
       '/search',
@@ -33,7 +34,10 @@ export function searchRoutes(place: Place): FastifyPluginAsync {
           response: rows('found', 'namespace, id, score (1 is the same) and metadata, best first'),
         },
       },
-      async ({ query }) => ({ found: await search(place, requestOf(query.text, query)) }),
+      async ({ query, signal }) => {
+        const request = requestOf(query.text, query)
+        return { found: await gate.run(signal, (until) => search(place, request, until)) }
+      },
     )
     app.post<{ Body: Request & { readonly question: string } }>(
       '/ask',
@@ -58,7 +62,10 @@ export function searchRoutes(place: Place): FastifyPluginAsync {
           ),
         },
       },
-      ({ body }) => ask(place, requestOf(body.question, body)),
+      ({ body, signal }) => {
+        const request = requestOf(body.question, body)
+        return gate.run(signal, (until) => ask(place, request, until))
+      },
     )
   }
 }

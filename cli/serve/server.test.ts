@@ -5,6 +5,8 @@ import { movieEvent, testData } from '../data-dir.testing.ts'
 import { openWorkspace, type Workspace } from '../workspace.ts'
 import { apiServer } from './server.ts'
 
+const token = 'a-token-of-forty-characters-for-the-tests'
+
 const available = await loadNative().then(
   () => true,
   () => false,
@@ -144,8 +146,87 @@ test('the description names every route, its parameters and its errors', async (
 
 test('a page of another site cannot ask through the browser of a visitor', async () => {
   expect((await get('/health')).status).toBe(200)
-  expect(await get('/health', { host: 'evil.example' })).toMatchObject({
-    status: 403,
-    body: { error: { code: 'FORBIDDEN' } },
+  for (const host of ['evil.example', '127.0.0.1.attacker.example', 'localhost.attacker.example', '127.1', '[::2]'])
+    expect(await get('/health', { host }), host).toMatchObject({ status: 403, body: { error: { code: 'FORBIDDEN' } } })
+  for (const host of ['localhost:8080', '127.0.0.1', '127.8.9.1:80', '[::1]:8080'])
+    expect(await get('/health', { host }), host).toMatchObject({ status: 200 })
+  for (const site of ['cross-site', 'same-site'])
+    expect((await get('/search?text=x', { 'sec-fetch-site': site })).status).toBe(403)
+  for (const site of ['none', 'same-origin'])
+    expect((await get('/health', { 'sec-fetch-site': site })).status).toBe(200)
+  expect((await get('/health', { origin: 'https://evil.example' })).status).toBe(403)
+  expect((await get('/health', { origin: 'http://127.0.0.1:8080' })).status).toBe(200)
+})
+
+test('other machines are served only with a token, and get nothing of the data without it', async () => {
+  await expect(apiServer(workspace, { host: '0.0.0.0', port: 0 })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('MILLRACE_SERVE_TOKEN'),
   })
+  for (const host of ['127.0.0.1.attacker.example', '::', 'data.example'])
+    await expect(apiServer(workspace, { host, port: 0 })).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  const guarded = await apiServer(workspace, { host: '0.0.0.0', port: 0, token })
+  const status = async (url: string, headers: Record<string, string> = {}) =>
+    (await guarded.inject({ url, headers: { host: 'data.example', ...headers } })).statusCode
+  expect(await status('/health')).toBe(200)
+  for (const authorization of ['', token, 'Bearer', `Bearer ${token}x`, `Bearer ${token.slice(1)}`, `Basic ${token}`])
+    expect(await status('/olap/runtimes', { authorization }), authorization).toBe(401)
+  expect(await status('/nowhere')).toBe(401)
+  expect(await status('/olap/runtimes', { authorization: `Bearer ${token}` })).toBe(200)
+  await guarded.close()
+})
+
+test('every error has one shape, and shows neither a path nor SQL', async () => {
+  const statements: [
+    number,
+    { readonly method: 'GET' | 'POST' | 'DELETE'; readonly url: string; readonly payload?: string },
+  ][] = [
+    [400, { method: 'GET', url: '/%zz' }],
+    [400, { method: 'GET', url: '/search' }],
+    [400, { method: 'POST', url: '/ask', payload: '{' }],
+    [413, { method: 'POST', url: '/ask', payload: JSON.stringify({ question: 'x'.repeat(100_000) }) }],
+    [404, { method: 'DELETE', url: '/search?text=x' }],
+    [404, { method: 'GET', url: '/olap/nothing' }],
+  ]
+  for (const [status, request] of statements) {
+    const headers = { host: 'localhost', ...('payload' in request ? { 'content-type': 'application/json' } : {}) }
+    const answer = await app.inject({ ...request, headers })
+    const { error, ...rest } = answer.json()
+    expect([answer.statusCode, rest, typeof error.code, typeof error.message], request.url).toEqual([
+      status,
+      {},
+      'string',
+      'string',
+    ])
+  }
+})
+
+test('a store that is not there yet is 404 without the path of where it would be', async () => {
+  const empty = testData()
+  const nowhere = await openWorkspace(empty.config)
+  const server = await apiServer(nowhere, { host: '127.0.0.1', port: 0 })
+  for (const url of ['/search?text=x', '/olap/runtimes', ...(available ? ['/graph/hubs'] : [])]) {
+    const answer = await server.inject({ url, headers: { host: 'localhost' } })
+    expect([answer.statusCode, answer.json().error.code], url).toEqual([404, 'TABLE_NOT_FOUND'])
+    expect(answer.body).not.toContain(empty.config.dataDir)
+    expect(answer.body).not.toMatch(/\/(tmp|var|home|Users)\//)
+  }
+  await server.close()
+  await nowhere.close()
+  empty.remove()
+})
+
+test('requests beyond what is admitted are refused with the time to come again', async () => {
+  const narrow = await apiServer(workspace, { host: '127.0.0.1', port: 0, limits: { running: 1, waiting: 1 } })
+  const answers = await Promise.all(
+    Array.from({ length: 12 }, () => narrow.inject({ url: '/search?text=storm', headers: { host: 'localhost' } })),
+  )
+  const counts = Map.groupBy(answers, ({ statusCode }) => statusCode)
+  expect([...counts.keys()].sort()).toEqual([200, 503])
+  expect(counts.get(200)!.length).toBeGreaterThanOrEqual(2)
+  for (const { headers, body } of counts.get(503)!) {
+    expect(headers['retry-after']).toBe('1')
+    expect(JSON.parse(body)).toMatchObject({ error: { code: 'STORE_BUSY' } })
+  }
+  await narrow.close()
 })

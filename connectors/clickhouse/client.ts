@@ -24,8 +24,11 @@ export interface Clickhouse {
   run(sql: string, parameters?: Parameters): Promise<void>
   /** Whole numbers of 64 bits come as text. */
   rows(sql: string, parameters?: Parameters): Promise<Readonly<Record<string, unknown>>[]>
-  /** Rows of a query with the types of their columns; whatever would change something, settings too, is refused. */
-  ask(sql: string, parameters?: Parameters): Promise<Answer>
+  /**
+   * Rows of a query with the types of their columns; whatever would change something, settings too, is refused. A signal that aborts cancels
+   * the query in the service, and rejects with its reason.
+   */
+  ask(sql: string, parameters?: Parameters, signal?: AbortSignal): Promise<Answer>
   /** Writes the rows of a query to a new Parquet file. */
   download(sql: string, path: string, parameters?: Parameters): Promise<void>
   /** Adds the rows of a Parquet file, as one insert. The same token again within the table's window does nothing. */
@@ -71,13 +74,23 @@ export function openClickhouse(settings: ClickhouseSettings): Clickhouse {
   return {
     settings,
     rows,
-    ask: (sql, query_params = {}) =>
-      asked('query', async () => {
-        const clickhouse_settings = { wait_end_of_query: 1, readonly: '1' } as const
-        const result = await client.query({ query: sql, query_params, clickhouse_settings, format: 'JSON' })
+    async ask(sql, query_params = {}, abort_signal) {
+      const answer = asked('query', async () => {
+        const clickhouse_settings = {
+          wait_end_of_query: 1,
+          cancel_http_readonly_queries_on_client_close: 1,
+          readonly: '1',
+        } as const
+        const query = { query: sql, query_params, clickhouse_settings, format: 'JSON' } as const
+        const result = await client.query({ ...query, ...(abort_signal === undefined ? {} : { abort_signal }) })
         const { meta = [], data } = await result.json<Readonly<Record<string, unknown>>>()
         return { columns: meta, rows: data }
-      }),
+      })
+      return answer.catch((error: unknown) => {
+        abort_signal?.throwIfAborted()
+        throw error
+      })
+    },
     check: async () => void (await rows('SELECT 1 AS one')),
     run: (sql, query_params = {}) =>
       asked('statement', async () => {

@@ -8,9 +8,9 @@ import { clickhouseError } from './failures.ts'
 /** The service itself refuses what would write, settings too. */
 export function clickhouseQueries(clickhouse: Clickhouse): OlapQueries {
   return {
-    async ask(sql, parameters = {}) {
+    async ask(sql, parameters = {}, signal) {
       checkParameters(sql, parameters)
-      const { columns, rows } = await clickhouse.ask(sql, parameters).catch(told)
+      const { columns, rows } = await clickhouse.ask(sql, parameters, signal).catch(told)
       return rows.map((row): OlapRow => {
         return Object.fromEntries(columns.map(({ name, type }) => [name, readValue(row[name], type)]))
       })

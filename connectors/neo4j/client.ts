@@ -18,6 +18,9 @@ export type ResultRow = Readonly<Record<string, unknown>>
 /** Runs one statement to its end. */
 export type RunStatement = (cypher: string, parameters?: Parameters) => Promise<ResultRow[]>
 
+/** Runs one statement that only reads. A signal that aborts cancels it in the service, and rejects with its reason. */
+export type ReadStatement = (cypher: string, parameters?: Parameters, signal?: AbortSignal) => Promise<ResultRow[]>
+
 /**
  * One database. Everything throws a {@link MillraceError}: `NEO4J_UNREACHABLE`, `NEO4J_REFUSED`, `SINK_FAILED` with the service's own code in
  * its context. A service that hangs is given up after a while; one that is busy is waited for.
@@ -29,7 +32,7 @@ export interface Neo4j {
   /** A statement on its own, which may change something. */
   readonly run: RunStatement
   /** The same, refused by the service if it would. */
-  readonly read: RunStatement
+  readonly read: ReadStatement
   begin(): Promise<Neo4jTransaction>
   close(): Promise<void>
 }
@@ -94,17 +97,26 @@ export function openNeo4j(settings: Neo4jSettings): Neo4j {
   }
 
   const alone =
-    (access: 'READ' | 'WRITE'): RunStatement =>
-    (cypher, parameters = {}) =>
-      asked(access === 'READ' ? 'query' : 'statement', async () => {
+    (access: 'READ' | 'WRITE'): ReadStatement =>
+    async (cypher, parameters = {}, signal) => {
+      signal?.throwIfAborted()
+      const answer = asked(access === 'READ' ? 'query' : 'statement', async () => {
         const own = session(access)
+        const cancel = () => void own.close().catch(() => {}) // resets the connection, which ends what runs on it
+        signal?.addEventListener('abort', cancel, { once: true })
         try {
           const result = await own.run(cypher, { ...parameters })
           return result.records.map((record) => record.toObject())
         } finally {
+          signal?.removeEventListener('abort', cancel)
           await own.close()
         }
       })
+      return answer.catch((error: unknown) => {
+        signal?.throwIfAborted()
+        throw error
+      })
+    }
   const [run, read] = [alone('WRITE'), alone('READ')]
   return {
     settings,

@@ -12,11 +12,11 @@ import { plainRow } from './values.ts'
 
 /**
  * The graph for queries; each sees what has been committed when it begins. Labels and types that no pipeline of ours has written are not counted.
- * The client stays open: it is the process's. `TABLE_NOT_FOUND` before the first commit.
+ * A signal that aborts cancels the query under way. The client stays open: it is the process's. `TABLE_NOT_FOUND` before the first commit.
  */
-export async function openGraph(neo4j: Neo4j): Promise<Graph> {
+export async function openGraph(neo4j: Neo4j, signal?: AbortSignal): Promise<Graph> {
   await catalogOf(neo4j)
-  const read: ReadCypher = async (cypher, parameters) => (await neo4j.read(cypher, parameters)).map(plainRow)
+  const read: ReadCypher = async (cypher, parameters) => (await neo4j.read(cypher, parameters, signal)).map(plainRow)
   return {
     dialect: neo4jDialect,
     query: async (cypher, parameters) => read(readOnlyCypher(cypher), parameters),

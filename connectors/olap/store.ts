@@ -10,9 +10,10 @@ export type OlapRow = { readonly [column: string]: unknown }
 export interface OlapQueries {
   /**
    * Rows of one SQL query over the store's tables and views. `SINK_FAILED` with the engine's message for a query that is wrong, or would
-   * write; `CONFIG_INVALID` for parameters that do not fit it; `TABLE_NOT_FOUND` where the store lacks a table, or holds nothing yet.
+   * write; `CONFIG_INVALID` for parameters that do not fit it; `TABLE_NOT_FOUND` where the store lacks a table, or holds nothing yet. A signal that
+   * aborts cancels the query in the store, and rejects with its reason.
    */
-  ask(sql: string, parameters?: OlapParameters): Promise<readonly OlapRow[]>
+  ask(sql: string, parameters?: OlapParameters, signal?: AbortSignal): Promise<readonly OlapRow[]>
 }
 
 /** What a query is told that names a table which is not there. */

@@ -1,7 +1,7 @@
 /** Semantic search over an index of Pinecone. */
 import { MillraceError } from '../../engine/errors.ts'
 import { checkEmbedder } from '../vectors/embedder-identity.ts'
-import type { Match, VectorStore } from '../vectors/store.ts'
+import type { Match, SearchOptions, VectorStore } from '../vectors/store.ts'
 import type { PineconeIndex } from './client.ts'
 import { ownNamespace, storedEmbedder } from './embedder-record.ts'
 import { filterOf } from './filter.ts'
@@ -18,26 +18,34 @@ export function pineconeStore(index: PineconeIndex): VectorStore {
   }
   return {
     counts: async () => ((await index.shape()) === null ? new Map() : counts()),
-    async search(vector, { topK, namespace, where = {}, embedder }) {
-      if ((await index.shape()) === null) throw notFound(`pinecone index not found: ${index.settings.index}`)
-      const [stored, spaces] = await Promise.all([storedEmbedder(index), counts()])
-      if (stored !== null) checkEmbedder({ namespace: index.settings.index, ...stored }, embedder)
-      const there = [...spaces.keys()]
-      if (namespace !== undefined && !there.includes(namespace))
-        throw notFound(`vector namespace not found: ${namespace}; there are: ${there.join(', ') || 'none'}`)
-      if (vector.every((value) => value === 0)) return []
-      const filter = filterOf(where)
-      const options = { topK: Math.min(Math.floor(topK), mostMatches), ...(filter === undefined ? {} : { filter }) }
-      const nearest = async (name: string): Promise<Match[]> =>
-        (await index.query(name, [...vector], options)).map(({ id, score, metadata }) => ({
-          namespace: name,
-          id,
-          score,
-          metadata: shownMetadata(metadata),
-        }))
-      const found = await Promise.all((namespace === undefined ? there : [namespace]).map(nearest))
-      return found.flat().sort(byScore).slice(0, topK)
+    search(vector, options) {
+      const { signal } = options
+      return signal === undefined ? search(vector, options) : index.during(signal, () => search(vector, options))
     },
+  }
+
+  async function search(
+    vector: Float32Array,
+    { topK, namespace, where = {}, embedder }: SearchOptions,
+  ): Promise<Match[]> {
+    if ((await index.shape()) === null) throw notFound(`pinecone index not found: ${index.settings.index}`)
+    const [stored, spaces] = await Promise.all([storedEmbedder(index), counts()])
+    if (stored !== null) checkEmbedder({ namespace: index.settings.index, ...stored }, embedder)
+    const there = [...spaces.keys()]
+    if (namespace !== undefined && !there.includes(namespace))
+      throw notFound(`vector namespace not found: ${namespace}; there are: ${there.join(', ') || 'none'}`)
+    if (vector.every((value) => value === 0)) return []
+    const filter = filterOf(where)
+    const options = { topK: Math.min(Math.floor(topK), mostMatches), ...(filter === undefined ? {} : { filter }) }
+    const nearest = async (name: string): Promise<Match[]> =>
+      (await index.query(name, [...vector], options)).map(({ id, score, metadata }) => ({
+        namespace: name,
+        id,
+        score,
+        metadata: shownMetadata(metadata),
+      }))
+    const found = await Promise.all((namespace === undefined ? there : [namespace]).map(nearest))
+    return found.flat().sort(byScore).slice(0, topK)
   }
 }
 

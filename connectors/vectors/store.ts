@@ -18,6 +18,8 @@ export interface SearchOptions {
   readonly where?: MetadataFilter
   /** Embedder of the query: namespaces of another one are refused. */
   readonly embedder: EmbedderIdentity
+  /** One that aborts cancels the search in the store, which rejects with its reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A vector that was found, with what was stored beside it. */
