@@ -1,6 +1,6 @@
 /** The settings that say which Kafka cluster is used, and how it is reached. */
 import { type KafkaSettings, type KafkaTls, type SaslMechanism, saslMechanisms } from '../connectors/kafka/settings.ts'
-import { type Problem, readPem, type Setting } from './setting.ts'
+import { type Problem, readPem, type Setting, whole } from './setting.ts'
 
 const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
 type Protocol = (typeof protocols)[number]
@@ -28,6 +28,7 @@ export const kafkaSettings = {
   clientId: { key: 'kafkaClientId', variable: 'KAFKA_CLIENT_ID', fallback: 'millrace', read: word },
   groupPrefix: { key: 'kafkaGroupPrefix', variable: 'KAFKA_GROUP_PREFIX', fallback: 'millrace-', read: word },
   groupMember: { key: 'kafkaGroupMember', variable: 'KAFKA_GROUP_MEMBER', fallback: null, read: word },
+  maxBatchMib: { key: 'kafkaMaxBatchMiB', variable: 'KAFKA_MAX_BATCH_MIB', fallback: 128, read: whole(1, 1024) },
 } satisfies { readonly [name: string]: Setting<unknown> }
 
 /** Null where no brokers are named. What does not go together is added to `problems`; no value of a secret is. */
@@ -49,6 +50,7 @@ export function readKafka(value: <T>(setting: Setting<T>) => T, problems: string
     sasl: authenticates ? { mechanism, username, password } : null,
     groupPrefix: value(s.groupPrefix as Setting<string>),
     groupMember: value(s.groupMember as Setting<string | null>),
+    maxUnpackedBytes: value(s.maxBatchMib as Setting<number>) * 2 ** 20,
   }
 }
 

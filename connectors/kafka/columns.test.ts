@@ -66,9 +66,25 @@ test('timestamps are base plus difference, also before 1970, or the one that the
   const times = (more: object) =>
     decode([handBatch({ baseOffset: 0n, records, ...more })]).records.map(({ timestampUs }) => timestampUs)
   expect(times({ baseTimestamp: 1000n })).toEqual([1_000_000n, -4_000_000n, (1000n + 2n ** 42n) * 1000n])
-  expect(times({ baseTimestamp: -1n })).toEqual([-1000n, -5_001_000n, (2n ** 42n - 1n) * 1000n])
+  expect(times({ baseTimestamp: -2n })).toEqual([-2000n, -5_002_000n, (2n ** 42n - 2n) * 1000n])
   const stamped = { attributes: stampedByBroker, baseTimestamp: 1000n, maxTimestamp: 77n }
   expect(times(stamped)).toEqual([77_000n, 77_000n, 77_000n])
+})
+
+test('a timestamp that is not there or that microseconds do not hold is null, never another time', () => {
+  const times = (more: object, ...deltas: number[]) =>
+    decode([
+      handBatch({ baseOffset: 0n, records: deltas.map((timestampDelta) => ({ timestampDelta })), ...more }),
+    ]).records.map(({ timestampUs }) => timestampUs)
+  const nanoseconds = 1_796_091_383_516_000_000n
+  for (const baseTimestamp of [nanoseconds, 2n ** 63n - 1n, -(2n ** 63n), 9_300_000_000_000_000n, 2n ** 53n, -1n])
+    expect(times({ baseTimestamp }, 0)).toEqual([null])
+  expect(times({ baseTimestamp: nanoseconds }, 0, -5, -(2 ** 50))).toEqual([null, null, null])
+  expect(times({ baseTimestamp: 2n ** 53n + 1n }, -1000)).toEqual([null])
+  expect(times({ baseTimestamp: 4n }, 0, -5, 1, 2 ** 60, 2)).toEqual([4000n, null, 5000n, null, 6000n])
+  const stamped = { attributes: stampedByBroker, baseTimestamp: 1000n }
+  expect(times({ ...stamped, maxTimestamp: nanoseconds }, 0, 7)).toEqual([null, null])
+  expect(times({ ...stamped, maxTimestamp: -1n }, 0)).toEqual([null])
 })
 
 test('timestamps are exact to the microsecond in the farthest years that 53 bits of milliseconds reach', () => {
@@ -145,7 +161,7 @@ test('batches of different compression follow one another', () => {
   )
   const { records } = decode([...batches, ...batches.slice(0, 0)])
   expect(values(records).join('')).toBe('abc'.repeat(codecs.length))
-  expect(records.map(({ timestampUs }) => timestampUs / 1000n)).toEqual(
+  expect(records.map(({ timestampUs }) => timestampUs! / 1000n)).toEqual(
     codecs.flatMap((_, i) => Array(3).fill(BigInt(i))),
   )
 })
@@ -250,7 +266,8 @@ function written(
 
 function plain(its: ProducerRecord, offset: bigint): PlainRecord {
   const headers = (its.headers ?? []).map(([key, value]) => [key, hex(value)] as const)
-  return { offset, timestampUs: BigInt(its.timestampMs) * 1000n, key: hex(its.key), value: hex(its.value), headers }
+  const timestampUs = BigInt(its.timestampMs) === -1n ? null : BigInt(its.timestampMs) * 1000n
+  return { offset, timestampUs, key: hex(its.key), value: hex(its.value), headers }
 }
 
 test('headers count towards the bytes of a batch', () => {

@@ -1,20 +1,24 @@
 /** From record batches to Arrow columns, in one pass: no object is made for a record. */
-import { isUtf8 } from 'node:buffer'
-import {
-  Binary,
-  type Data,
-  Int32,
-  Int64,
-  type List,
-  makeData,
-  type Struct,
-  type Table,
-  TimestampMicrosecond,
-  Utf8,
-} from 'apache-arrow'
-import { batchOf, bytesColumn, constantColumn, tableOf, textColumn } from '../../engine/batch/arrow.ts'
+import { Binary, type Data, Int32, Int64, makeData, type Table, TimestampMicrosecond, Utf8 } from 'apache-arrow'
+import { batchOf, constantColumn, tableOf } from '../../engine/batch/arrow.ts'
 import { recordSchema } from '../../engine/batch/record-columns.ts'
-import { anyCompressed, type BatchHead, brokerTimestamp, endOffset, recordBytes } from './record-batch.ts'
+import { Contradiction, damagedBatch } from './damaged-batch.ts'
+import {
+  addHeaderKey,
+  addHeaderValue,
+  grownBytes,
+  type HeaderColumns,
+  headersColumn,
+  openHeaders,
+} from './header-columns.ts'
+import {
+  anyCompressed,
+  type BatchHead,
+  brokerTimestamp,
+  endOffset,
+  type RecordBytes,
+  recordBytes,
+} from './record-batch.ts'
 
 /** Which records are wanted. */
 export interface Wanted {
@@ -25,7 +29,14 @@ export interface Wanted {
   /** Keys, values and headers may have so many bytes together; the first record may have more, if `first`. */
   readonly maxBytes: number
   readonly first: boolean
+  /** Bytes that a batch may unpack to. Default {@link defaultMaxUnpackedBytes}. */
+  readonly maxUnpackedBytes?: number
 }
+
+/** More than brokers, which take a megabyte compressed, are sent as one batch. */
+export const defaultMaxUnpackedBytes = 128 * 2 ** 20
+/** Once so much is unpacked, the batches that follow wait: what a broker sends may unpack to any multiple of its size. */
+const chunkBytes = 4 * 2 ** 20
 
 /** The records that were decoded. */
 export interface Decoded {
@@ -38,30 +49,18 @@ export interface Decoded {
   readonly fullAt: bigint | null
 }
 
-/** Once so much is decoded, the batches that follow wait: what a broker sends may unpack to any multiple of its size. */
-const chunkBytes = 4 * 2 ** 20
-
 /**
  * The wanted records of `heads`, which count, out of `bytes`: of the first batch, and of those after it until there is enough for
  * one table. Overwrites `bytes`: without compression, the values are moved together where they are, and the table's column of values
- * is that memory.
+ * is that memory. `SOURCE_READ_FAILED` for a batch that contradicts itself or unpacks to too much.
  */
 export function decodeRecords(bytes: Buffer, heads: readonly BatchHead[], wanted: Wanted): Decoded {
   const place = `topic ${wanted.topic} partition ${wanted.partition}`
-  const columns = openColumns(
-    heads.reduce((sum, { count }) => sum + count, 0),
-    anyCompressed(heads) ? null : bytes,
-  )
+  const { parts, taken } = unpackSome(bytes, heads, wanted, place)
+  const columns = openColumns(mostRows(parts, wanted), memoryFor(bytes, parts))
   let fullAt: bigint | null = null
-  let taken = 0
-  for (const head of heads) {
-    if (head.baseOffset >= wanted.end) taken = heads.length
-    if (taken === heads.length || fullAt !== null || payloadOf(columns) >= chunkBytes) break
-    taken += 1
-    if (endOffset(head) <= wanted.start) continue
-    const records = recordBytes(bytes, head, place)
-    makeRoom(columns, records.to - records.from, heads.length)
-    fullAt = readRecords(columns, head, records, wanted)
+  for (const { head, records } of parts) {
+    if (fullAt === null) fullAt = readBatch(columns, head, records, wanted, place)
   }
   return { table: tableFrom(columns, wanted), bytes: payloadOf(columns), taken, fullAt }
 }
@@ -70,13 +69,43 @@ function payloadOf({ keyEnd, valueEnd, headerBytes }: Columns): number {
   return keyEnd + valueEnd + headerBytes
 }
 
-/** Room for the values of one more batch of so many bytes; the first tells how large the others will be. */
-function makeRoom(columns: Columns, bytes: number, batches: number): void {
-  if (columns.isInPlace) return
-  const needed = columns.valueEnd + bytes
-  if (columns.values.length === 0)
-    columns.values = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(bytes * batches, chunkBytes + bytes)))
-  else if (needed > columns.values.length) columns.values = grown(columns.values, needed)
+interface Part {
+  readonly head: BatchHead
+  readonly records: RecordBytes
+}
+
+/** The first of the batches with wanted records, as many as make up a table. */
+function unpackSome(bytes: Buffer, heads: readonly BatchHead[], wanted: Wanted, place: string) {
+  const parts: Part[] = []
+  let size = 0
+  let taken = 0
+  for (const head of heads) {
+    if (head.baseOffset >= wanted.end) taken = heads.length
+    if (taken === heads.length || size >= chunkBytes) break
+    taken += 1
+    if (endOffset(head) <= wanted.start) continue
+    const records = recordBytes(bytes, head, place, wanted.maxUnpackedBytes ?? defaultMaxUnpackedBytes)
+    parts.push({ head, records })
+    size += records.to - records.from
+  }
+  return { parts, taken }
+}
+
+/** Offsets ascend, so that not more records are wanted than there are offsets. */
+function mostRows(parts: readonly Part[], { start, end }: Wanted): number {
+  const rows = parts.reduce((sum, { head }) => sum + head.count, 0)
+  return end - start < BigInt(rows) ? Math.max(0, Number(end - start)) : rows
+}
+
+/** Where the values are gathered: in the memory that they are in, if it is one. */
+function memoryFor(bytes: Buffer, parts: readonly Part[]): Buffer {
+  if (parts.length === 1) return parts[0]!.records.bytes
+  if (!anyCompressed(parts.map(({ head }) => head))) return bytes
+  return Buffer.allocUnsafeSlow(sizeOf(parts))
+}
+
+function sizeOf(parts: readonly Part[]): number {
+  return parts.reduce((sum, { records }) => sum + records.to - records.from, 0)
 }
 
 /** 64-bit numbers that are written in halves: a bigint for each record would cost more than all else. */
@@ -96,10 +125,22 @@ function setInt64({ halves }: Int64Halves, row: number, high: number, low: numbe
   halves[2 * row + 1] = high + Math.floor(low / 0x1_0000_0000)
 }
 
-/** Sets milliseconds as microseconds: multiplied as one number, times after the year 2255 would be rounded. */
-function setMicroseconds(column: Int64Halves, row: number, milliseconds: number): void {
+/** What a record without a timestamp has instead (Kafka's `NO_TIMESTAMP`). */
+const noTimestamp = -1
+
+/**
+ * Sets milliseconds as microseconds; null where there is none, or none that numbers and microseconds hold exactly (the years
+ * up to 287,396). Multiplied as one number, times after the year 2255 would be rounded.
+ */
+function setTimestamp(columns: Columns, milliseconds: number): void {
+  if (!(Math.abs(milliseconds) <= Number.MAX_SAFE_INTEGER) || milliseconds === noTimestamp) {
+    columns.timestampNulls ??= new Uint8Array(columns.keyNulls.length).fill(0xff)
+    columns.timestampNulls[columns.rows >> 3]! &= ~(1 << (columns.rows & 7))
+    columns.timestampNullCount += 1
+    return
+  }
   const high = Math.floor(milliseconds / 0x1_0000_0000)
-  setInt64(column, row, high * 1000, (milliseconds - high * 0x1_0000_0000) * 1000)
+  setInt64(columns.timestamps, columns.rows, high * 1000, (milliseconds - high * 0x1_0000_0000) * 1000)
 }
 
 /** Columns being filled. */
@@ -107,44 +148,42 @@ interface Columns {
   rows: number
   readonly offsets: Int64Halves
   readonly timestamps: Int64Halves
+  /** Null as long as every record has one. */
+  timestampNulls: Uint8Array | null
+  timestampNullCount: number
   readonly keyOffsets: Int32Array
   keys: Buffer
   keyEnd: number
   readonly keyNulls: Uint8Array
   keyNullCount: number
   readonly valueOffsets: Int32Array
-  values: Buffer
-  /** Whether the values are moved within the memory that they came in, where there is always room. */
-  readonly isInPlace: boolean
+  readonly values: Buffer
   valueEnd: number
   readonly valueNulls: Uint8Array
   valueNullCount: number
-  /** Count of headers after each row; null as long as none has any. */
-  headerOffsets: Int32Array | null
-  readonly headerKeys: Buffer[]
-  readonly headerValues: (Buffer | null)[]
+  /** Null as long as no record has any. */
+  headers: HeaderColumns | null
   headerBytes: number
 }
 
-function openColumns(capacity: number, values: Buffer | null): Columns {
+function openColumns(capacity: number, values: Buffer): Columns {
   return {
     rows: 0,
     offsets: int64Halves(capacity),
     timestamps: int64Halves(capacity),
+    timestampNulls: null,
+    timestampNullCount: 0,
     keyOffsets: new Int32Array(capacity + 1),
     keys: Buffer.allocUnsafeSlow(Math.max(64, capacity * 16)),
     keyEnd: 0,
     keyNulls: new Uint8Array((capacity + 7) >> 3),
     keyNullCount: 0,
     valueOffsets: new Int32Array(capacity + 1),
-    values: values ?? Buffer.alloc(0),
-    isInPlace: values !== null,
+    values,
     valueEnd: 0,
     valueNulls: new Uint8Array((capacity + 7) >> 3),
     valueNullCount: 0,
-    headerOffsets: null,
-    headerKeys: [],
-    headerValues: [],
+    headers: null,
     headerBytes: 0,
   }
 }
@@ -157,30 +196,67 @@ function readVarint(bytes: Buffer): number {
   let byte = bytes[cursor++]!
   if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1)
   let value = byte & 0x7f
-  for (let shift = 7; ; shift += 7) {
+  for (let shift = 7; shift < 28; shift += 7) {
     byte = bytes[cursor++]!
     value |= (byte & 0x7f) << shift
     if (byte < 0x80) return (value >>> 1) ^ -(value & 1)
   }
+  byte = bytes[cursor++]!
+  if (!(byte < 0x10)) throw new Contradiction('a number has more than 32 bits')
+  value |= byte << 28
+  return (value >>> 1) ^ -(value & 1)
 }
 
-/** A zigzag number, exact to 53 bits: enough for differences of timestamps in milliseconds. */
+/** A zigzag number, NaN if it is not exact in 53 bits: those are enough for differences of timestamps in milliseconds. */
 function readVarlong(bytes: Buffer): number {
-  let factor = 1
-  let value = 0
-  for (;;) {
+  let byte = bytes[cursor++]!
+  let value = byte & 0x7f
+  for (let shift = 7; byte >= 0x80; shift += 7) {
+    if (shift === 28) return readRestOfVarlong(bytes, value)
+    byte = bytes[cursor++]!
+    value |= (byte & 0x7f) << shift
+  }
+  return (value >>> 1) ^ -(value & 1)
+}
+
+const mostVarlongBytes = 10
+
+/** The number whose first 28 bits are `low`. */
+function readRestOfVarlong(bytes: Buffer, low: number): number {
+  let value = low
+  let factor = 2 ** 28
+  for (let i = 4; i < mostVarlongBytes; i += 1) {
     const byte = bytes[cursor++]!
     value += (byte & 0x7f) * factor
-    if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+    if (byte < 0x80) {
+      if (value > Number.MAX_SAFE_INTEGER) return Number.NaN
+      return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+    }
     factor *= 128
   }
+  throw new Contradiction('a number has more than 64 bits')
 }
 
 /** Adds the wanted records of a batch; the offset of the first that does not fit, or null. */
+function readBatch(
+  columns: Columns,
+  head: BatchHead,
+  records: RecordBytes,
+  wanted: Wanted,
+  place: string,
+): bigint | null {
+  try {
+    return readRecords(columns, head, records, wanted)
+  } catch (error) {
+    if (!(error instanceof Contradiction)) throw error
+    throw damagedBatch({ place, baseOffset: head.baseOffset }, `contradicts itself: ${error.message}`)
+  }
+}
+
 function readRecords(
   columns: Columns,
   head: BatchHead,
-  { bytes, from }: { readonly bytes: Buffer; readonly from: number },
+  { bytes, from, to }: RecordBytes,
   wanted: Wanted,
 ): bigint | null {
   const firstDelta = wanted.start > head.baseOffset ? Number(wanted.start - head.baseOffset) : 0
@@ -188,96 +264,112 @@ function readRecords(
   const stamp = brokerTimestamp(head)
   const baseHigh = Number(head.baseOffset >> 32n)
   const baseLow = Number(BigInt.asUintN(32, head.baseOffset))
+  let before = -1
   cursor = from
   for (let i = 0; i < head.count; i += 1) {
     const length = readVarint(bytes)
     const next = cursor + length
+    if (length < 0 || next > to) throw new Contradiction(`record ${i + 1} of ${head.count} is ${length} bytes long`)
     cursor += 1 // attributes: none are in use
     const timestamp = readVarlong(bytes)
     const delta = readVarint(bytes)
+    if (delta <= before || delta > head.lastOffsetDelta)
+      throw new Contradiction(`offset ${delta} of at most ${head.lastOffsetDelta} follows offset ${before}`)
+    before = delta
     if (delta >= lastDelta) return null
     if (delta >= firstDelta) {
-      const start = cursor
-      const size = payloadSize(bytes)
+      const keyLength = readLength(bytes, next)
+      const keyAt = cursor
+      if (keyLength > 0) cursor += keyLength
+      const valueLength = readLength(bytes, next)
+      const valueAt = cursor
+      if (valueLength > 0) cursor += valueLength
+      const headers = readVarint(bytes)
+      const headersAt = cursor
+      const headerBytes = headers === 0 ? 0 : skipHeaders(bytes, headers, next)
+      if (cursor !== next) throw new Contradiction(`a record ends ${cursor - next} bytes after its length`)
+      const size = (keyLength > 0 ? keyLength : 0) + (valueLength > 0 ? valueLength : 0) + headerBytes
       if (payloadOf(columns) + size > wanted.maxBytes && !(wanted.first && columns.rows === 0))
         return head.baseOffset + BigInt(delta)
-      cursor = start
-      addRecord(columns, bytes)
-      setMicroseconds(columns.timestamps, columns.rows, stamp ?? head.baseTimestamp + timestamp)
+      cursor = headersAt
+      if (headers > 0) addHeaders(columns, bytes, headers)
+      if (columns.headers !== null) columns.headers.rowEnds[columns.rows + 1] = columns.headers.count
+      addKey(columns, bytes, keyAt, keyLength)
+      // Last of all: where values are moved within the bytes themselves, this may overwrite what was read before it.
+      addValue(columns, bytes, valueAt, valueLength)
+      setTimestamp(columns, stamp ?? head.baseTimestamp + timestamp)
       setInt64(columns.offsets, columns.rows, baseHigh, baseLow + delta)
       columns.rows += 1
     }
     cursor = next
   }
+  if (cursor !== to) throw new Contradiction(`${to - cursor} bytes follow the last of its ${head.count} records`)
   return null
 }
 
-/** Bytes of the key, the value and the headers that begin at the cursor, which is moved past them. */
-function payloadSize(bytes: Buffer): number {
-  let size = skipBytes(bytes) + skipBytes(bytes)
-  for (let parts = 2 * readVarint(bytes); parts > 0; parts -= 1) size += skipBytes(bytes)
-  return size
-}
-
-function skipBytes(bytes: Buffer): number {
-  const length = Math.max(0, readVarint(bytes))
-  cursor += length
+/** How many bytes follow, at most up to `next`; -1: null. */
+function readLength(bytes: Buffer, next: number): number {
+  const length = readVarint(bytes)
+  if (length < -1 || length > next - cursor)
+    throw new Contradiction(`${length} bytes are said to follow in a record that has ${next - cursor} left`)
   return length
 }
 
-function addRecord(columns: Columns, bytes: Buffer): void {
+function addKey(columns: Columns, bytes: Buffer, at: number, length: number): void {
   const row = columns.rows
-  const keyLength = readVarint(bytes)
-  if (keyLength < 0) columns.keyNullCount += 1
+  if (length < 0) columns.keyNullCount += 1
   else {
     columns.keyNulls[row >> 3]! |= 1 << (row & 7)
-    if (columns.keyEnd + keyLength > columns.keys.length) columns.keys = grown(columns.keys, columns.keyEnd + keyLength)
-    bytes.copy(columns.keys, columns.keyEnd, cursor, cursor + keyLength)
-    columns.keyEnd += keyLength
-    cursor += keyLength
+    const end = columns.keyEnd + length
+    if (end > columns.keys.length) columns.keys = grownBytes(columns.keys, columns.keyEnd, end)
+    bytes.copy(columns.keys, columns.keyEnd, at, at + length)
+    columns.keyEnd = end
   }
   columns.keyOffsets[row + 1] = columns.keyEnd
-  const valueLength = readVarint(bytes)
-  const valueAt = cursor
-  if (valueLength > 0) cursor += valueLength
-  const headers = readVarint(bytes)
-  if (headers > 0) addHeaders(columns, bytes, headers)
-  if (columns.headerOffsets !== null) columns.headerOffsets[row + 1] = columns.headerKeys.length
-  // Last of all: where values are moved within the bytes themselves, this may overwrite what was read before it.
-  if (valueLength < 0) columns.valueNullCount += 1
+}
+
+function addValue(columns: Columns, bytes: Buffer, at: number, length: number): void {
+  const row = columns.rows
+  if (length < 0) columns.valueNullCount += 1
   else {
     columns.valueNulls[row >> 3]! |= 1 << (row & 7)
-    bytes.copy(columns.values, columns.valueEnd, valueAt, valueAt + valueLength)
-    columns.valueEnd += valueLength
+    bytes.copy(columns.values, columns.valueEnd, at, at + length)
+    columns.valueEnd += length
   }
   columns.valueOffsets[row + 1] = columns.valueEnd
 }
 
-function grown(buffer: Buffer, needed: number): Buffer {
-  const larger = Buffer.allocUnsafeSlow(Math.max(needed, buffer.length * 2))
-  buffer.copy(larger)
-  return larger
-}
-
-/** Headers are rare: each is copied out. */
-function addHeaders(columns: Columns, bytes: Buffer, count: number): void {
-  columns.headerOffsets ??= new Int32Array(columns.keyOffsets.length)
+/** Bytes of the headers that begin at the cursor, which is moved past them; they end before `next`. */
+function skipHeaders(bytes: Buffer, count: number, next: number): number {
+  // Each takes the length of its key and that of its value.
+  if (count < 0 || count > (next - cursor) / 2)
+    throw new Contradiction(`a record says that it has ${count} headers, in ${next - cursor} bytes`)
+  let size = 0
   for (let i = 0; i < count; i += 1) {
-    const [key, value] = [readBytes(bytes) ?? Buffer.alloc(0), readBytes(bytes)]
-    columns.headerKeys.push(key)
-    columns.headerValues.push(value)
-    columns.headerBytes += key.length + (value?.length ?? 0)
+    const key = readLength(bytes, next)
+    if (key < 0) throw new Contradiction('a header has no key')
+    cursor += key
+    const value = Math.max(0, readLength(bytes, next))
+    cursor += value
+    size += key + value
   }
+  return size
 }
 
-function readBytes(bytes: Buffer): Buffer | null {
-  const length = readVarint(bytes)
-  if (length < 0) return null
-  cursor += length
-  return Buffer.from(bytes.subarray(cursor - length, cursor))
+/** Adds the headers that begin at the cursor and that {@link skipHeaders} has checked. */
+function addHeaders(columns: Columns, bytes: Buffer, count: number): void {
+  const headers = columns.headers ?? openHeaders(columns.keyOffsets.length - 1)
+  columns.headers = headers
+  for (let i = 0; i < count; i += 1) {
+    const key = readVarint(bytes)
+    addHeaderKey(headers, bytes, cursor, cursor + key)
+    cursor += key
+    const value = readVarint(bytes)
+    addHeaderValue(headers, bytes, cursor, cursor + value)
+    if (value > 0) cursor += value
+  }
+  columns.headerBytes = headers.keys.end + headers.values.end
 }
-
-const headersType = recordSchema.fields.find(({ name }) => name === 'headers')!.type as List<Struct>
 
 function tableFrom(columns: Columns, { topic, partition }: Wanted): Table {
   const { rows: length } = columns
@@ -288,8 +380,9 @@ function tableFrom(columns: Columns, { topic, partition }: Wanted): Table {
     makeData({
       type: new TimestampMicrosecond('UTC'),
       length,
-      nullCount: 0,
       data: columns.timestamps.numbers.subarray(0, length),
+      nullCount: columns.timestampNullCount,
+      ...(columns.timestampNulls === null ? {} : { nullBitmap: columns.timestampNulls }),
     }),
     binary(length, columns.keyOffsets, columns.keys.subarray(0, columns.keyEnd), {
       count: columns.keyNullCount,
@@ -299,7 +392,7 @@ function tableFrom(columns: Columns, { topic, partition }: Wanted): Table {
       count: columns.valueNullCount,
       bitmap: columns.valueNulls,
     }),
-    headers(columns),
+    headersColumn(columns.headers, length),
   ]
   return tableOf([batchOf(recordSchema.fields, children, length)])
 }
@@ -318,12 +411,4 @@ function binary(
     nullCount: nulls.count,
     ...(nulls.count === 0 ? {} : { nullBitmap: nulls.bitmap }),
   })
-}
-
-function headers({ rows: length, headerOffsets, headerKeys, headerValues }: Columns): Data {
-  const valueOffsets = (headerOffsets ?? new Int32Array(length + 1)).subarray(0, length + 1)
-  const texts = headerKeys.map((key) => (isUtf8(key) ? key.toString('utf8') : key.toString('latin1')))
-  const children = [textColumn(new Utf8(), texts), bytesColumn(headerValues)]
-  const child = makeData({ type: headersType.children[0]!.type, length: texts.length, nullCount: 0, children })
-  return makeData({ type: headersType, length, nullCount: 0, valueOffsets, child })
 }

@@ -60,18 +60,25 @@ async function* readChunks(
   let left = maxBytes
   let first = true
   let ahead: Promise<Fetched> | null = null
+  const { maxUnpackedBytes } = reading.client.settings
+  const wanted = { ...reading, end: range.end, ...(maxUnpackedBytes === undefined ? {} : { maxUnpackedBytes }) }
   while (at < range.end && left > 0) {
     signal.throwIfAborted()
     const fetched: Fetched = await (ahead ?? fetchAt(reading, at))
     const records = memory.gather(fetched.pieces)
     const heads = batchHeads(records, reading.place)
     const next: bigint = heads.length > 0 ? endOffset(heads.at(-1)!) : await afterNothing(reading, fetched, at)
+    if (heads.length > 0 && next <= at) throw nothingNew(reading, at, next)
     ahead = next < range.end && records.length < left ? inAdvance(reading, next) : null
-    for (let settled = settledBatches(records, heads, fetched.aborted); ; ) {
-      const wanted = { ...reading, start: at, end: range.end, maxBytes: left, first }
-      const { table, bytes, taken, fullAt } = decodeRecords(records, settled, wanted)
+    for (let settled = settledBatches(records, heads, fetched.aborted, reading.place); ; ) {
+      const { table, bytes, taken, fullAt } = decodeRecords(records, settled, {
+        ...wanted,
+        start: at,
+        maxBytes: left,
+        first,
+      })
       settled = settled.slice(taken)
-      const reached = settled[0]?.baseOffset ?? next
+      const reached = later(at, settled[0]?.baseOffset ?? next)
       at = fullAt ?? (reached < range.end ? reached : range.end)
       left -= bytes
       first &&= table.numRows === 0
@@ -81,6 +88,19 @@ async function* readChunks(
       signal.throwIfAborted()
     }
   }
+}
+
+function later(left: bigint, right: bigint): bigint {
+  return left > right ? left : right
+}
+
+/** A broker that gives what was read already would be asked for ever. */
+function nothingNew({ place }: Reading, at: bigint, end: bigint): MillraceError {
+  return new MillraceError(
+    'KAFKA_REQUEST_FAILED',
+    `kafka: ${place}: the broker was asked for records from offset ${at} on and gave some that end before ${end} (see its log)`,
+    { retryable: true },
+  )
 }
 
 /** A range being read. */

@@ -4,7 +4,7 @@ import type { Table } from 'apache-arrow'
 
 export interface PlainRecord {
   readonly offset: bigint
-  readonly timestampUs: bigint
+  readonly timestampUs: bigint | null
   /** Bytes as hex. */
   readonly key: string | null
   readonly value: string | null
@@ -17,7 +17,7 @@ export function plainRecords(table: Table): PlainRecord[] {
   const timestamps = column('timestamp').data[0]!.values as BigInt64Array
   return Array.from({ length: table.numRows }, (_, row) => ({
     offset: column('offset').get(row) as bigint,
-    timestampUs: timestamps[row]!,
+    timestampUs: column('timestamp').data[0]!.getValid(row) ? timestamps[row]! : null,
     key: hex(column('key').get(row)),
     value: hex(column('value').get(row)),
     headers: [...column('headers').get(row)].map((header) => [header.key as string, hex(header.value)] as const),

@@ -17,6 +17,8 @@ export interface KafkaSettings {
    * partitions again at once, without waiting for the group to miss the one that died. Null: another one each time.
    */
   readonly groupMember: string | null
+  /** Bytes that one batch of records may unpack to; a larger one is refused. Default 128 MiB. */
+  readonly maxUnpackedBytes?: number
 }
 
 /** Certificates as PEM texts. */
