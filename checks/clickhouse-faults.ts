@@ -43,7 +43,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 
 const elsewhere = { KAFKA_BROKERS: '', MILLRACE_LAKE: '' }
 const embedded = { ...elsewhere, CLICKHOUSE_URL: '' }
-const real = { ...elsewhere, ...service.env, CLICKHOUSE_TIMEOUT_MS: String(requestTimeoutMs), MILLRACE_RETRIES: '60' }
+const real = { ...elsewhere, ...service.env, CLICKHOUSE_TIMEOUT_MS: String(requestTimeoutMs), MILLRACE_RETRY_FOR: '10m' }
 const data = join(root, 'data')
 const counts = { kills: 0, pauses: 0, pipelineKills: 0, retried: 0, runs: 0 }
 
@@ -100,7 +100,7 @@ async function hanging(): Promise<{ readonly endedMs: number; readonly toldOfIt:
   await service.pause()
   const startedMs = performance.now()
   const words = ['run', 'olap-movies', '--available-now', '--data', data]
-  const ended = await millrace(words, { ...real, MILLRACE_RETRIES: '2' })
+  const ended = await millrace(words, { ...real, MILLRACE_RETRY_FOR: '0s' })
   await service.resume()
   const endedMs = Math.round(performance.now() - startedMs)
   return {

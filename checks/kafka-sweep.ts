@@ -37,7 +37,7 @@ const root = mkdtempSync(join(tmpdir(), 'millrace-kafka-sweep-'))
 const name = `sweep-${seed}-${process.pid}`
 const definitions = writeDefinitions(root, name)
 const data = join(root, 'data')
-const environment = { KAFKA_GROUP_PREFIX: `${name}-`, MILLRACE_RETRIES: '30' }
+const environment = { KAFKA_GROUP_PREFIX: `${name}-`, MILLRACE_RETRY_FOR: '10m' }
 const feed = await openFeed({ settings: config.kafka, topic: name, output: `${name}-out`, partitions: 16 })
 
 const kills = new Map<string, number>()

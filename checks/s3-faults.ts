@@ -75,7 +75,7 @@ async function platform() {
   const env = {
     ...service.env,
     MILLRACE_LAKE: `s3://${service.env.S3_BUCKET}/lake`,
-    MILLRACE_RETRIES: '30',
+    MILLRACE_RETRY_FOR: '10m',
     ...embedded,
   }
   await succeed(['simulate', '--titles', '60', '--corrupt', '0.1', '--duplicate', '0.1', '--data', bucket], embedded)

@@ -60,7 +60,7 @@ const env = {
   CLICKHOUSE_URL: '',
   NEO4J_URI: '',
   PINECONE_API_KEY: '',
-  MILLRACE_RETRIES: '12',
+  MILLRACE_RETRY_FOR: '2m',
   ...Object.assign({}, ...Object.values(stores).map((store) => store.env)),
 } as Readonly<Record<string, string>>
 const kills: Record<string, number> = { pipeline: 0 }

@@ -31,7 +31,7 @@ test('a service that stays away ends the run with 1 once patience is over, in on
   await succeed(['simulate', '--titles', '3', '--data', data])
   await succeed(['run', 'bronze-movies', '--available-now', '--data', data])
   await succeed(['run', 'silver-movies', '--available-now', '--data', data])
-  const env = { CLICKHOUSE_URL: 'http://127.0.0.1:1', MILLRACE_RETRIES: '2' }
+  const env = { CLICKHOUSE_URL: 'http://127.0.0.1:1', MILLRACE_RETRY_FOR: '1ms' }
   const ended = await millrace(['run', 'olap-movies', '--available-now', '--data', data], env)
   expect(ended.status).toBe(1)
   expect(ended.errors).toMatch(/^millrace: clickhouse at http:\/\/127\.0\.0\.1:1: .*\(gave up after 2 tries\)\n$/)

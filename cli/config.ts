@@ -3,7 +3,6 @@ import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { messageOf } from '../engine/errors.ts'
 import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-points.ts'
-import { defaultRetryPolicy } from '../engine/retry.ts'
 import { usageError } from './args.ts'
 import { chatSettings, readChat } from './chat-config.ts'
 import { clickhouseSettings, readClickhouse } from './clickhouse-config.ts'
@@ -14,7 +13,7 @@ import { neo4jSettings, readNeo4j } from './neo4j-config.ts'
 import { pineconeSettings, readPinecone } from './pinecone-config.ts'
 import { serveSettings } from './serve-config.ts'
 import type { ServiceSettings } from './services.ts'
-import { type Setting, whole } from './setting.ts'
+import { readDuration, type Setting, whole } from './setting.ts'
 
 /** Settings, each from the first that has it: command line, environment, file, default. Frozen. */
 export interface Config extends ServiceSettings {
@@ -25,8 +24,8 @@ export interface Config extends ServiceSettings {
   readonly partitions: number
   /** DuckDB's memory limit. */
   readonly memoryLimitBytes: number
-  /** Failures of a batch in a row, of the kind that may pass, after which a pipeline stops. */
-  readonly retries: number
+  /** How long a batch is retried that fails for a reason that may pass; null: as the kind of run has it. */
+  readonly retryForMs: number | null
   /** Where the tables are; null: in the data directory. */
   readonly lake: LakeSettings | null
   /** What `serve` wants to see of those who ask; a secret. Null: nothing, and it serves this machine only. */
@@ -61,12 +60,7 @@ const settings = {
       return typeof value === 'number' ? value * 2 ** 20 : value
     },
   },
-  retries: {
-    key: 'retries',
-    variable: 'MILLRACE_RETRIES',
-    fallback: defaultRetryPolicy.attempts,
-    read: whole(1, 1000),
-  },
+  retryForMs: { key: 'retryFor', variable: 'MILLRACE_RETRY_FOR', fallback: null, read: readDuration },
   fault: { key: 'fault', variable: 'MILLRACE_FAULT', fallback: null, read: readFault },
 } satisfies { readonly [K in Exclude<keyof Config, 'lake' | 'serveToken' | keyof ServiceSettings>]: Setting<Config[K]> }
 
@@ -107,7 +101,7 @@ export function readConfig(input: ConfigInput): Config {
     workers: value(settings.workers as Setting<number>),
     partitions: value(settings.partitions as Setting<number>),
     memoryLimitBytes: value(settings.memoryLimitBytes as Setting<number>),
-    retries: value(settings.retries as Setting<number>),
+    retryForMs: value(settings.retryForMs as Setting<number | null>),
     kafka: readKafka((setting) => value(setting), problems),
     lake: readLake((setting) => value(setting), problems),
     clickhouse: readClickhouse((setting) => value(setting)),

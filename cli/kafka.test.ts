@@ -29,7 +29,7 @@ export default definePipeline({ name: 'p', source: kafka({ topic: '${topic}' ${o
 }
 
 test('a cluster that cannot be reached ends the run with 1 once patience is over, in one line', async () => {
-  const env = { KAFKA_BROKERS: '127.0.0.1:1', MILLRACE_RETRIES: '2' }
+  const env = { KAFKA_BROKERS: '127.0.0.1:1', MILLRACE_RETRY_FOR: '1ms' }
   const ended = await millrace(['run', definition('none'), '--available-now', '--data', join(root, 'none')], env)
   expect(ended.status).toBe(1)
   expect(ended.errors).toMatch(/^millrace: kafka: connecting to 127\.0\.0\.1:1: .*\(gave up after 2 tries\)\n$/)

@@ -1,6 +1,7 @@
 /** One JSON line per batch, and per event that somebody should see: a subscriber of the engine's events. */
 import type { Observer } from 'rxjs'
 import type { Range } from '../engine/contracts.ts'
+import { formatDuration } from '../engine/duration.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
 import type { PipelineEvent } from '../engine/events.ts'
 
@@ -64,6 +65,8 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
             outcome: 'retried',
             attempt: event.attempt,
             delayMs: event.delayMs,
+            waitedMs: event.waitedMs,
+            leftMs: event.leftMs,
             code: event.error.code,
             message: event.error.message,
           })
@@ -79,6 +82,7 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
         case 'stopped':
           log('info', { pipeline: event.pipeline, outcome: 'stopped', reason: event.reason })
           return
+        case 'not-closed':
         case 'offsets-not-told':
           log('warn', { pipeline: event.pipeline, outcome: event.type, message: messageOf(event.error) })
           return
@@ -94,6 +98,12 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
 /** `embedded 120 of 4000`. */
 export function embeddedSoFar({ embedded, of }: Extract<PipelineEvent, { type: 'embedding' }>): string {
   return `embedded ${embedded}${of === null ? '' : ` of ${of}`}`
+}
+
+/** `retrying in 3 s (4 failures in 12 s, 14 min left): ...`. */
+export function retrying({ attempt, delayMs, waitedMs, leftMs, error }: Extract<PipelineEvent, { type: 'retried' }>): string {
+  const failures = attempt === 1 ? 'first failure' : `${attempt} failures in ${formatDuration(waitedMs)}`
+  return `retrying in ${formatDuration(delayMs)} (${failures}, ${formatDuration(leftMs)} left): ${error.message}`
 }
 
 function rangesOf(ranges: readonly Range[]): Record<string, readonly [bigint, bigint]> {

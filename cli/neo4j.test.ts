@@ -43,7 +43,7 @@ beforeAll(async () => {
 })
 
 test('a service that stays away ends the run with 1 once patience is over, in one line', async () => {
-  const env = { NEO4J_URI: 'bolt://127.0.0.1:1', MILLRACE_RETRIES: '2' }
+  const env = { NEO4J_URI: 'bolt://127.0.0.1:1', MILLRACE_RETRY_FOR: '1ms' }
   const ended = await millrace(['run', 'graph-movies', '--available-now', '--data', data], env)
   expect(ended.status).toBe(1)
   expect(ended.errors).toMatch(/^millrace: neo4j at bolt:\/\/127\.0\.0\.1:1: .*\(gave up after 2 tries\)\n$/)

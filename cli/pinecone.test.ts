@@ -25,7 +25,7 @@ afterEach(() => emulator.close())
 const envOf = (apiKey = 'a-s3cret') => ({
   PINECONE_API_KEY: apiKey,
   PINECONE_CONTROLLER_HOST: emulator.url,
-  MILLRACE_RETRIES: '2',
+  MILLRACE_RETRY_FOR: '1ms',
 })
 
 test('a key makes Pinecone the store, without one the embedded store keeps the vectors', () => {

@@ -2,7 +2,7 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
 import type { Observer } from 'rxjs'
 import type { PipelineEvent } from '../engine/events.ts'
-import { embeddedSoFar } from './log-lines.ts'
+import { embeddedSoFar, retrying } from './log-lines.ts'
 
 /** One bar a pipeline, that moves with the records read; call `stop` at the end. */
 export function progressBars(stream: NodeJS.WriteStream): Partial<Observer<PipelineEvent>> & { stop(): void } {
@@ -43,7 +43,7 @@ export function progressBars(stream: NodeJS.WriteStream): Partial<Observer<Pipel
           activity: '',
         })
       } else if (event.type === 'retried')
-        bars.log(`${event.pipeline}: retrying in ${event.delayMs} ms: ${event.error.message}\n`)
+        bars.log(`${event.pipeline}: ${retrying(event)}\n`)
       else if (event.type === 'stopped') entry.bar.stop()
     },
     stop: () => bars.stop(),

@@ -1,5 +1,6 @@
 /** What a setting is, whichever file describes it, and how those of several files are read. */
 import { readFileSync } from 'node:fs'
+import { parseDuration } from '../engine/duration.ts'
 import { messageOf } from '../engine/errors.ts'
 
 /** One setting: where it stands, and what it may be. */
@@ -27,6 +28,14 @@ export function whole(min: number, max: number) {
     return ok ? value : { problem: `must be a whole number from ${min} to ${max}` }
   }
 }
+
+/** A span of time with its unit, in milliseconds. */
+export function readDuration(text: string): number | Problem {
+  return parseDuration(text) ?? { problem: durationProblem }
+}
+
+/** What a span of time must be. */
+export const durationProblem = 'must be a number with its unit (90s, 15m, 2h; 0s for none)'
 
 /** The text of a file of certificates or keys; null for no path. */
 export function readPem(path: string): string | null | Problem {

@@ -1,5 +1,7 @@
 /** Every command of the command line: words, options, help. */
+import { parseDuration } from '../engine/duration.ts'
 import type { OptionSpec, VerbSpec } from './args.ts'
+import { durationProblem } from './setting.ts'
 import { parseYears } from './years.ts'
 
 const json: OptionSpec = { type: 'boolean', help: 'print JSON' }
@@ -46,6 +48,12 @@ export const verbs: readonly VerbSpec[] = [
       every: { type: 'number', min: 0.001, placeholder: 'SECONDS', help: 'a batch every so often, until stopped' },
       'max-records': { type: 'integer', min: 1, placeholder: 'N', help: 'at most so many records in a batch' },
       'max-bytes': { type: 'integer', min: 1, placeholder: 'N', help: 'at most so many bytes in a batch' },
+      'retry-for': {
+        check: (text) => (parseDuration(text) === null ? durationProblem : null),
+        type: 'string',
+        placeholder: 'TIME',
+        help: 'how long to retry what may pass: 90s, 15m, 2h (default 15m, and 60s for runs that end)',
+      },
       'metrics-file': {
         type: 'string',
         placeholder: 'FILE',

@@ -10,7 +10,7 @@ import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Clock, Executor, Ids } from '../engine/contracts.ts'
 import { type ArmedFault, armFault } from '../engine/fault-points.ts'
 import { isAbandoned, processName } from '../engine/process-name.ts'
-import { defaultRetryPolicy } from '../engine/retry.ts'
+import { defaultRetryPolicy, type RetryPolicy } from '../engine/retry.ts'
 import type { Runtime } from '../engine/runtime.ts'
 import { foldersOf } from './folders.ts'
 import type { LakeSettings } from './lake-config.ts'
@@ -28,8 +28,8 @@ export interface WorkspaceOptions extends Partial<ServiceSettings> {
   readonly memoryLimitBytes: number
   /** Where the tables are; without it in the data directory. */
   readonly lake?: LakeSettings | null
-  /** Failures in a row after which a pipeline stops. */
-  readonly retries?: number
+  /** How long failures in a row that may pass are retried; null: as the kind of run has it. */
+  readonly retryForMs?: number | null
   readonly fault?: ArmedFault | null
   /** Told what went wrong beside the commits of a table; they stand all the same. */
   readonly onUpkeepFailed?: (table: string, error: unknown) => void
@@ -89,7 +89,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
       },
       clock,
       ids,
-      retry: { ...defaultRetryPolicy, attempts: options.retries ?? defaultRetryPolicy.attempts },
+      retry: retryPolicy(options.retryForMs ?? null),
     },
     async close() {
       if (executors !== null) {
@@ -100,6 +100,10 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
       await place.close()
     },
   }
+}
+
+function retryPolicy(forMs: number | null): RetryPolicy {
+  return forMs === null ? defaultRetryPolicy : { ...defaultRetryPolicy, streamingMs: forMs, endingMs: forMs }
 }
 
 async function loadExecutors(place: Place, options: WorkspaceOptions): Promise<Runtime['executors']> {

@@ -1,7 +1,7 @@
 /** What a running pipeline tells. Progress bar, log lines and metrics subscribe; the loop knows none of them. */
 import type { Position, Range, WriteCounts } from './contracts.ts'
 import type { EmbeddingCounts } from './embedder.ts'
-import type { MillraceError } from './errors.ts'
+import type { Retry } from './retry.ts'
 
 /** What became of one sink in a batch. */
 export interface SinkReport {
@@ -51,13 +51,7 @@ export type PipelineEvent =
       readonly lagRecords: number
       readonly durationMs: number
     }
-  | {
-      readonly type: 'retried'
-      readonly pipeline: string
-      readonly attempt: number
-      readonly delayMs: number
-      readonly error: MillraceError
-    }
+  | ({ readonly type: 'retried'; readonly pipeline: string } & Retry)
   | { readonly type: 'fenced'; readonly pipeline: string; readonly sink: string; readonly position: Position }
   /**
    * A store did not take rows for what is in them. They are among the dead letters, unless a batch is replayed without those: then they
@@ -76,6 +70,8 @@ export type PipelineEvent =
     }
   /** The source could not be told how far it was read; only tools that show its lag notice. */
   | { readonly type: 'offsets-not-told'; readonly pipeline: string; readonly error: unknown }
+  /** A source or sink could not be closed, or not in time, at the end of a run; nothing depends on it. */
+  | { readonly type: 'not-closed'; readonly pipeline: string; readonly error: unknown }
   | { readonly type: 'failed'; readonly pipeline: string; readonly error: unknown }
   | {
       readonly type: 'stopped'

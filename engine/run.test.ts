@@ -130,7 +130,7 @@ function runtimeOf(state: World): Runtime {
     dropStaging: async () => {},
     clock,
     ids: { uuid: () => 'id', random: () => 0.5 },
-    retry: { attempts: 3, firstDelayMs: 10, maxDelayMs: 100 },
+    retry: { streamingMs: 1000, endingMs: 15, firstDelayMs: 10, maxDelayMs: 100 },
   }
 }
 

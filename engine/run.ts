@@ -1,14 +1,18 @@
 /** The loop: recover, plan, work, commit. */
 import { Observable } from 'rxjs'
+import { endedOrLeft } from './abandon.ts'
 import type { Position } from './contracts.ts'
 import type { PipelineEvent } from './events.ts'
 import { faultPoint } from './fault-points.ts'
 import type { Pipeline } from './pipeline.ts'
 import { type Retries, retryDelayMs, withRetries } from './retry.ts'
 import type { RunOptions, Runtime } from './runtime.ts'
-import { holdShare, latestPosition, openSession, type Run, refreshInitial, releaseShare } from './session.ts'
+import { holdShare, latestPosition, openSession, type Run, refreshInitial, releaseShare, type Session } from './session.ts'
 import { takeTurn } from './turn.ts'
 import { waitForTrigger } from './wait.ts'
+
+/** Longest that a source or sink may take to close at a run's end. */
+const longestCloseMs = 30_000
 
 /**
  * Runs a pipeline when subscribed to and tells what happens; completes when the run ends, errors with the
@@ -25,26 +29,55 @@ export function runPipeline(pipeline: Pipeline, runtime: Runtime, options: RunOp
 
 async function openAndRun(pipeline: Pipeline, runtime: Runtime, told: Omit<Run, 'session'>): Promise<void> {
   const { emit, options } = told
+  const { retry, clock, ids } = runtime
   const retries: Retries = {
-    policy: runtime.retry,
-    clock: runtime.clock,
-    ids: runtime.ids,
+    backoff: retry,
+    forMs: pipeline.trigger.kind === 'every' ? retry.streamingMs : retry.endingMs,
+    clock,
+    ids,
     ...options,
     onRetry: (retry) => emit({ type: 'retried', pipeline: pipeline.name, ...retry }),
   }
   try {
-    const session = await withRetries(() => openSession(pipeline, runtime), retries)
+    const session = await withRetries(() => openUnlessAbandoned(pipeline, runtime, options), retries)
     if (session === null) return emit({ type: 'stopped', pipeline: pipeline.name, reason: 'stop-requested' })
+    let reason: Awaited<ReturnType<typeof loop>>
     try {
-      const reason = await loop({ session, ...told }, retries)
-      emit({ type: 'stopped', pipeline: pipeline.name, reason })
+      reason = await loop({ session, ...told }, retries)
     } finally {
-      await session.close()
+      await closeInTime(session, told)
     }
+    emit({ type: 'stopped', pipeline: pipeline.name, reason })
   } catch (error) {
     emit({ type: 'failed', pipeline: pipeline.name, error })
     emit({ type: 'stopped', pipeline: pipeline.name, reason: 'failed' })
     throw error
+  }
+}
+
+/** A session that is there too late is closed again, and null. */
+async function openUnlessAbandoned(pipeline: Pipeline, runtime: Runtime, { abandon }: RunOptions) {
+  const session = await openSession(pipeline, runtime)
+  if (!abandon.aborted) return session
+  await session.close()
+  return null
+}
+
+/** What was read and written is committed by now or never, so a source or sink that does not let go is no failure: it is left behind. */
+async function closeInTime(session: Session, { options, emit }: Omit<Run, 'session'>): Promise<void> {
+  const { clock } = session.runtime
+  const late = new AbortController()
+  const closed = new AbortController()
+  void clock.sleep(longestCloseMs, closed.signal).then(() => late.abort())
+  const giveUp = AbortSignal.any([options.abandon, late.signal])
+  const notClosed = (error: unknown) => emit({ type: 'not-closed', pipeline: session.pipeline.name, error })
+  try {
+    const ended = await endedOrLeft(session.close(), giveUp, clock)
+    if (ended === null) notClosed(new Error('a source or sink did not close in time and was left behind'))
+  } catch (error) {
+    notClosed(error)
+  } finally {
+    closed.abort()
   }
 }
 

@@ -33,9 +33,7 @@ export interface Run {
 /** Opens everything; what was opened is closed in reverse order, also when a later one cannot be opened. */
 export async function openSession(pipeline: Pipeline, runtime: Runtime): Promise<Session> {
   const opened: { close(): Promise<void> }[] = []
-  const close = async () => {
-    for (const each of opened.splice(0).reverse()) await each.close()
-  }
+  const close = () => closeAll(opened.splice(0).reverse())
   const executors = new Set(planStages(pipeline).map((stage) => runtime.executors[stage.executor]))
   for (const executor of executors) executor.prepare?.(Object.values(pipeline.sources))
   try {
@@ -53,9 +51,16 @@ export async function openSession(pipeline: Pipeline, runtime: Runtime): Promise
     }
     return { pipeline, runtime, sources, sinks, initial: new Map(), identity: new Map(), owned: null, close }
   } catch (error) {
-    await close()
+    await close().catch(() => {}) // why it could not be opened says more
     throw error
   }
+}
+
+/** Closes each, also where one before it cannot be closed; throws what the first such one threw. */
+async function closeAll(opened: readonly { close(): Promise<void> }[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const each of opened) await each.close().catch((error: unknown) => failures.push(error))
+  if (failures.length > 0) throw failures[0]
 }
 
 /** Where all sources end now. */

@@ -90,7 +90,7 @@ async function withWorld(startFrom: StartFrom, work: (world: World) => Promise<v
       dropStaging: async () => {},
       clock: systemClock,
       ids: { uuid: () => 'id', random: () => 0.5 },
-      retry: { attempts: 3, firstDelayMs: 1, maxDelayMs: 1 },
+      retry: { streamingMs: 10, endingMs: 10, firstDelayMs: 1, maxDelayMs: 1 },
     })
     const signal = new AbortController().signal
     const world: World = {

@@ -39,7 +39,7 @@ export async function postToModel(
   signal?: AbortSignal,
 ): Promise<unknown> {
   const attempts = endpoint.attempts ?? defaultAttempts
-  const policy = { attempts, firstDelayMs: 500, maxDelayMs: 20_000 }
+  const backoff = { firstDelayMs: 500, maxDelayMs: 20_000 }
   for (let attempt = 1; ; attempt += 1) {
     signal?.throwIfAborted()
     const outcome = await send(endpoint, path, body, signal)
@@ -47,7 +47,7 @@ export async function postToModel(
     signal?.throwIfAborted()
     const { error, pauseMs } = outcome
     if (!error.retryable || attempt >= attempts || (pauseMs ?? 0) > longestPauseMs) throw error
-    const delayMs = retryDelayMs(policy, attempt, endpoint.ids.random())
+    const delayMs = retryDelayMs(backoff, attempt, endpoint.ids.random())
     await endpoint.clock.sleep(Math.max(pauseMs ?? 0, delayMs), signal)
   }
 }

@@ -6,6 +6,7 @@ import { MillraceError } from '../../engine/errors.ts'
 import type { CommandContext } from '../context.ts'
 import { openTable, requireTable } from '../lake-tables.ts'
 import { byTime, newestLetters } from '../letters.ts'
+import { retrying } from '../log-lines.ts'
 import { type OutputRow, printRows, toJson } from '../output.ts'
 import type { Place } from '../place.ts'
 import { reading, requireDataDir } from '../reading.ts'
@@ -62,8 +63,7 @@ export async function replay({ config, arguments: [name = ''], json }: CommandCo
     await runPipelines([replayPipeline(path)], workspace, stop, (events) => {
       events.subscribe({
         next(event) {
-          if (event.type === 'retried')
-            console.error(`retrying in ${Math.round(event.delayMs)} ms: ${event.error.message}`)
+          if (event.type === 'retried') console.error(retrying(event))
           if (event.type !== 'committed') return
           counts.read += event.rowsIn
           counts.sent += event.rowsOut

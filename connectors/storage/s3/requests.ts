@@ -2,13 +2,18 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Clock, Ids } from '../../../engine/contracts.ts'
 import { MillraceError } from '../../../engine/errors.ts'
-import { type RetryPolicy, retryDelayMs } from '../../../engine/retry.ts'
+import { type Backoff, retryDelayMs } from '../../../engine/retry.ts'
 import { faultOf, ObjectChanged } from './fault.ts'
 import { gate } from './gate.ts'
 import { type S3Settings, s3Url } from './settings.ts'
 
+/** How often a request is tried before its failure is the batch's. */
+export interface S3Retries extends Backoff {
+  readonly attempts: number
+}
+
 /** Four tries with less than two seconds between them in all: a run has patience of its own. */
-export const defaultS3Retries: RetryPolicy = { attempts: 4, firstDelayMs: 100, maxDelayMs: 2_000 }
+export const defaultS3Retries: S3Retries = { attempts: 4, firstDelayMs: 100, maxDelayMs: 2_000 }
 
 /** Silence after which a request is ended, and its outcome unknown. */
 export const defaultRequestTimeoutMs = 30_000
@@ -22,7 +27,7 @@ export interface RequestOptions {
   readonly clock: Clock
   readonly ids: Ids
   readonly requestTimeoutMs?: number
-  readonly retries?: RetryPolicy
+  readonly retries?: S3Retries
   /** Default: the SDK's chain (environment, profile, web identity, instance). */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
   /** Default: the SDK's chain (`AWS_REGION`, profile). */
