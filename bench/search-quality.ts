@@ -8,7 +8,6 @@ import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { runPipelines } from '../cli/commands/run.ts'
 import { simulate } from '../cli/commands/simulate.ts'
 import { type Config, readConfig } from '../cli/config.ts'
 import { platformPipelines } from '../cli/pipelines.ts'
@@ -16,6 +15,7 @@ import { reading } from '../cli/reading.ts'
 import { search } from '../cli/retrieval.ts'
 import { openWorkspace } from '../cli/workspace.ts'
 import type { PipelineEvent } from '../engine/events.ts'
+import { runAll, throwFirst } from '../engine/run-all.ts'
 import { availableNow } from '../engine/trigger.ts'
 import { localSettings } from '../operators/embedders/registry.ts'
 import type { EmbedderSettings } from '../operators/embedders/settings.ts'
@@ -88,9 +88,10 @@ async function run(config: Config, names: readonly string[]): Promise<PipelineEv
   try {
     const platform = await platformPipelines()
     const chosen = names.map((name) => ({ ...platform.find((each) => each.name === name)!, trigger: availableNow() }))
-    await runPipelines(chosen, workspace, { stop: signal, abandon: signal }, (told) => {
+    const failed = await runAll(chosen, workspace.runtime, { stop: signal, abandon: signal }, (told) => {
       told.subscribe({ next: (event) => events.push(event), error: () => {} })
     })
+    throwFirst(failed)
   } finally {
     await workspace.close()
   }

@@ -43,7 +43,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 
 const elsewhere = { KAFKA_BROKERS: '', MILLRACE_LAKE: '' }
 const embedded = { ...elsewhere, CLICKHOUSE_URL: '' }
-const real = { ...elsewhere, ...service.env, CLICKHOUSE_TIMEOUT_MS: String(requestTimeoutMs), MILLRACE_RETRY_FOR: '10m' }
+const real = {
+  ...elsewhere,
+  ...service.env,
+  CLICKHOUSE_TIMEOUT_MS: String(requestTimeoutMs),
+  MILLRACE_RETRY_FOR: '10m',
+}
 const data = join(root, 'data')
 const counts = { kills: 0, pauses: 0, pipelineKills: 0, retried: 0, runs: 0 }
 

@@ -54,7 +54,7 @@ function openCase(brokers: Brokers, name: string): Case {
     topic,
     dataDir,
     run: ['run', ...Object.values(definitions), '--workers', '1', '--data', dataDir],
-    env: { KAFKA_BROKERS: brokers.addresses.join(','), KAFKA_GROUP_PREFIX: `${topic}-`, MILLRACE_RETRIES: '60' },
+    env: { KAFKA_BROKERS: brokers.addresses.join(','), KAFKA_GROUP_PREFIX: `${topic}-` },
     settings: {
       brokers: brokers.addresses,
       clientId: 'kafka-faults',
@@ -96,7 +96,7 @@ function withoutForward({ run, ...rest }: Case): Case {
 /** Rows lost or doubled after the rest has been worked off. */
 async function settle(its: Case): Promise<Readonly<Record<string, number>>> {
   const [append, merge, forward, ...rest] = its.run.slice(1)
-  const env = { ...its.env, MILLRACE_RETRIES: '8' }
+  const { env } = its
   await succeed(['run', append!, merge!, '--available-now', ...rest], env)
   await succeed(['run', forward!, '--available-now', ...rest], env)
   const compared = await compareAll({ ...its, output: `${its.topic}-out` })
@@ -155,14 +155,19 @@ const cases: Readonly<Record<string, () => Promise<Report>>> = {
   async gone() {
     const its = openCase(one, 'gone')
     const feeding = feed(its)
-    const running = streamOf(withoutForward(its), { MILLRACE_RETRIES: '3' })
+    const running = streamOf(withoutForward(its), { MILLRACE_RETRY_FOR: '3s' })
     await running.more('committed', 5)
     await one.kill()
     const { status, errors } = await endOf(running)
     await one.start()
     await feeding.stop()
     const lines = errors.trimEnd().split('\n')
-    const clear = lines.every((line) => /^millrace: .*kafka: .*127\.0\.0\.1:\d+.*\(gave up after 3 tries\)$/.test(line))
+    const pipeline =
+      /^millrace: pipeline \S+ failed: .*kafka: .*127\.0\.0\.1:\d+.*\(gave up after \d+ tries in \d+ m?s\)$/
+    const clear =
+      lines.length === 3 &&
+      lines.slice(0, 2).every((line) => pipeline.test(line)) &&
+      /^millrace: 2 of 2 pipelines failed: /.test(lines[2]!)
     if (status !== 1 || !clear) throw new Error(`the run ended with ${status}:\n${errors}`)
     return { message: lines[0], ...(await settle(its)) }
   },

@@ -34,7 +34,9 @@ test('a service that stays away ends the run with 1 once patience is over, in on
   const env = { CLICKHOUSE_URL: 'http://127.0.0.1:1', MILLRACE_RETRY_FOR: '1ms' }
   const ended = await millrace(['run', 'olap-movies', '--available-now', '--data', data], env)
   expect(ended.status).toBe(1)
-  expect(ended.errors).toMatch(/^millrace: clickhouse at http:\/\/127\.0\.0\.1:1: .*\(gave up after 2 tries\)\n$/)
+  expect(ended.errors).toMatch(
+    /^millrace: pipeline \S+ failed: clickhouse at http:\/\/127\.0\.0\.1:1: .*\(gave up after 3 tries in \d+ m?s\)\n$/,
+  )
 })
 
 test.skipIf(service.url === '')(
@@ -43,7 +45,9 @@ test.skipIf(service.url === '')(
     const env = { CLICKHOUSE_URL: service.url, CLICKHOUSE_USER: 'nobody', CLICKHOUSE_PASSWORD: 'a-s3cret' }
     const ended = await millrace(['run', 'olap-movies', '--available-now', '--data', data], env)
     expect(ended.status).toBe(1)
-    expect(ended.errors).toMatch(/^millrace: clickhouse at .*user nobody is refused.*CLICKHOUSE_PASSWORD.*\n$/)
+    expect(ended.errors).toMatch(
+      /^millrace: pipeline \S+ failed: clickhouse at .*user nobody is refused.*CLICKHOUSE_PASSWORD.*\n$/,
+    )
     expect(ended.errors + ended.lines.join('')).not.toContain('a-s3cret')
   },
 )

@@ -6,8 +6,8 @@ import { assertLakeKeepsRules } from '../connectors/delta/lint/lint-lake.ts'
 import { openProducer, producerBatch } from '../connectors/file-log/producer.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Pipeline } from '../engine/pipeline.ts'
+import { runAll, throwFirst } from '../engine/run-all.ts'
 import { availableNow } from '../engine/trigger.ts'
-import { runPipelines } from './commands/run.ts'
 import { type Config, readConfig } from './config.ts'
 import type { CommandContext } from './context.ts'
 import { platformPipelines } from './pipelines.ts'
@@ -54,7 +54,7 @@ export function testData(): TestData {
           typeof each === 'string' ? platform.find(({ name }) => name === each)! : each,
         )
         const bounded = chosen.map((pipeline) => ({ ...pipeline, trigger: availableNow() }))
-        await runPipelines(bounded, workspace, { stop: signal, abandon: signal }, () => {})
+        throwFirst(await runAll(bounded, workspace.runtime, { stop: signal, abandon: signal }, () => {}))
         await assertLakeKeepsRules({ store: workspace.lake, duckdb: workspace.duckdb })
       } finally {
         await workspace.close()

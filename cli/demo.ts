@@ -9,10 +9,11 @@ import type { TmdbEvent } from '../connectors/tmdb/event.ts'
 import { generateHistory } from '../connectors/tmdb/generator.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { PipelineEvent } from '../engine/events.ts'
+import { runAll, throwFirst } from '../engine/run-all.ts'
 import { availableNow } from '../engine/trigger.ts'
-import { runPipelines } from './commands/run.ts'
 import { readConfig } from './config.ts'
 import { type DemoRound, printSummary } from './demo-summary.ts'
+import { endProcess } from './end-process.ts'
 import { platformPipelines } from './pipelines.ts'
 import { progressBars } from './progress.ts'
 import { sendEvents } from './send-events.ts'
@@ -68,10 +69,11 @@ async function round(
   const totals = runTotals()
   const bars = process.stderr.isTTY === true ? progressBars(process.stderr) : null
   const pipelines = (await platformPipelines()).map((pipeline) => ({ ...pipeline, trigger: availableNow() }))
-  await runPipelines(pipelines, workspace, stop, (batches) => {
+  const failed = await runAll(pipelines, workspace.runtime, stop, (batches) => {
     batches.subscribe({ ...totals, error: () => {} })
     batches.subscribe({ ...(bars ?? plainProgress()), error: () => {} })
   })
+  throwFirst(failed)
   bars?.stop()
   console.log('')
   return { sent, totals }
@@ -88,3 +90,4 @@ function plainProgress(): Partial<Observer<PipelineEvent>> {
 }
 
 await demo()
+endProcess()

@@ -1,7 +1,7 @@
 /** Everything that a data directory holds, as comparable text: for checks that two runs end alike. */
 
 import { existsSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listTables } from '../connectors/delta/list-tables.ts'
 import { selectTable } from '../connectors/delta/read.ts'
@@ -13,6 +13,7 @@ import { openGraphDatabase } from '../connectors/ladybug/database.ts'
 import { storedNamespaces, tableOf } from '../connectors/local-vectors/namespace.ts'
 import { type Connection, identifier, literal } from '../engine/duckdb.ts'
 import type { DuckdbStore } from '../engine/duckdb-store.ts'
+import { makeFolder } from '../engine/make-folder.ts'
 import type { Place } from './place.ts'
 import { graphFile, olapFile, vectorsFile } from './wire.ts'
 
@@ -101,7 +102,7 @@ function vectorText(row: Readonly<Record<string, unknown>>): string {
 async function dumpClickhouse(place: Place, dump: Map<string, readonly string[]>): Promise<void> {
   const { downloadRows, tableNames, viewNames } = await import('../connectors/clickhouse/store.ts')
   const clickhouse = await place.clickhouseClient()
-  await mkdir(place.scratchDir, { recursive: true })
+  await makeFolder(place.scratchDir)
   for (const table of [...(await tableNames(clickhouse)), ...(await viewNames(clickhouse))].sort()) {
     const path = join(place.scratchDir, `${place.ids.uuid()}.parquet`)
     const columns = await downloadRows(clickhouse, table, path)

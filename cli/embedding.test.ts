@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { PipelineEvent } from '../engine/events.ts'
+import { runAll, throwFirst } from '../engine/run-all.ts'
 import { availableNow } from '../engine/trigger.ts'
 import { type ModelServer, modelServer } from '../operators/model-server.testing.ts'
-import { runPipelines } from './commands/run.ts'
 import { readConfig } from './config.ts'
 import { movieEvent, type TestData, testData } from './data-dir.testing.ts'
 import { platformPipelines } from './pipelines.ts'
@@ -53,14 +53,12 @@ async function runVectors(more: Readonly<Record<string, string>> = {}): Promise<
   const { signal } = new AbortController()
   try {
     const pipeline = (await platformPipelines()).find(({ name }) => name === 'vectors-movies')!
-    await runPipelines(
-      [{ ...pipeline, trigger: availableNow() }],
-      workspace,
-      { stop: signal, abandon: signal },
-      (told) => {
-        told.subscribe({ next: (event) => events.push(event), error: () => {} })
-      },
-    )
+    const pipelines = [{ ...pipeline, trigger: availableNow() }]
+    const options = { stop: signal, abandon: signal }
+    const failed = await runAll(pipelines, workspace.runtime, options, (told) => {
+      told.subscribe({ next: (event) => events.push(event), error: () => {} })
+    })
+    throwFirst(failed)
   } finally {
     await workspace.close()
   }

@@ -32,7 +32,9 @@ test('a cluster that cannot be reached ends the run with 1 once patience is over
   const env = { KAFKA_BROKERS: '127.0.0.1:1', MILLRACE_RETRY_FOR: '1ms' }
   const ended = await millrace(['run', definition('none'), '--available-now', '--data', join(root, 'none')], env)
   expect(ended.status).toBe(1)
-  expect(ended.errors).toMatch(/^millrace: kafka: connecting to 127\.0\.0\.1:1: .*\(gave up after 2 tries\)\n$/)
+  expect(ended.errors).toMatch(
+    /^millrace: pipeline \S+ failed: kafka: connecting to 127\.0\.0\.1:1: .*\(gave up after 3 tries in \d+ m?s\)\n$/,
+  )
 })
 
 test('settings that make no sense are told all at once, without their secrets', async () => {
@@ -162,7 +164,7 @@ describe.skipIf(cluster.brokers === '')('runs over a cluster (needs KAFKA_BROKER
     }
     const ended = await run(definition(topic), 'refused', env)
     expect(ended.status).toBe(1)
-    expect(ended.errors).toMatch(/^millrace: kafka: .*refused the user or password.*\n$/)
+    expect(ended.errors).toMatch(/^millrace: pipeline \S+ failed: kafka: .*refused the user or password.*\n$/)
     expect(ended.errors + ended.lines.join('\n')).not.toContain('wrong-4711')
     expect(await rows('t', 'refused')).toEqual([])
   })

@@ -123,7 +123,9 @@ describe.skipIf(service.endpoint === '')('a lake in a bucket (needs AWS_ENDPOINT
       const env = { ...environment(), AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1', MILLRACE_RETRY_FOR: '1ms' }
       const ended = await millrace(['run', definition(), '--available-now', '--data', data.config.dataDir], env)
       expect(ended.status).toBe(1)
-      expect(ended.errors).toMatch(/^millrace: .*connection refused.*\(gave up after 2 tries\)\n$/)
+      expect(ended.errors).toMatch(
+        /^millrace: pipeline \S+ failed: .*connection refused.*\(gave up after 3 tries in \d+ m?s\)\n$/,
+      )
     } finally {
       data.remove()
     }

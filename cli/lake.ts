@@ -1,9 +1,9 @@
 /** The lake that is configured: a folder or a bucket. */
-import { mkdir } from 'node:fs/promises'
 import { localStore } from '../connectors/storage/local.ts'
 import { storageError } from '../connectors/storage/storage-error.ts'
 import type { Clock, Ids, ObjectStore } from '../engine/contracts.ts'
 import { MillraceError } from '../engine/errors.ts'
+import { makeFolder } from '../engine/make-folder.ts'
 import type { LakeSettings } from './lake-config.ts'
 
 /** An open lake. */
@@ -56,7 +56,7 @@ function folderLake(dir: string): Lake {
     store: localStore(dir),
     async prepare() {
       try {
-        await mkdir(dir, { recursive: true, mode: 0o700 })
+        await makeFolder(dir, { mode: 0o700 })
       } catch (cause) {
         throw storageError('write', dir, cause)
       }

@@ -68,10 +68,24 @@ test('being fenced is expected, a retry is a warning, a failure an error', () =>
     level: 'info',
     outcome: 'fenced',
   })
-  expect(linesFor({ type: 'retried', pipeline: 'p', attempt: 1, delayMs: 50, error })[0]).toMatchObject({
+  expect(
+    linesFor({ type: 'retried', pipeline: 'p', attempt: 3, delayMs: 50, waitedMs: 900, leftMs: 59_100, error })[0],
+  ).toMatchObject({
     level: 'warn',
+    attempt: 3,
+    delayMs: 50,
+    waitedMs: 900,
+    leftMs: 59_100,
     code: 'STORE_BUSY',
     message: 'store x is held',
+  })
+  expect(linesFor({ type: 'input-behind', pipeline: 'p', failed: ['q'] })[0]).toMatchObject({
+    level: 'warn',
+    failed: ['q'],
+  })
+  expect(linesFor({ type: 'not-closed', pipeline: 'p', error })[0]).toMatchObject({
+    level: 'warn',
+    outcome: 'not-closed',
   })
   expect(linesFor({ type: 'failed', pipeline: 'p', error })[0]).toMatchObject({ level: 'error', code: 'STORE_BUSY' })
   expect(linesFor({ type: 'failed', pipeline: 'p', error: 'odd' })[0]).toMatchObject({ level: 'error', message: 'odd' })

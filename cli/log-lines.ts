@@ -82,6 +82,15 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
         case 'stopped':
           log('info', { pipeline: event.pipeline, outcome: 'stopped', reason: event.reason })
           return
+        case 'input-behind':
+          log('warn', {
+            pipeline: event.pipeline,
+            outcome: event.type,
+            failed: event.failed,
+            message:
+              'its input is not up to date: pipelines that write it have failed; it goes on with what is committed',
+          })
+          return
         case 'not-closed':
         case 'offsets-not-told':
           log('warn', { pipeline: event.pipeline, outcome: event.type, message: messageOf(event.error) })
@@ -101,7 +110,13 @@ export function embeddedSoFar({ embedded, of }: Extract<PipelineEvent, { type: '
 }
 
 /** `retrying in 3 s (4 failures in 12 s, 14 min left): ...`. */
-export function retrying({ attempt, delayMs, waitedMs, leftMs, error }: Extract<PipelineEvent, { type: 'retried' }>): string {
+export function retrying({
+  attempt,
+  delayMs,
+  waitedMs,
+  leftMs,
+  error,
+}: Extract<PipelineEvent, { type: 'retried' }>): string {
   const failures = attempt === 1 ? 'first failure' : `${attempt} failures in ${formatDuration(waitedMs)}`
   return `retrying in ${formatDuration(delayMs)} (${failures}, ${formatDuration(leftMs)} left): ${error.message}`
 }

@@ -2,6 +2,7 @@
 /** `millrace <command>`: exit code 0 when done, 1 when it failed, 2 when it was asked wrongly. */
 import { keepCompiledCode } from '../engine/compile-cache.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
+import { endProcess } from './end-process.ts'
 
 async function main(words: readonly string[]): Promise<number> {
   process.umask(0o077) // whatever is written is the user's alone: data, scratch files, sockets
@@ -78,22 +79,18 @@ async function main(words: readonly string[]): Promise<number> {
 }
 
 /** Configuration and usage errors are lines without a stack trace; a bug keeps its own. */
-function report(error: unknown): number {
+async function report(error: unknown): Promise<number> {
+  const { isUsageError } = await import('./failed-pipelines.ts')
   if (error instanceof MillraceError) {
-    const usage = error.code === 'CONFIG_INVALID' || error.code === 'DEFINITION_INVALID'
     if (error.problems.length > 0) for (const problem of error.problems) console.error(`millrace: ${problem}`)
     else console.error(`millrace: ${error.message}`)
-    return usage ? 2 : 1
+    return isUsageError(error) ? 2 : 1
   }
+  const { stackOf } = await import('./stack.ts')
   console.error(`millrace: internal error: ${messageOf(error)}`)
   console.error(stackOf(error))
   return 1
 }
 
-/** Where a bug happened, and what caused it. Other properties of errors may hold requests with their credentials. */
-function stackOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? String(error.stack) : `${error.stack}\ncaused by ${stackOf(error.cause)}`
-}
-
 process.exitCode = await main(process.argv.slice(2)).catch(report)
+endProcess()

@@ -46,7 +46,9 @@ test('a service that stays away ends the run with 1 once patience is over, in on
   const env = { NEO4J_URI: 'bolt://127.0.0.1:1', MILLRACE_RETRY_FOR: '1ms' }
   const ended = await millrace(['run', 'graph-movies', '--available-now', '--data', data], env)
   expect(ended.status).toBe(1)
-  expect(ended.errors).toMatch(/^millrace: neo4j at bolt:\/\/127\.0\.0\.1:1: .*\(gave up after 2 tries\)\n$/)
+  expect(ended.errors).toMatch(
+    /^millrace: pipeline \S+ failed: neo4j at bolt:\/\/127\.0\.0\.1:1: .*\(gave up after 3 tries in \d+ m?s\)\n$/,
+  )
 })
 
 describe.skipIf(service.uri === '')('over a service (needs NEO4J_URI)', () => {
@@ -61,7 +63,9 @@ describe.skipIf(service.uri === '')('over a service (needs NEO4J_URI)', () => {
     const stranger = { ...env, NEO4J_USER: 'nobody', NEO4J_PASSWORD: 'a-s3cret' }
     const ended = await millrace(['run', 'graph-movies', '--available-now', '--data', data], stranger)
     expect(ended.status).toBe(1)
-    expect(ended.errors).toMatch(/^millrace: neo4j at .*user nobody is refused.*NEO4J_PASSWORD.*\n$/)
+    expect(ended.errors).toMatch(
+      /^millrace: pipeline \S+ failed: neo4j at .*user nobody is refused.*NEO4J_PASSWORD.*\n$/,
+    )
     expect(ended.errors + ended.lines.join('')).not.toContain('a-s3cret')
   })
 

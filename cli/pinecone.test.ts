@@ -111,7 +111,7 @@ test('an index of another dimension is refused before anything is read', async (
   const ended = await millrace(['run', 'vectors-movies', '--available-now', '--data', data], envOf())
   expect(ended.status).toBe(1)
   expect(ended.errors).toMatch(
-    /^millrace: pinecone index millrace has 7 dimensions and metric cosine, .*PINECONE_INDEX.*\n$/,
+    /^millrace: pipeline vectors-movies failed: pinecone index millrace has 7 dimensions and metric cosine, .*PINECONE_INDEX.*\n$/,
   )
   expect(emulator.requests.has('POST /vectors/upsert')).toBe(false)
 }, 60_000)

@@ -9,10 +9,10 @@ import { systemClock, systemIds } from '../engine/clock.ts'
 import type { PipelineEvent } from '../engine/events.ts'
 import type { ArmedFault } from '../engine/fault-points.ts'
 import type { Pipeline } from '../engine/pipeline.ts'
+import { runAll, throwFirst } from '../engine/run-all.ts'
 import type { RunOptions } from '../engine/runtime.ts'
 import { availableNow, type Trigger } from '../engine/trigger.ts'
 import { entertainment } from '../pipelines/entertainment/index.ts'
-import { runPipelines } from './commands/run.ts'
 import { type Dump, dumpAll } from './dump.ts'
 import { sendEvents } from './send-events.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
@@ -70,17 +70,23 @@ export interface PlatformRun {
   readonly watch?: Partial<Observer<PipelineEvent>>
 }
 
-/** Runs pipelines of the platform, all of them and to the end of what is there unless told otherwise. */
-export function runPlatform(workspace: Workspace, options: PlatformRun = {}): Promise<void> {
+/** Runs pipelines of the platform, all of them and to the end of what is there unless told otherwise. Throws what the first failed with. */
+export async function runPlatform(workspace: Workspace, options: PlatformRun = {}): Promise<void> {
   const never = new AbortController().signal
   const pipelines = (options.pipelines ?? entertainment).map((pipeline) => ({
     ...pipeline,
     trigger: options.trigger ?? availableNow(),
     limits: { ...pipeline.limits, maxRecords: options.maxRecords?.(pipeline) ?? pipeline.limits.maxRecords },
   }))
-  return runPipelines(pipelines, workspace, { stop: never, abandon: never, ...options.stop }, (events) => {
-    events.subscribe({ ...options.watch, error: () => {} })
-  })
+  const failed = await runAll(
+    pipelines,
+    workspace.runtime,
+    { stop: never, abandon: never, ...options.stop },
+    (events) => {
+      events.subscribe({ ...options.watch, error: () => {} })
+    },
+  )
+  throwFirst(failed)
 }
 
 /** Everything in a data directory after an uninterrupted run of pipelines, by default all, over its log. */

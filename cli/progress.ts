@@ -42,8 +42,7 @@ export function progressBars(stream: NodeJS.WriteStream): Partial<Observer<Pipel
           deadLetters: entry.deadLetters,
           activity: '',
         })
-      } else if (event.type === 'retried')
-        bars.log(`${event.pipeline}: ${retrying(event)}\n`)
+      } else if (event.type === 'retried') bars.log(`${event.pipeline}: ${retrying(event)}\n`)
       else if (event.type === 'stopped') entry.bar.stop()
     },
     stop: () => bars.stop(),

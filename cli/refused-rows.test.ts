@@ -6,9 +6,9 @@ import { definePipeline } from '../engine/define.ts'
 import type { PipelineEvent } from '../engine/events.ts'
 import { armFault } from '../engine/fault-points.ts'
 import type { Pipeline } from '../engine/pipeline.ts'
+import { runAll, throwFirst } from '../engine/run-all.ts'
 import { availableNow } from '../engine/trigger.ts'
 import { col, select } from '../operators/index.ts'
-import { runPipelines } from './commands/run.ts'
 import { movieEvent, printedJson, type TestData, testData } from './data-dir.testing.ts'
 import { openWorkspace } from './workspace.ts'
 
@@ -50,14 +50,13 @@ async function run(
     const openSink: typeof workspace.runtime.openSink = async (description) =>
       description.kind === 'picky' ? sink : workspace.runtime.openSink(description)
     const signal = new AbortController().signal
-    const wired = { ...workspace, runtime: { ...workspace.runtime, openSink } }
+    const runtime = { ...workspace.runtime, openSink }
     for (const fault of [...faults, null]) {
       armFault(fault)
-      await runPipelines([definition], wired, { stop: signal, abandon: signal }, (events) => {
+      const failed = await runAll([definition], runtime, { stop: signal, abandon: signal }, (events) => {
         events.subscribe({ next: onEvent, error: () => {} }) // the run's own promise tells it
-      }).catch((error: unknown) => {
-        if (fault === null) throw error
       })
+      if (fault === null) throwFirst(failed)
     }
     return rows()
       .map((row) => String(row.title))

@@ -94,7 +94,7 @@ export function openServices(
       return opened
     },
     async close() {
-      for (const client of clients) await client.close()
+      await Promise.all(clients.map((client) => closeSoon(client, clock)))
     },
   }
 }
@@ -120,12 +120,22 @@ function once<T extends { close(): Promise<void> }>(
   }
 }
 
+/** Longest that a client may take to say goodbye. */
+const closeMs = 5_000
+
+/** Nothing depends on it, and a service may hang: what does not close in time is left to the end of the process. */
+async function closeSoon(client: { close(): Promise<void> }, clock: Clock): Promise<void> {
+  const closed = new AbortController()
+  const closing = client.close().finally(() => closed.abort())
+  await Promise.race([closing, clock.sleep(closeMs, closed.signal)])
+}
+
 async function checked<T extends { check(): Promise<void>; close(): Promise<void> }>(client: T): Promise<T> {
   try {
     await client.check()
     return client
   } catch (error) {
-    await client.close()
+    void client.close().catch(() => {}) // it may take as long as the service hangs
     throw error
   }
 }

@@ -2,13 +2,14 @@
  * What pipelines run on: connectors, executors and stores under one data directory. Everything heavy is opened when it
  * is first needed, so that a command pays only for what it uses.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { planRecovery } from '../checkpoints/recovery.ts'
 import { storageError } from '../connectors/storage/storage-error.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Clock, Executor, Ids } from '../engine/contracts.ts'
 import { type ArmedFault, armFault } from '../engine/fault-points.ts'
+import { makeFolder } from '../engine/make-folder.ts'
 import { isAbandoned, processName } from '../engine/process-name.ts'
 import { defaultRetryPolicy, type RetryPolicy } from '../engine/retry.ts'
 import type { Runtime } from '../engine/runtime.ts'
@@ -54,7 +55,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   const place = await openPlace({ ...options, scratchDir, clock, ids })
   try {
     await place.prepareLake()
-    for (const dir of [logDir, storesDir, scratchDir]) await makeFolder(dir)
+    for (const dir of [logDir, storesDir, scratchDir]) await makeWritable(dir)
   } catch (error) {
     await place.close().catch(() => {}) // what was refused matters more
     throw error
@@ -78,7 +79,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
       planRecovery,
       async makeStaging() {
         const dir = join(scratchDir, ids.uuid())
-        await mkdir(dir, { recursive: true, mode: 0o700 })
+        await makeFolder(dir, { mode: 0o700 })
         holds.set(dir, place.holdFiles()) // the lake's files that a batch reads stay as long as the batch
         return dir
       },
@@ -133,9 +134,9 @@ function deferred(open: () => Promise<Executor>): Executor {
   }
 }
 
-async function makeFolder(dir: string): Promise<void> {
+async function makeWritable(dir: string): Promise<void> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await makeFolder(dir, { mode: 0o700 })
   } catch (cause) {
     throw storageError('write', dir, cause)
   }

@@ -2,20 +2,21 @@
 import type { Clock } from './contracts.ts'
 
 /** How long work that was given up may take to end by itself. */
-export const graceMs = 500
+const defaultGraceMs = 500
 
 /**
- * The result of `work`. Once `abandon` aborts, work has {@link graceMs} to end; then it is left behind, whatever becomes of it,
- * and the result is null.
+ * The result of `work`. Once `abandon` aborts, work has `graceMs` (half a second) to end; then it is left behind, whatever becomes
+ * of it, and the result is null.
  */
 export async function endedOrLeft<T>(
   work: Promise<T>,
   abandon: AbortSignal,
   clock: Clock,
+  graceMs = defaultGraceMs,
 ): Promise<{ readonly value: T } | null> {
   work.catch(() => {}) // of what is left behind nobody hears
   const ended = new AbortController()
-  const left = leftAfter(abandon, ended.signal, clock)
+  const left = leftAfter(abandon, () => clock.sleep(graceMs, ended.signal), ended.signal)
   try {
     return await Promise.race([work.then((value) => ({ value })), left])
   } finally {
@@ -23,10 +24,10 @@ export async function endedOrLeft<T>(
   }
 }
 
-function leftAfter(abandon: AbortSignal, ended: AbortSignal, clock: Clock): Promise<null> {
+function leftAfter(abandon: AbortSignal, grace: () => Promise<void>, ended: AbortSignal): Promise<null> {
   return new Promise((resolve) => {
-    const begin = () => void clock.sleep(graceMs, ended).then(() => resolve(null))
-    if (abandon.aborted) return begin()
-    abandon.addEventListener('abort', begin, { once: true, signal: ended })
+    const begin = () => void grace().then(() => resolve(null))
+    if (abandon.aborted) begin()
+    else abandon.addEventListener('abort', begin, { once: true, signal: ended })
   })
 }

@@ -1,11 +1,12 @@
 /** A DuckDB file that is attached to the process's database only while it is used, so that others get their turn. */
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { systemClock } from './clock.ts'
 import type { Clock } from './contracts.ts'
 import { saysDiskFull } from './disk-full.ts'
 import { type Connection, type Duckdb, identifier, literal } from './duckdb.ts'
 import { MillraceError, messageOf } from './errors.ts'
+import { makeFolderNow } from './make-folder.ts'
 
 /** Where the file is, and what it is attached to. */
 export interface DuckdbStoreOptions {
@@ -66,7 +67,7 @@ async function attached<T>(
   options: DuckdbStoreOptions,
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  if (mode === 'write') mkdirSync(dirname(path), { recursive: true })
+  if (mode === 'write') makeFolderNow(dirname(path))
   const alias = identifier(`${ALIAS}:${path}`)
   await attach(connection, path, `ATTACH ${literal(path)} AS ${alias}${mode === 'read' ? ' (READ_ONLY)' : ''}`, options)
   let result: T

@@ -70,6 +70,8 @@ export type PipelineEvent =
     }
   /** The source could not be told how far it was read; only tools that show its lag notice. */
   | { readonly type: 'offsets-not-told'; readonly pipeline: string; readonly error: unknown }
+  /** Pipelines have failed that write what this one reads, directly or not: it goes on with what is committed. */
+  | { readonly type: 'input-behind'; readonly pipeline: string; readonly failed: readonly string[] }
   /** A source or sink could not be closed, or not in time, at the end of a run; nothing depends on it. */
   | { readonly type: 'not-closed'; readonly pipeline: string; readonly error: unknown }
   | { readonly type: 'failed'; readonly pipeline: string; readonly error: unknown }

@@ -32,6 +32,8 @@ test('what a pipeline tells adds up to metrics that Prometheus can read', async 
     pipeline: 'p',
     attempt: 1,
     delayMs: 5,
+    waitedMs: 0,
+    leftMs: 1000,
     error: new MillraceError('STORE_BUSY', 'busy'),
   })
   const lines = (await metrics.print()).split('\n')

@@ -239,7 +239,7 @@ test('a second copy that commits in between fences the batch, which is dropped a
   expect(events.filter((event) => event.type === 'fenced')).toHaveLength(3)
 })
 
-test('what is retryable is retried with growing patience, then the run stops and says how often it tried', async () => {
+test('what is retryable is retried for as long as patience lasts, then the run stops and says how often it tried', async () => {
   const state = world([['t/0', 5n]])
   state.intrude = () => {
     throw new MillraceError('STORAGE_FAILED', 'disk full: /lake (free some space)', { retryable: true })
@@ -253,7 +253,7 @@ test('what is retryable is retried with growing patience, then the run stops and
   })
   expect(failed).toMatchObject({
     code: 'STORAGE_FAILED',
-    message: 'disk full: /lake (free some space) (gave up after 3 tries)',
+    message: 'disk full: /lake (free some space) (gave up after 3 tries in 15 ms)',
   })
   expect(events.map((event) => event.type)).toEqual([
     'planned',

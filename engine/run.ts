@@ -7,7 +7,15 @@ import { faultPoint } from './fault-points.ts'
 import type { Pipeline } from './pipeline.ts'
 import { type Retries, retryDelayMs, withRetries } from './retry.ts'
 import type { RunOptions, Runtime } from './runtime.ts'
-import { holdShare, latestPosition, openSession, type Run, refreshInitial, releaseShare, type Session } from './session.ts'
+import {
+  holdShare,
+  latestPosition,
+  openSession,
+  type Run,
+  refreshInitial,
+  releaseShare,
+  type Session,
+} from './session.ts'
 import { takeTurn } from './turn.ts'
 import { waitForTrigger } from './wait.ts'
 
@@ -66,18 +74,13 @@ async function openUnlessAbandoned(pipeline: Pipeline, runtime: Runtime, { aband
 /** What was read and written is committed by now or never, so a source or sink that does not let go is no failure: it is left behind. */
 async function closeInTime(session: Session, { options, emit }: Omit<Run, 'session'>): Promise<void> {
   const { clock } = session.runtime
-  const late = new AbortController()
-  const closed = new AbortController()
-  void clock.sleep(longestCloseMs, closed.signal).then(() => late.abort())
-  const giveUp = AbortSignal.any([options.abandon, late.signal])
+  const giveUp = AbortSignal.any([options.abandon, AbortSignal.timeout(longestCloseMs)])
   const notClosed = (error: unknown) => emit({ type: 'not-closed', pipeline: session.pipeline.name, error })
   try {
     const ended = await endedOrLeft(session.close(), giveUp, clock)
     if (ended === null) notClosed(new Error('a source or sink did not close in time and was left behind'))
   } catch (error) {
     notClosed(error)
-  } finally {
-    closed.abort()
   }
 }
 

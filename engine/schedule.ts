@@ -26,11 +26,29 @@ export function inOrderOfTables(pipelines: readonly Pipeline[]): Pipeline[] {
         `pipelines read each other in a circle: ${[...open].map((p) => p.name).join(', ')}`,
       )
     open.add(pipeline)
-    const reads = Object.values(pipeline.sources).map((source) => source.reads)
-    for (const other of pipelines) if (other.sinks.some((sink) => reads.includes(sink.writes))) visit(other)
+    for (const other of pipelines) if (reads(pipeline, other)) visit(other)
     open.delete(pipeline)
     ordered.push(pipeline)
   }
   for (const pipeline of pipelines) visit(pipeline)
   return ordered
+}
+
+/** Those that read what a pipeline writes, directly or through others of the same list. */
+export function downstreamOf(pipeline: Pipeline, pipelines: readonly Pipeline[]): Pipeline[] {
+  const found = new Set<Pipeline>()
+  const visit = (writer: Pipeline): void => {
+    for (const other of pipelines)
+      if (other !== pipeline && !found.has(other) && reads(other, writer)) {
+        found.add(other)
+        visit(other)
+      }
+  }
+  visit(pipeline)
+  return [...found]
+}
+
+function reads(reader: Pipeline, writer: Pipeline): boolean {
+  const sources = Object.values(reader.sources)
+  return writer.sinks.some(({ writes }) => sources.some((source) => source.reads === writes))
 }

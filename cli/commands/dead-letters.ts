@@ -3,7 +3,9 @@
 import { listTables } from '../../connectors/delta/list-tables.ts'
 import type { Row } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
+import { runAll, throwFirst } from '../../engine/run-all.ts'
 import type { CommandContext } from '../context.ts'
+import { inWorkspace } from '../in-workspace.ts'
 import { openTable, requireTable } from '../lake-tables.ts'
 import { byTime, newestLetters } from '../letters.ts'
 import { retrying } from '../log-lines.ts'
@@ -11,10 +13,7 @@ import { type OutputRow, printRows, toJson } from '../output.ts'
 import type { Place } from '../place.ts'
 import { reading, requireDataDir } from '../reading.ts'
 import { replayPipeline, toSend } from '../replay.ts'
-import { stopSignals } from '../stop-signals.ts'
 import { deadLettersFolder } from '../table-status.ts'
-import { openWorkspace } from '../workspace.ts'
-import { runPipelines } from './run.ts'
 
 const defaultLimit = 20
 
@@ -54,13 +53,11 @@ function textOf(bytes: unknown): unknown {
  */
 export async function replay({ config, arguments: [name = ''], json }: CommandContext): Promise<number> {
   requireDataDir(config)
-  const workspace = await openWorkspace(config)
-  const stop = stopSignals()
-  const counts = { read: 0, sent: 0 }
-  try {
+  return inWorkspace(config, async (workspace, stop) => {
+    const counts = { read: 0, sent: 0 }
     const [path = name] = await chosenTables(workspace, name)
     await checkLetters(workspace, path)
-    await runPipelines([replayPipeline(path)], workspace, stop, (events) => {
+    const failed = await runAll([replayPipeline(path)], workspace.runtime, stop, (events) => {
       events.subscribe({
         next(event) {
           if (event.type === 'retried') console.error(retrying(event))
@@ -71,12 +68,10 @@ export async function replay({ config, arguments: [name = ''], json }: CommandCo
         error: () => {}, // the run's own promise tells it
       })
     })
+    throwFirst(failed)
     print(path, counts, json)
     return 0
-  } finally {
-    stop.dispose()
-    await workspace.close()
-  }
+  })
 }
 
 /** `CONFIG_INVALID` for a table of something else: bronze, say, would be sent again as a whole. */

@@ -3,11 +3,10 @@ import { optimizeTable } from '../../connectors/delta/optimize.ts'
 import type { RowOrder } from '../../connectors/delta/row-order.ts'
 import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
+import { inWorkspace, stopping } from '../in-workspace.ts'
 import { requireTable } from '../lake-tables.ts'
 import { printRows } from '../output.ts'
 import { requireDataDir } from '../reading.ts'
-import { stopSignals } from '../stop-signals.ts'
-import { openWorkspace } from '../workspace.ts'
 
 const defaultTargetBytes = 128 * 2 ** 20
 
@@ -15,26 +14,25 @@ const defaultTargetBytes = 128 * 2 ** 20
 export async function optimize({ config, arguments: [name = ''], options, json }: CommandContext): Promise<number> {
   const order = orderOf(options)
   requireDataDir(config)
-  const workspace = await openWorkspace(config)
-  const stop = stopSignals()
-  try {
-    const { table } = await requireTable(workspace, name)
-    const { lake, clock, ids, duckdb, scratchDir } = workspace
-    const targetBytes = typeof options['target-bytes'] === 'number' ? options['target-bytes'] : defaultTargetBytes
-    const optimized = await optimizeTable({
-      target: { table, store: lake, clock, ids },
-      duckdb,
-      stagingDir: scratchDir,
-      targetBytes: BigInt(targetBytes),
-      order,
-      signal: stop.stop,
-    })
-    printRows([{ table: table.path, ...optimized }], { json, empty: '' })
-    return 0
-  } finally {
-    stop.dispose()
-    await workspace.close()
-  }
+  return inWorkspace(
+    config,
+    async (workspace, stop) => {
+      const { table } = await requireTable(workspace, name)
+      const { lake, clock, ids, duckdb, scratchDir } = workspace
+      const targetBytes = typeof options['target-bytes'] === 'number' ? options['target-bytes'] : defaultTargetBytes
+      const optimized = await optimizeTable({
+        target: { table, store: lake, clock, ids },
+        duckdb,
+        stagingDir: scratchDir,
+        targetBytes: BigInt(targetBytes),
+        order,
+        signal: stop.stop,
+      })
+      printRows([{ table: table.path, ...optimized }], { json, empty: '' })
+      return 0
+    },
+    stopping,
+  )
 }
 
 function orderOf({ sort, 'z-order': z }: CommandContext['options']): RowOrder | null {

@@ -1,49 +1,60 @@
 /** `millrace run`: pipelines in the order of their tables, to the end of what is there or until stopped. */
-import { lastValueFrom, type Observable, share } from 'rxjs'
+/** `millrace run`: pipelines in the order of their tables, to the end of what is there or until stopped. */
 import { systemClock } from '../../engine/clock.ts'
-import type { PipelineEvent } from '../../engine/events.ts'
+import { parseDuration } from '../../engine/duration.ts'
+import { messageOf } from '../../engine/errors.ts'
 import type { Pipeline } from '../../engine/pipeline.ts'
-import { runPipeline } from '../../engine/run.ts'
-import type { RunOptions } from '../../engine/runtime.ts'
+import { type FailedPipeline, runAll, type Watch } from '../../engine/run-all.ts'
 import { inOrderOfTables } from '../../engine/schedule.ts'
 import { availableNow, every, once, type Trigger } from '../../engine/trigger.ts'
 import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
+import { exitCodeOf, failureLines } from '../failed-pipelines.ts'
+import { guarded } from '../guarded-observer.ts'
+import { inWorkspace } from '../in-workspace.ts'
 import { logLines, upkeepLine } from '../log-lines.ts'
 import { findPipelines, platformPipelines } from '../pipelines.ts'
 import { progressBars } from '../progress.ts'
-import { stopSignals } from '../stop-signals.ts'
-import { openWorkspace, type Workspace } from '../workspace.ts'
 
-/** Runs the pipelines that the command names. */
+/** Runs the pipelines that the command names; at the end, those that failed are named, and make the exit code. */
 export async function run(context: CommandContext): Promise<number> {
   const pipelines = await choosePipelines(context)
   const { options, config } = context
-  const workspace = await openWorkspace({
+  const settings = {
     ...config,
     workers: typeof options.workers === 'number' ? options.workers : config.workers,
-    onUpkeepFailed: (table, error) => console.error(upkeepLine(table, error, systemClock.nowMs())),
-  })
-  const stop = stopSignals()
-  const progress = process.stderr.isTTY === true ? progressBars(process.stderr) : null
-  const metrics = typeof options['metrics-file'] === 'string' ? await openMetrics(options['metrics-file']) : null
-  try {
-    await runPipelines(pipelines, workspace, stop, (events) => {
-      events.subscribe({ ...(progress ?? logLines(console.log, systemClock.nowMs)), error: () => {} })
-      if (metrics !== null) events.subscribe({ ...metrics, error: () => {} })
-    })
-    return 0
-  } finally {
-    await metrics?.close()
-    progress?.stop()
-    stop.dispose()
-    await workspace.close()
+    retryForMs: typeof options['retry-for'] === 'string' ? parseDuration(options['retry-for']) : config.retryForMs,
+    onUpkeepFailed: (table: string, error: unknown) => console.error(upkeepLine(table, error, systemClock.nowMs())),
   }
+  let failed: readonly FailedPipeline[] = []
+  const code = await inWorkspace(settings, async (workspace, stop) => {
+    const watchers = await openWatchers(options)
+    try {
+      failed = await runAll(pipelines, workspace.runtime, stop, watchers.watch)
+      return exitCodeOf(failed)
+    } finally {
+      await watchers.close()
+    }
+  })
+  for (const line of failureLines(failed, pipelines.length)) console.error(line)
+  return code
 }
 
-/** The metrics library is loaded by those who want metrics. */
-async function openMetrics(path: string) {
-  return (await import('../metrics-file.ts')).metricsFile(path)
+/** Progress bars on a terminal, else log lines; and metrics for those who want them, who alone load their library. */
+async function openWatchers(options: CommandContext['options']): Promise<{ watch: Watch; close(): Promise<void> }> {
+  const path = options['metrics-file']
+  const progress = process.stderr.isTTY === true ? progressBars(process.stderr) : null
+  const metrics = typeof path === 'string' ? (await import('../metrics-file.ts')).metricsFile(path) : null
+  const observers = [progress ?? logLines(console.log, systemClock.nowMs), ...(metrics === null ? [] : [metrics])]
+  return {
+    watch(events) {
+      for (const observer of observers) events.subscribe({ ...guarded(observer), error: () => {} })
+    },
+    async close() {
+      progress?.stop()
+      await metrics?.close().catch((error: unknown) => console.error(`millrace: ${messageOf(error)}`))
+    },
+  }
 }
 
 async function choosePipelines({ arguments: names, options }: CommandContext): Promise<Pipeline[]> {
@@ -74,41 +85,4 @@ function triggerOf(options: CommandContext['options']): Trigger | undefined {
   if (options.once === true) return once()
   if (typeof options.every === 'number') return every({ seconds: options.every })
   return undefined
-}
-
-/**
- * Runs pipelines and hands their events to `watch`. Those that end by themselves run one after another, so that each
- * sees all that the ones before it wrote; the others run side by side until stopped. The first failure stops all.
- */
-export async function runPipelines(
-  pipelines: readonly Pipeline[],
-  workspace: Workspace,
-  stop: RunOptions,
-  watch: (events: Observable<PipelineEvent>) => void,
-): Promise<void> {
-  const bounded = pipelines.filter((pipeline) => pipeline.trigger.kind !== 'every')
-  const endless = pipelines.filter((pipeline) => pipeline.trigger.kind === 'every')
-  for (const pipeline of bounded)
-    if (!stop.stop.aborted) await watched(runPipeline(pipeline, workspace.runtime, stop), watch)
-  if (endless.length === 0 || stop.stop.aborted) return
-  const failed = new AbortController()
-  const together = { stop: AbortSignal.any([stop.stop, failed.signal]), abandon: stop.abandon }
-  const results = await Promise.allSettled(
-    endless.map((pipeline) =>
-      watched(runPipeline(pipeline, workspace.runtime, together), watch).catch((error: unknown) => {
-        failed.abort()
-        throw error
-      }),
-    ),
-  )
-  for (const result of results) if (result.status === 'rejected') throw result.reason
-}
-
-async function watched(
-  run: Observable<PipelineEvent>,
-  watch: (events: Observable<PipelineEvent>) => void,
-): Promise<void> {
-  const events = run.pipe(share())
-  watch(events)
-  await lastValueFrom(events, { defaultValue: undefined })
 }

@@ -17,7 +17,7 @@ export async function serve({ config, options, json }: CommandContext): Promise<
     const { serveToken: token } = config
     const limit = typeof options.timeout === 'number' ? { timeoutMs: options.timeout * 1000 } : {}
     const app = await apiServer(place, { host, port, token, ...limit })
-    const stop = stopSignals('millrace: stopping after the running requests')
+    const stop = stopSignals('millrace: stopping after the running requests, or in 5 s (again to stop at once)')
     try {
       const url = await app.listen({ host, port }).catch((error: unknown) => {
         throw new MillraceError(
@@ -36,8 +36,8 @@ export async function serve({ config, options, json }: CommandContext): Promise<
       })
       return 0
     } finally {
+      await stop.within(app.close())
       stop.dispose()
-      await app.close()
     }
   })
 }

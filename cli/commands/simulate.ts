@@ -7,6 +7,7 @@ import { systemClock, systemIds } from '../../engine/clock.ts'
 import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
 import { foldersOf } from '../folders.ts'
+import { stoppedCode, stopping } from '../in-workspace.ts'
 import { printRows } from '../output.ts'
 import { sendEvents } from '../send-events.ts'
 import { stopSignals } from '../stop-signals.ts'
@@ -26,9 +27,9 @@ export async function simulate(context: CommandContext): Promise<number> {
     files.length > 0
       ? readEvents({ files, nowMs: systemClock.nowMs(), onProblem: (problem) => problems.push(problem) })
       : generateHistory({ seed, titles: numberOr(options.titles, defaultTitles) })
-  const stop = stopSignals()
+  const stop = stopSignals(stopping)
   try {
-    const report = await sendEvents(events, {
+    const sending = sendEvents(events, {
       logDir: foldersOf(config.dataDir).logDir,
       kafka: config.kafka,
       partitions: config.partitions,
@@ -42,7 +43,9 @@ export async function simulate(context: CommandContext): Promise<number> {
       corrupt: numberOr(options.corrupt, 0),
       ...(typeof options.rate === 'number' ? { ratePerSecond: options.rate } : {}),
     })
-    print(report, context.json)
+    const sent = await stop.within(sending)
+    if (sent === null) return stoppedCode
+    print(sent.value, context.json)
     return complain(problems)
   } finally {
     stop.dispose()

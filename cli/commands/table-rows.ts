@@ -2,11 +2,10 @@
 import { type DeleteRowsOptions, deleteRows, type RowsChanged, updateRows } from '../../connectors/delta/row-changes.ts'
 import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
+import { inWorkspace, stopping } from '../in-workspace.ts'
 import { requireTable } from '../lake-tables.ts'
 import { printRows } from '../output.ts'
 import { requireDataDir } from '../reading.ts'
-import { stopSignals } from '../stop-signals.ts'
-import { openWorkspace } from '../workspace.ts'
 
 /** Deletes rows of a table by a condition, and prints how many rows and files that changed, or would. */
 export function deleteFrom(context: CommandContext): Promise<number> {
@@ -42,25 +41,24 @@ async function change(
   work: (options: DeleteRowsOptions) => Promise<RowsChanged>,
 ): Promise<number> {
   requireDataDir(config)
-  const workspace = await openWorkspace(config)
-  const stop = stopSignals()
-  try {
-    const { table } = await requireTable(workspace, name)
-    const { lake, clock, ids, duckdb, scratchDir } = workspace
-    const dryRun = options['dry-run'] === true
-    const changed = await work({
-      target: { table, store: lake, clock, ids },
-      duckdb,
-      stagingDir: scratchDir,
-      where: String(options.where),
-      dryRun,
-      signal: stop.stop,
-    })
-    await table.settled()
-    printRows([{ table: table.path, dryRun, ...changed }], { json, empty: '' })
-    return 0
-  } finally {
-    stop.dispose()
-    await workspace.close()
-  }
+  return inWorkspace(
+    config,
+    async (workspace, stop) => {
+      const { table } = await requireTable(workspace, name)
+      const { lake, clock, ids, duckdb, scratchDir } = workspace
+      const dryRun = options['dry-run'] === true
+      const changed = await work({
+        target: { table, store: lake, clock, ids },
+        duckdb,
+        stagingDir: scratchDir,
+        where: String(options.where),
+        dryRun,
+        signal: stop.stop,
+      })
+      await table.settled()
+      printRows([{ table: table.path, dryRun, ...changed }], { json, empty: '' })
+      return 0
+    },
+    stopping,
+  )
 }

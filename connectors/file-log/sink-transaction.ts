@@ -5,11 +5,12 @@
  *
  * `<CRC-32 of the rest, 8 hex digits> <manifest, JSON>\n<frames>`
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Position, WriteCounts } from '../../engine/contracts.ts'
 import { isSystemError, MillraceError } from '../../engine/errors.ts'
+import { makeFolder } from '../../engine/make-folder.ts'
 import { storageFailed } from './failures.ts'
 import { syncFolder } from './topic.ts'
 
@@ -55,7 +56,7 @@ export async function readTransaction(path: string): Promise<SinkTransaction | n
 /** Writes the commit beside its place, durably; it counts once `publishTransaction` has moved it there. */
 export async function prepareTransaction(path: string, transaction: SinkTransaction): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     const file = await open(draftOf(path), 'w')
     try {
       for (const part of print(transaction)) await file.writeFile(part)

@@ -1,11 +1,11 @@
 /** Writes rows to topics of the embedded log, exactly once. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { admits } from '../../checkpoints/fence.ts'
 import { endOf } from '../../checkpoints/position.ts'
 import type { Clock, CommitOutcome, Ids, Sink, SinkCommit } from '../../engine/contracts.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
+import { makeFolder } from '../../engine/make-folder.ts'
 import { type ProducerBatch, rowsByPartition } from '../records/producer-batch.ts'
 import { recordsOf } from '../records/sink-rows.ts'
 import { topicNotFound } from './failures.ts'
@@ -59,7 +59,7 @@ export function fileLogSink(options: FileLogSinkOptions): Sink {
   }
 
   async function locked<T>(pipeline: string, work: () => Promise<T>): Promise<T> {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     const lock = await acquireLock(folder, idOf(pipeline), options.ids)
     try {
       return await work()

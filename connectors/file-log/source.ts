@@ -1,9 +1,10 @@
 /** A topic of the embedded log as a source: positions, and cutting ranges to a batch's limits. */
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, Limits, Position, Range, RecordSource } from '../../engine/contracts.ts'
 import type { MillraceError } from '../../engine/errors.ts'
 import { identityPartition } from '../../engine/identity.ts'
+import { makeFolder } from '../../engine/make-folder.ts'
 import { isAddition, type StartFrom, type TopicChoice, topicPattern } from '../records/description.ts'
 import { identityPosition, parseSourcePartition, sourcePartition, topicsIn } from '../records/source-partition.ts'
 import { rangeLost, storageFailed, topicNotFound } from './failures.ts'
@@ -224,7 +225,7 @@ async function writeGroup(dir: string, group: string, end: Position, clock: Cloc
   const path = join(dir, '_groups', `${encodeURIComponent(group)}.json`)
   const offsets = Object.fromEntries([...end].map(([key, offset]) => [key, String(offset)]))
   try {
-    await mkdir(join(dir, '_groups'), { recursive: true })
+    await makeFolder(join(dir, '_groups'))
     await writeFile(`${path}.draft`, `${JSON.stringify({ committedAtMs: clock.nowMs(), offsets })}\n`)
     await rename(`${path}.draft`, path)
   } catch (error) {

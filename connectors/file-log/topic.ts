@@ -2,11 +2,12 @@
  * Topics as folders: `<dir>/<topic>/topic.json` names the topic's id, its number of partitions and the first offset;
  * partition `p` lives in `<dir>/<topic>/<p>/`. The file is the topic: without it there is none.
  */
-import { link, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
+import { link, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Ids } from '../../engine/contracts.ts'
 import { isSystemError, MillraceError } from '../../engine/errors.ts'
+import { makeFolder } from '../../engine/make-folder.ts'
 import { storageFailed } from './failures.ts'
 
 /** A topic as it was created; nothing of it changes later. */
@@ -121,7 +122,7 @@ async function publish(options: Required<TopicOptions>): Promise<Topic> {
   const path = join(dir, name)
   const draft = join(path, `topic.json.${ids.uuid()}`)
   try {
-    for (let p = 0; p < partitions; p += 1) await mkdir(join(path, String(p)), { recursive: true })
+    for (let p = 0; p < partitions; p += 1) await makeFolder(join(path, String(p)))
     const file = await open(draft, 'wx')
     try {
       await file.writeFile(`${JSON.stringify({ id: ids.uuid(), partitions, firstOffset: String(firstOffset) })}\n`)

@@ -1,7 +1,8 @@
 /** One open database per path and process, shared by all that use it there; one write transaction at a time. */
-import { existsSync, mkdirSync, statfsSync } from 'node:fs'
+import { existsSync, statfsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { makeFolderNow } from '../../engine/make-folder.ts'
 import {
   loadNative,
   type Native,
@@ -115,7 +116,7 @@ async function openShared(path: string, options: GraphDatabaseOptions): Promise<
   const { mode, bufferPoolBytes = 2 ** 29, reserveBytes = 2 ** 26 } = options
   const assertRoom = (): void => checkRoom(path, reserveBytes)
   if (mode === 'write') {
-    mkdirSync(dirname(path), { recursive: true })
+    makeFolderNow(dirname(path))
     assertRoom()
   }
   if (mode === 'read' && !existsSync(path))

@@ -1,10 +1,11 @@
 /** A folder as an object store. */
 import { randomUUID } from 'node:crypto'
-import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { copyFile, link, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ObjectInfo, ObjectStore } from '../../engine/contracts.ts'
 import { isSystemError, MillraceError } from '../../engine/errors.ts'
+import { makeFolder } from '../../engine/make-folder.ts'
 import { flush } from './flush.ts'
 import { assertKey, compareKeys } from './key.ts'
 import { storageError } from './storage-error.ts'
@@ -100,7 +101,7 @@ async function throughTemporary<T>(
 }
 
 async function temporaryBeside(path: string): Promise<string> {
-  await makeFolder(dirname(path))
+  await makeDurableFolder(dirname(path))
   return join(dirname(path), `.${randomUUID()}.tmp`)
 }
 
@@ -117,7 +118,7 @@ async function linkNew(source: string, path: string): Promise<boolean> {
 
 async function moveIn(source: string, path: string): Promise<void> {
   await flush(source)
-  await makeFolder(dirname(path))
+  await makeDurableFolder(dirname(path))
   const moved = await linkNew(source, path).catch((error: unknown) => {
     if (isSystemError(error, 'EXDEV', 'EPERM')) return copyIn(source, path)
     throw error
@@ -140,11 +141,11 @@ async function copyIn(source: string, path: string): Promise<boolean> {
 }
 
 /** Creates a folder and makes its name, and those of the new ones above it, durable. */
-async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true })
-  if (first === undefined) return
+async function makeDurableFolder(path: string): Promise<void> {
+  const first = await makeFolder(path)
+  if (first === null) return
   const above = dirname(first)
-  for (let folder = path; ; folder = dirname(folder)) {
+  for (let folder = resolve(path); ; folder = dirname(folder)) {
     await flush(folder)
     if (folder === above || folder === dirname(folder)) return
   }

@@ -163,6 +163,41 @@ test('a thread that dies fails its batch, retryable, and the next batch runs', a
   expect((await executor.run(run([range(0, 1n)]))).rowsIn).toBe(1)
 })
 
+test('a thread that dies takes no other task with it: those that wait for it run on another', async () => {
+  const executor = pool(
+    `if (task.pipeline === 'dies') { await new Promise((resolve) => setTimeout(resolve, 200)); process.exit(3) }
+    return result(task)`,
+    {},
+    1,
+  )
+  const dies = executor.run({ ...run([range(0, 1n)]), pipeline: 'dies' })
+  const others = [1, 2, 3].map((partition) => executor.run(run([range(partition, 1n)])))
+  await expect(dies).rejects.toMatchObject({ code: 'WORKER_FAILED', retryable: true })
+  expect((await Promise.all(others)).map(({ rowsIn }) => rowsIn)).toEqual([1, 1, 1])
+})
+
+test('a task that is given up takes no other with it', async () => {
+  const executor = pool("if (task.pipeline === 'endless') while (true) {}; return result(task)", {}, 1)
+  const abort = new AbortController()
+  const endless = executor.run({ ...run([range(0, 1n)], abort.signal), pipeline: 'endless' })
+  const other = executor.run(run([range(1, 1n)]))
+  setTimeout(() => abort.abort(new Error('stopped')), 100)
+  await expect(endless).rejects.toThrow('stopped')
+  expect((await other).rowsIn).toBe(1)
+})
+
+test('a thread that fails between its tasks ends nothing, and the next task runs', async () => {
+  const executor = pool(
+    "if (opened++ === 1) setImmediate(() => { throw new Error('late') }); return result(task)",
+    {},
+    1,
+  )
+  for (let i = 0; i < 3; i += 1) {
+    expect((await executor.run(run([range(0, 1n)]))).rowsIn).toBe(1)
+    await new Promise((resolve) => setTimeout(resolve, 100)) // for the thread to fail on its own
+  }
+})
+
 test('an abort gives up a task that never ends, with the reason of the abort', async () => {
   const executor = pool('while (true) {}')
   const abort = new AbortController()

@@ -28,7 +28,7 @@ export interface WorkerPoolOptions {
 /**
  * Runs a stage as up to `threads` tasks, each with source partitions of its own, and puts their results together. Fails
  * with the first task's failure once all have ended, so that none still writes; a thread that dies is `WORKER_FAILED`,
- * retryable. An abort gives up the tasks with their threads; files half written stay in the staging folder.
+ * retryable, and takes no task of another run with it. An abort gives up the tasks with their threads; files half written stay in the staging folder.
  */
 export function workerPool(options: WorkerPoolOptions): Executor {
   const { threads, wiringUrl, setup } = options
@@ -41,6 +41,7 @@ export function workerPool(options: WorkerPoolOptions): Executor {
     atomics: 'disabled', // a thread that waits on an atomic cannot run the timers and reads of its own task
   })
   const listeners = new Map<number, (progress: TaskProgress) => void>()
+  pool.on('error', () => {}) // of a thread between its tasks: the next task gets another
   pool.on('message', ({ millraceTask, progress }: ProgressMessage) => listeners.get(millraceTask)?.(progress))
   let tasks = 0
   let prepared = false
@@ -81,11 +82,17 @@ async function runPart(
 ): Promise<StageResult> {
   const outcome = await pool.run(message, { signal }).catch((cause: unknown) => {
     signal.throwIfAborted()
+    wake(pool, message)
     throw threadDied(message.job.task, cause)
   })
   if (outcome.kind === 'failed') throw fromPlainError(outcome.error)
   if (outcome.kind === 'prepared') throw new Error('a worker took a task for something else')
   return outcome.result
+}
+
+/** Tasks that wait for a thread get one in place of the one that died, which the pool makes only for a new task. */
+function wake(pool: Piscina<WorkerMessage, WorkerOutcome>, { wiringUrl, setup }: WorkerMessage): void {
+  void pool.run({ wiringUrl, setup, job: { kind: 'prepare', sources: [] } }).catch(() => {})
 }
 
 function threadDied({ pipeline, stage }: WorkerTask, cause: unknown): MillraceError {

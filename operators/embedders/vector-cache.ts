@@ -1,11 +1,11 @@
 /** Vectors by the content of their text, in one file that threads and processes share. It may be deleted while nobody runs. */
 import { hash } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import type { Clock } from '../../engine/contracts.ts'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { makeFolderNow } from '../../engine/make-folder.ts'
 
 /** What is kept of one embedder's vectors. */
 export interface VectorCache {
@@ -85,7 +85,7 @@ async function opened(path: string, { dir, embedder, clock }: VectorCacheOptions
   for (;;) {
     let database: DatabaseSync | null = null
     try {
-      mkdirSync(dir, { recursive: true })
+      makeFolderNow(dir)
       database = new DatabaseSync(path, { timeout: busyTimeoutMs })
       // a log beside the file: readers and one writer at a time, and no commit waits for the disk
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')

@@ -2,10 +2,11 @@
  * Copies of a store's objects on the local disk. A copy gets its name in one step when it is whole and flushed; one of
  * another size than its name says is not taken. The folder may be deleted at any time that nothing is read from it.
  */
-import { link, mkdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { link, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, Ids } from '../../../engine/contracts.ts'
 import { isSystemError } from '../../../engine/errors.ts'
+import { makeFolder } from '../../../engine/make-folder.ts'
 import { flush } from '../flush.ts'
 import { storageError } from '../storage-error.ts'
 import { type CachedObject, entryName, lockName, unfinishedName } from './entry.ts'
@@ -61,7 +62,7 @@ export function openFileCache({ dir, limitBytes, clock, ids }: FileCacheOptions)
   }
 
   async function makeFolders(): Promise<void> {
-    for (const folder of [filesDir, held.dir]) await mkdir(folder, { recursive: true })
+    for (const folder of [filesDir, held.dir]) await makeFolder(folder)
   }
 
   /** Links the copy that there is; false if there is none, or a damaged one, which goes. */
