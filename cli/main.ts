@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `millrace <command>`: exit code 0 when done, 1 when it failed, 2 when it was asked wrongly. */
+/** `millrace <command>`: exit code 0 when done, 1 when it failed, 2 for a usage error. */
 import { keepCompiledCode } from '../engine/compile-cache.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
 import { endProcess } from './end-process.ts'

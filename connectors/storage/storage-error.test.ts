@@ -12,6 +12,7 @@ test.each([
   ['EROFS', 'read-only', false],
   ['EACCES', 'permission denied', false],
   ['EPERM', 'permission denied', false],
+  ['ENOENT', 'choose another', true],
   ['EIO', 'EIO: it failed', true],
 ])('%s is explained', (code, words, retryable) => {
   const error = storageError('write', '/lake/t/a', failure(code))

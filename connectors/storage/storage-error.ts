@@ -20,5 +20,7 @@ function explain(cause: unknown): { what: string; retryable: boolean } {
     }
   if (isSystemError(cause, 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOTSUP', 'ENOSYS'))
     return { what: `${messageOf(cause)} (choose another folder)`, retryable: false }
+  if (isSystemError(cause, 'ENOENT'))
+    return { what: `${messageOf(cause)} (bring the folder back, or choose another)`, retryable: true }
   return { what: messageOf(cause), retryable: cause instanceof Error && 'syscall' in cause }
 }
