@@ -118,7 +118,7 @@ test('a model that does not let us in, and one that answers otherwise, are named
   server.fault = () => ({ status: 401, body: { error: { message: 'no such key: sk-hunter2' } } })
   await expect(asking('a message')).rejects.toMatchObject({
     code: 'MODEL_REFUSED',
-    message: expect.stringMatching(/^chat endpoint http.*no such key: \[key\] \(check MILLRACE_CHAT_API_KEY\)$/),
+    message: expect.stringMatching(/^chat endpoint http.*no such key: \*\*\* \(check MILLRACE_CHAT_API_KEY\)$/),
   })
   server.fault = () => ({ status: 200, body: { choices: [] } })
   await expect(asking('a message')).rejects.toMatchObject({ code: 'MODEL_FAILED' })
