@@ -11,12 +11,22 @@ export function vacuumTxn(version: bigint, nowMs: number): Txn {
   return { appId: vacuumed, version, lastUpdated: BigInt(Math.floor(nowMs)) }
 }
 
+/** When files were last said to be deleted that no version names; 0 for never. */
+export function lastVacuumedMs({ txns }: Pick<TableHead, 'txns'>): number {
+  return Number(txns.get(vacuumed)?.lastUpdated ?? 0n)
+}
+
+/** Whether the log says that files of earlier versions may be gone. */
+export function isNotedAsVacuumed({ txns }: Pick<TableHead, 'txns'>): boolean {
+  return txns.has(vacuumed)
+}
+
 /**
  * Whether the log and the files of every version are there. Where they are not, a reader that comes new to the table begins
  * with its rows as they are.
  */
-export async function isWhole(table: DeltaTable, { txns }: TableHead): Promise<boolean> {
-  if (txns.has(vacuumed)) return false
+export async function isWhole(table: DeltaTable, head: TableHead): Promise<boolean> {
+  if (isNotedAsVacuumed(head)) return false
   try {
     for await (const _first of table.entries(0n, 1n)) return true
   } catch (error) {

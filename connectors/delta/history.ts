@@ -50,7 +50,8 @@ export async function lastFingerprint(table: DeltaTable, newest: TableHead, pipe
   return null
 }
 
-async function* newestFirst(table: DeltaTable, newest: bigint): AsyncGenerator<LogEntry> {
+/** Entries from a version down, as far as the log has them. */
+export async function* newestFirst(table: DeltaTable, newest: bigint): AsyncGenerator<LogEntry> {
   for (let end = newest + 1n; end > 0n; end -= window) {
     const start = end > window ? end - window : 0n
     const entries = await entriesThatAreLeft(table, start, end)

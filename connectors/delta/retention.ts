@@ -12,6 +12,13 @@ const unitMs: Readonly<Record<string, bigint>> = {
   week: 604_800_000n,
 }
 
+/**
+ * Files that no version names, and entries of the log, are never deleted while they are younger, in milliseconds: a batch under
+ * way may be about to commit the one and stand on the other. A commit that took much of that time looks first whether both are
+ * still there.
+ */
+export const leastAgeMs = 3_600_000
+
 /** Milliseconds for which tombstones and their files are kept (`delta.deletedFileRetentionDuration`); default one week. */
 export function retentionMs(metaData: Configured): bigint {
   return durationOf(metaData, 'delta.deletedFileRetentionDuration') ?? unitMs.week!

@@ -9,10 +9,19 @@ import { commitPublished } from './commit-published.ts'
 import { type LocalFile, localDataFile, selectFiles } from './read.ts'
 import { placed, type RowOrder } from './row-order.ts'
 import type { Snapshot } from './table.ts'
-import { dropPublished, onTable, publishDataFile, publishing, removalOf, type WriteTarget } from './table-write.ts'
+import {
+  dropPublished,
+  onTable,
+  publishDataFile,
+  publishing,
+  removalOf,
+  type WritePlace,
+  type WriteTarget,
+  writeTarget,
+} from './table-write.ts'
 
 export interface RewriteOptions {
-  readonly target: Omit<WriteTarget, 'published'>
+  readonly target: WritePlace
   readonly duckdb: () => Promise<Duckdb>
   /** Existing local folder, on the lake's own filesystem when that is local. */
   readonly stagingDir: string
@@ -36,7 +45,7 @@ export async function rewriteFiles(
   group: readonly AddFile[],
   layout: Layout,
 ): Promise<AddFile[] | null> {
-  const target: WriteTarget = { ...options.target, published: [] }
+  const target = writeTarget(options.target)
   const { clock, ids } = target
   const adds = await publishing(target, () => writeTogether(options, target, { snapshot, group, layout }))
   const removes = group.map((add) => ({ remove: { ...removalOf(add, clock.nowMs()), dataChange: false } }))

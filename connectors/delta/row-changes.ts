@@ -28,7 +28,9 @@ import {
   onTable,
   publishing,
   removalOf,
+  type WritePlace,
   type WriteTarget,
+  writeTarget,
 } from './table-write.ts'
 import {
   type Candidate,
@@ -40,7 +42,7 @@ import {
 } from './touched-files.ts'
 
 export interface DeleteRowsOptions {
-  readonly target: Omit<WriteTarget, 'published'>
+  readonly target: WritePlace
   readonly duckdb: () => Promise<Duckdb>
   /** Existing local folder, on the lake's own filesystem when that is local. */
   readonly stagingDir: string
@@ -133,7 +135,7 @@ type Tried = RowsChanged | { readonly conflict: string }
 
 async function tryChange(options: Options, snapshot: Snapshot): Promise<Tried> {
   const { table } = options.target
-  const target: WriteTarget = { ...options.target, published: [] }
+  const target = writeTarget(options.target)
   const { protocol, metaData } = snapshot
   assertWritable(table.path, protocol, metaData)
   const change = changeOf(options, snapshot)

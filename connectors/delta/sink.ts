@@ -40,6 +40,7 @@ import {
   type TableProperties,
   type TableWrite,
   type WriteTarget,
+  writeTarget,
 } from './table-write.ts'
 import type { Marking } from './touched-files.ts'
 
@@ -205,12 +206,7 @@ async function prepareBatch(options: TableSinkOptions, commit: SinkCommit): Prom
       return { txnId: commit.txnId, dir, refused: null, attempts: attemptsOf(options, commit, {}) }
     const { files, refused, kept } = await sift(options, { snapshot, commit, dir })
     const attempts = attemptsOf(options, commit, { files, kept })
-    const { target } = attempts
-    const write = await publishing(target, async () => {
-      const worked = await attempts.write(snapshot)
-      checkAbandoned(commit.signal, options.table.path)
-      return worked
-    })
+    const write = await workOut(options, commit, attempts, snapshot)
     return { txnId: commit.txnId, dir, refused, attempts: { ...attempts, first: { snapshot, write } } }
   } catch (error) {
     await rm(dir, { recursive: true, force: true })
@@ -288,7 +284,7 @@ function attemptsOf(
   { files = filesOf(commit), kept }: { readonly files?: readonly ParquetFile[]; readonly kept?: ReadonlySet<string> },
 ): Attempts {
   const { write, marking, duckdb, stagingDir } = options
-  const target: WriteTarget = { ...options, published: [] }
+  const target = writeTarget(options)
   const known = kept === undefined ? {} : { kept }
   const columns = declaredOf(options, commit)
   const common = { ...propertiesOf(options), target, files, columns, duckdb, stagingDir, ...known }
@@ -299,22 +295,13 @@ function attemptsOf(
   return { target, write: (snapshot) => prepareMerge(merge, snapshot), first: null }
 }
 
-async function tryCommit(
-  { table, clock }: TableSinkOptions,
-  commit: SinkCommit,
-  attempts: Attempts,
-): Promise<CommitOutcome> {
+async function tryCommit(options: TableSinkOptions, commit: SinkCommit, attempts: Attempts): Promise<CommitOutcome> {
+  const { table, clock } = options
   const { target, first } = attempts
   attempts.first = null
   const snapshot = first === null ? await table.snapshot() : first.snapshot
   if (!isAdmitted(snapshot, commit)) return fenced(target, snapshot, commit)
-  const write =
-    first?.write ??
-    (await publishing(target, async () => {
-      const prepared = await attempts.write(snapshot)
-      checkAbandoned(commit.signal, table.path)
-      return prepared
-    }))
+  const write = first?.write ?? (await workOut(options, commit, attempts, snapshot))
   const { written, ...described } = write
   const nowMs = clock.nowMs()
   const told = rangesToTell(snapshot, commit, nowMs)
@@ -328,6 +315,32 @@ async function tryCommit(
     admits: (newest) => isAdmitted(newest, commit),
   })
   return outcomeOf(result, target, commit, written)
+}
+
+/** Publishes a write on top of a snapshot. `TABLE_CONFLICT`, retryable, where files of that went while they were read. */
+async function workOut(
+  { table }: TableSinkOptions,
+  { signal }: SinkCommit,
+  { target, write }: Attempts,
+  snapshot: Snapshot | null,
+): Promise<TableWrite> {
+  try {
+    return await publishing(target, async () => {
+      const worked = await write(snapshot)
+      checkAbandoned(signal, table.path)
+      return worked
+    })
+  } catch (cause) {
+    if (!isFileMissing(cause) || (await table.snapshot())?.version === snapshot?.version) throw cause
+    const message = `table ${table.path}: files that were being read have been replaced and deleted (try again)`
+    throw new MillraceError('TABLE_CONFLICT', message, { retryable: true, cause })
+  }
+}
+
+/** Whether a data file was not there when it was to be read. */
+function isFileMissing(error: unknown): boolean {
+  if (!(error instanceof MillraceError)) return false
+  return error.code === 'TABLE_CORRUPT' || /no such file|no files found/i.test(error.message)
 }
 
 /**

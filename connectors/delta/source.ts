@@ -176,8 +176,11 @@ async function register(state: State, version: bigint): Promise<void> {
 }
 
 async function readRange(state: State, range: Range, stagingDir: string): Promise<TableInput> {
-  const head = await snapshotFor(state, range)
-  if (state.registered === null) await register(state, range.start)
+  let head = await snapshotFor(state, range)
+  if (state.registered === null) {
+    await register(state, range.start)
+    head = await snapshotFor(state, range) // it tells of a vacuum that did not see us among its readers
+  }
   if (await startsWithRows(state, range, head)) return readRows(state, range, stagingDir)
   return readVersions(state, range, head, stagingDir)
 }

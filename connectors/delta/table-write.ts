@@ -30,14 +30,25 @@ export interface TableWrite {
   readonly written: WriteCounts
 }
 
-/** Where a write puts its files, and what it has put there so far. */
-export interface WriteTarget {
+/** Where a write puts its files. */
+export interface WritePlace {
   readonly table: DeltaTable
   readonly store: ObjectStore
   readonly clock: Clock
   readonly ids: Ids
+}
+
+/** The same, and what a write has put there so far. */
+export interface WriteTarget extends WritePlace {
   /** Keys of files that no log entry refers to yet. */
   readonly published: string[]
+  /** When the work for it began. */
+  readonly startedMs: number
+}
+
+/** Where a write puts its files that begins now. */
+export function writeTarget({ table, store, clock, ids }: WritePlace): WriteTarget {
+  return { table, store, clock, ids, published: [], startedMs: clock.nowMs() }
 }
 
 /** Moves a staged file into the table's folder. It is part of the table once its action is committed. */

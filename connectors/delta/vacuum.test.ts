@@ -20,9 +20,11 @@ const week = 7 * 86_400_000
 const later = { nowMs: () => Date.now() + week + 60_000, sleep: async () => {} }
 const signal = new AbortController().signal
 
+/** Files are dated by a clock that agrees with that of the vacuum, unless a test says otherwise. */
 function vacuum(path: string, more: Partial<VacuumOptions> = {}) {
-  const parts = { table: lake.table(path), store: lake.store, clock: later, ids: systemIds }
-  return vacuumTable({ ...parts, force: false, dryRun: false, signal, ...more })
+  const { clock = later } = more
+  const parts = { table: lake.table(path), store: lake.store, clock, ids: systemIds }
+  return vacuumTable({ ...parts, storeNowMs: async () => clock.nowMs(), force: false, dryRun: false, signal, ...more })
 }
 
 /** Names of the files below a table, but for those of its log and its readers. */
@@ -157,4 +159,70 @@ test('a retention shorter than the table promises is refused, unless it is force
   })
   const inTwoHours = { nowMs: () => Date.now() + 2 * hour, sleep: async () => {} }
   expect(await vacuum('short', { retentionMs: hour, clock: inTwoHours, force: true })).toMatchObject({ files: 4 })
+})
+
+const forced: Partial<VacuumOptions> = { retentionMs: 0, force: true }
+
+test('a batch under way loses no file, however short the retention; files of versions that are gone go at once', async () => {
+  await make('beside', versions, merge)
+  const [parquet, changes] = ['beside/part-under-way.parquet', 'beside/_change_data/cdc-under-way.parquet']
+  const vector = 'beside/deletion_vector_under-way.bin'
+  for (const key of [parquet, changes, vector]) await lake.store.put(key, new Uint8Array(1))
+  const minutes = (n: number): Partial<VacuumOptions> => ({
+    ...forced,
+    clock: { nowMs: () => Date.now() + n * 60_000, sleep: async () => {} },
+  })
+  expect(await vacuum('beside', minutes(0.1))).toMatchObject({ files: 4 })
+  const left = [parquet, changes, vector].map((key) => key.slice('beside/'.length)).sort()
+  expect(
+    filesOf('beside')
+      .filter((name) => name.includes('under-way'))
+      .sort(),
+  ).toEqual(left)
+  expect(await vacuum('beside', minutes(59))).toMatchObject({ files: 0 })
+  expect(await vacuum('beside', minutes(61))).toMatchObject({ files: 3 })
+  expect(await lake.rows('beside', all)).toEqual([{ s: 30n, n: 10n }])
+})
+
+test('files are dated by the clock of the store: one of ours that is ahead deletes nothing too early', async () => {
+  await make('ahead', ['SELECT 1 AS k, 1 AS v'])
+  await lake.store.put('ahead/under-way.parquet', new Uint8Array(1))
+  const { storeNowMs: _ours, ...options } = { ...forced, storeNowMs: undefined }
+  const parts = { table: lake.table('ahead'), store: lake.store, clock: later, ids: systemIds }
+  expect(await vacuumTable({ ...parts, ...options, force: true, dryRun: false, signal })).toMatchObject({ files: 0 })
+  expect(filesOf('ahead')).toContain('under-way.parquet')
+})
+
+test('a file that was long in the making is young when it comes to its place', async () => {
+  const [staged] = await lake.stage('SELECT 1 AS k')
+  utimesSync(staged!.path, 0, 0)
+  await lake.store.putFile('made/slowly.parquet', staged!.path)
+  for await (const { modifiedMs } of lake.store.list('made/')) expect(modifiedMs).toBeGreaterThan(Date.now() - 60_000)
+})
+
+test('who begins to read while a vacuum is under way is seen by it, or begins with the rows that are there', async () => {
+  await make('meeting', versions, merge)
+  const source = lake.source('meeting', { changeFeed: true })
+  const first = { ...(await span(source, 0n)), end: 1n }
+  let looks = 0
+  const store: VacuumOptions['store'] = {
+    ...lake.store,
+    async *list(prefix, startAfter) {
+      yield* lake.store.list(prefix, startAfter)
+      // the reader comes when the vacuum has looked who reads
+      if (prefix.includes('_millrace_readers') && looks++ === 0) await source.files(first, lake.dir)
+    },
+  }
+  expect(await vacuum('meeting', { store })).toMatchObject({ files: 0, keptForReaders: 4 })
+  const rest = await source.files(await span(source, 1n), lake.dir)
+  expect(await lake.inputRows(rest, 'count(*) AS n')).toEqual([{ n: 40n }])
+})
+
+test('a log that was cleaned up to where a reader has not come is no reason to fail', async () => {
+  const twelve = Array.from({ length: 12 }, (_, v) => `SELECT range AS k, ${v} AS v FROM range(10)`)
+  await make('cleaned', twelve, merge)
+  await lake.settled()
+  await lake.store.put('cleaned/_millrace_readers/damaged.json', Buffer.from('{'))
+  for (let v = 0; v < 10; v++) await lake.store.delete(`cleaned/_delta_log/${String(v).padStart(20, '0')}.json`)
+  expect(await vacuum('cleaned', { dryRun: true })).toMatchObject({ files: 18, keptForReaders: 4 })
 })

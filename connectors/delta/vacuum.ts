@@ -1,24 +1,28 @@
 /** Deleting files that no version of a table within its retention needs. */
-import type { Clock, Ids, ObjectInfo, ObjectStore } from '../../engine/contracts.ts'
+import type { Clock, Ids, ObjectInfo } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
-import { vacuumTxn } from './beginning.ts'
-import { keysOf, type NamedFile } from './file-keys.ts'
+import { isNotedAsVacuumed, vacuumTxn } from './beginning.ts'
 import { assertWritable } from './protocol.ts'
 import { leastVersion, readersOf, type TableReader } from './readers.ts'
+import { remainingEntries } from './remaining-entries.ts'
 import { retentionMs } from './retention.ts'
-import type { DeltaTable, Snapshot, Transaction } from './table.ts'
+import { storeTimeMs } from './store-time.ts'
+import type { LogEntry, Snapshot, Transaction } from './table.ts'
+import { keysIn, type TablePlace, unneededFiles } from './unneeded-files.ts'
 
-export interface VacuumOptions {
-  readonly table: DeltaTable
-  readonly store: ObjectStore
+export interface VacuumOptions extends TablePlace {
   readonly clock: Clock
   readonly ids: Ids
+  /** The time by the clock that dates the store's objects. Default: {@link storeTimeMs}. */
+  readonly storeNowMs?: () => Promise<number>
   /** Files that were deleted from the table, or never belonged to it, longer ago than this go. Default: the table's own. */
   readonly retentionMs?: number
   /** Allows a retention that is shorter than the table's own: readers of versions since then lose them. */
   readonly force: boolean
   /** Only tells what would go. */
   readonly dryRun: boolean
+  /** The log tells of a deletion only where somebody has to know of it. Default: of each. */
+  readonly quiet?: boolean
   /** Ends the work between two files; what is deleted is deleted. */
   readonly signal: AbortSignal
 }
@@ -35,36 +39,35 @@ export interface Vacuumed {
 
 /**
  * Deletes the files below a table that are neither live, nor were deleted within the retention, nor are younger than it,
- * nor are spoken of by a version that a registered reader has still to read. Names that begin with `_` or `.` are not
+ * nor are spoken of by a version that a registered reader has still to read. Files that no version names may belong to a
+ * batch under way: they stay for an hour at least, whatever the retention. Names that begin with `_` or `.` are not
  * touched, but for the change feed. Before anything is deleted the log says so, so that whoever begins to read the
  * table later does not ask for what is gone. `TABLE_NOT_FOUND`, `TABLE_UNSUPPORTED`, `CONFIG_INVALID` for a retention that
  * is too short.
  */
 export async function vacuumTable(options: VacuumOptions): Promise<Vacuumed> {
-  const { table, store, clock, signal, dryRun } = options
+  const { table, dryRun } = options
   const snapshot = await table.snapshot()
   if (snapshot === null) throw new MillraceError('TABLE_NOT_FOUND', `table ${table.path} does not exist`)
   assertWritable(table.path, snapshot.protocol, snapshot.metaData)
-  const oldestMs = clock.nowMs() - retentionOf(options, snapshot)
-  const readers = await readersOf(store, table.path)
-  const kept = await referenced(options, snapshot, oldestMs)
-  const forReaders = await neededByReaders(options, snapshot, leastVersion(readers))
-  const doomed: ObjectInfo[] = []
-  let keptForReaders = 0
-  for (const file of await filesBelow(store, table.path, snapshot)) {
-    if (file.modifiedMs >= oldestMs || kept.has(file.key)) continue
-    if (forReaders.has(file.key)) keptForReaders += 1
-    else doomed.push(file)
-  }
-  const sizeBytes = doomed.reduce((sum, file) => sum + BigInt(file.sizeBytes), 0n)
-  const behind = readers.filter(({ version }) => version <= snapshot.version)
-  if (doomed.length > 0 && !dryRun) {
-    await note(options, snapshot, 'VACUUM START', { numFilesToDelete: doomed.length, sizeOfDataToDelete: sizeBytes })
-    const deleted = await deleteAll(store, doomed, signal)
-    await note(options, snapshot, 'VACUUM END', { numDeletedFiles: deleted })
-    return { files: deleted, sizeBytes, keptForReaders, behind }
-  }
-  return { files: doomed.length, sizeBytes, keptForReaders, behind }
+  const retention = retentionOf(options, snapshot)
+  const nowMs = await timeOf(options)
+  const { expired, unnamed } = await unneededFiles(options, snapshot, { nowMs, oldestMs: nowMs - retention })
+  const unneeded = [...expired, ...unnamed]
+  const found = await partForReaders(options, snapshot, unneeded)
+  if (dryRun || found.doomed.length === 0) return { ...found, ...totalOf(found.doomed) }
+  // who wants to commit an unnamed file has to know, and who begins to read after it begins with the rows that are there
+  const mustSay = unnamed.length > 0 || !isNotedAsVacuumed(snapshot)
+  if (options.quiet !== true || mustSay) await announce(options, snapshot, found.doomed)
+  // who began to read before that is among the readers now
+  const { doomed, ...rest } = await partForReaders(options, snapshot, unneeded)
+  const deleted = totalOf(await deleteAll(options, snapshot, doomed))
+  if (options.quiet !== true) await note(options, snapshot, 'VACUUM END', { numDeletedFiles: deleted.files })
+  return { ...rest, ...deleted }
+}
+
+function totalOf(files: readonly ObjectInfo[]) {
+  return { files: files.length, sizeBytes: files.reduce((sum, file) => sum + BigInt(file.sizeBytes), 0n) }
 }
 
 function retentionOf({ table, retentionMs: asked, force }: VacuumOptions, { metaData }: Snapshot): number {
@@ -76,60 +79,84 @@ function retentionOf({ table, retentionMs: asked, force }: VacuumOptions, { meta
   )
 }
 
-/** Keys of files that are live, or were within the retention. */
-async function referenced(options: VacuumOptions, snapshot: Snapshot, oldestMs: number): Promise<Set<string>> {
-  const keys = new Set<string>()
-  for (const add of (await snapshot.files()).values()) addKeys(options, keys, add)
-  for (const remove of (await snapshot.tombstones()).values())
-    if (Number(remove.deletionTimestamp ?? 0n) >= oldestMs) addKeys(options, keys, remove)
-  return keys
+/** Of two clocks the one that makes files younger. A dry run, which writes nothing, knows its own only. */
+async function timeOf({ store, table, ids, clock, storeNowMs, dryRun }: VacuumOptions): Promise<number> {
+  if (dryRun) return clock.nowMs()
+  return Math.min(clock.nowMs(), await (storeNowMs?.() ?? storeTimeMs(store, table.path, ids)))
+}
+
+interface Parted extends Pick<Vacuumed, 'keptForReaders' | 'behind'> {
+  readonly doomed: readonly ObjectInfo[]
+}
+
+/** Files that go, and how many stay for the readers that are known now. */
+async function partForReaders(
+  options: VacuumOptions,
+  snapshot: Snapshot,
+  unneeded: readonly ObjectInfo[],
+): Promise<Parted> {
+  const readers = await readersOf(options.store, options.table.path)
+  const needed = await neededByReaders(options, snapshot, leastVersion(readers))
+  const doomed = unneeded.filter(({ key }) => !needed.has(key))
+  const behind = readers.filter(({ version }) => version <= snapshot.version)
+  return { doomed, keptForReaders: unneeded.length - doomed.length, behind }
 }
 
 /** Keys of files that the log speaks of from a version on. */
-async function neededByReaders(options: VacuumOptions, snapshot: Snapshot, from: bigint | null): Promise<Set<string>> {
+async function neededByReaders(place: TablePlace, snapshot: Snapshot, from: bigint | null): Promise<Set<string>> {
   const keys = new Set<string>()
   if (from === null || from > snapshot.version) return keys
-  for await (const { actions } of options.table.entries(from, snapshot.version + 1n))
-    for (const action of actions) {
-      if ('add' in action) addKeys(options, keys, action.add)
-      if ('remove' in action) addKeys(options, keys, action.remove)
-      if ('cdc' in action) addKeys(options, keys, action.cdc)
-    }
+  for await (const entry of entriesFrom(place, from, snapshot.version + 1n))
+    for (const key of keysIn(place, entry)) keys.add(key)
   return keys
 }
 
-function addKeys({ store, table }: VacuumOptions, keys: Set<string>, file: NamedFile): void {
-  for (const key of keysOf(store, table.path, file)) keys.add(key)
-}
-
-/** Files that belong to the table and to nothing else. */
-async function filesBelow(store: ObjectStore, path: string, { metaData }: Snapshot): Promise<ObjectInfo[]> {
-  const prefix = `${path}/`
-  const files: ObjectInfo[] = []
-  const others: string[] = []
-  for await (const info of store.list(prefix)) {
-    const folders = info.key.slice(prefix.length).split('/')
-    const log = folders.indexOf('_delta_log')
-    if (log > 0) others.push(`${prefix}${folders.slice(0, log).join('/')}/`)
-    if (!folders.some((name) => isHidden(name, metaData.partitionColumns))) files.push(info)
+/** What is left of the entries from a version on: one that has been cleaned up nobody can read any more. */
+async function* entriesFrom({ store, table }: TablePlace, from: bigint, end: bigint): AsyncGenerator<LogEntry> {
+  try {
+    yield* table.entries(from, end)
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code !== 'SOURCE_RANGE_LOST') throw error
+    yield* remainingEntries({ store, table, end })
   }
-  return files.filter(({ key }) => !others.some((other) => key.startsWith(other)))
-}
-
-function isHidden(name: string, partitionColumns: readonly string[]): boolean {
-  if (name === '_change_data' || partitionColumns.some((column) => name.startsWith(`${column}=`))) return false
-  return name.startsWith('_') || name.startsWith('.')
 }
 
 const atOnce = 16
+/** So many are deleted between two looks at what is live. */
+const betweenLooks = 1000
 
-async function deleteAll(store: ObjectStore, files: readonly ObjectInfo[], signal: AbortSignal): Promise<number> {
+/** Files that versions have named meanwhile, as a restore does, stay. Returns those that went. */
+async function deleteAll(
+  options: VacuumOptions,
+  { version }: Snapshot,
+  files: readonly ObjectInfo[],
+): Promise<ObjectInfo[]> {
+  const { table, signal } = options
+  const deleted: ObjectInfo[] = []
+  const named = new Set<string>()
+  let seen = version + 1n
+  for (let from = 0; from < files.length && !signal.aborted; from += betweenLooks) {
+    const end = ((await table.snapshot())?.version ?? -1n) + 1n
+    for await (const entry of table.entries(seen, end)) for (const key of keysIn(options, entry)) named.add(key)
+    seen = end
+    const some = files.slice(from, from + betweenLooks).filter(({ key }) => !named.has(key))
+    deleted.push(...(await deleteSome(options, some)))
+  }
+  return deleted
+}
+
+async function deleteSome({ store, signal }: VacuumOptions, files: readonly ObjectInfo[]): Promise<ObjectInfo[]> {
   let next = 0
   const deleter = async (): Promise<void> => {
     while (next < files.length && !signal.aborted) await store.delete(files[next++]!.key)
   }
   await Promise.all(Array.from({ length: atOnce }, deleter))
-  return next
+  return files.slice(0, next)
+}
+
+async function announce(options: VacuumOptions, snapshot: Snapshot, doomed: readonly ObjectInfo[]): Promise<void> {
+  const { files, sizeBytes } = totalOf(doomed)
+  await note(options, snapshot, 'VACUUM START', { numFilesToDelete: files, sizeOfDataToDelete: sizeBytes })
 }
 
 /** A version that changes nothing and tells what is going on. */

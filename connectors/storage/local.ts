@@ -1,6 +1,6 @@
 /** A folder as an object store. */
 import { randomUUID } from 'node:crypto'
-import { copyFile, link, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { copyFile, link, open, readdir, readFile, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ObjectInfo, ObjectStore } from '../../engine/contracts.ts'
@@ -116,7 +116,12 @@ async function linkNew(source: string, path: string): Promise<boolean> {
   }
 }
 
+/** The file is as old as its place in the store, not as its first bytes: by its age others tell whether it is still of use. */
 async function moveIn(source: string, path: string): Promise<void> {
+  const now = new Date()
+  await utimes(source, now, now).catch((error: unknown) => {
+    if (!isSystemError(error, 'EPERM')) throw error // another owner's file is copied, and as old as its copy
+  })
   await flush(source)
   await makeDurableFolder(dirname(path))
   const moved = await linkNew(source, path).catch((error: unknown) => {
