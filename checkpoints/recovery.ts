@@ -8,10 +8,17 @@ import type { Recovery } from '../engine/runtime.ts'
  * replayed, those that hang back furthest first. A range that some sinks hold is judged again by the definition of
  * today: if the run that committed them had another one, that is refused, except for sinks that never held anything, or
  * nothing that today's definition did not make, while the primary has the range: a batch ends with the primary, so it is no half of one that they
- * lack, but they are new and catch up.
+ * lack, but they are new and catch up. Where nobody but the dead letters holds what another definition made, theirs is taken back: the
+ * range is then one that no sink has, and the definition of today judges all of it.
  * @param sinks in commit order, the primary last
+ * @param deadLetters index of the dead letters among them, or -1
  */
-export function planRecovery(sinks: readonly SinkPosition[], initial: Position, fingerprint: string): Recovery {
+export function planRecovery(
+  sinks: readonly SinkPosition[],
+  initial: Position,
+  fingerprint: string,
+  deadLetters = -1,
+): Recovery {
   const furthest = new Map<string, bigint>()
   for (const { position } of sinks)
     for (const [partition, next] of position) furthest.set(partition, larger(furthest.get(partition), next))
@@ -25,9 +32,15 @@ export function planRecovery(sinks: readonly SinkPosition[], initial: Position, 
   const primary = sinks.length - 1
   const finished = missing[primary]!.length === 0
   const allNew = together.every((i) => i !== primary && isNew(sinks[i]!, finished ? fingerprint : null))
-  const ahead = sinks.filter((_, i) => !together.includes(i) && holdsAny(sinks[i]!, ranges))
-  const changed = ahead.some((sink) => sink.fingerprint !== null && sink.fingerprint !== fingerprint)
-  return { kind: changed && !allNew ? 'refused' : 'replay', ranges, sinks: together }
+  const ahead = sinks.map((_, i) => i).filter((i) => !together.includes(i) && holdsAny(sinks[i]!, ranges))
+  const changed = ahead.filter((i) => isOfAnother(sinks[i]!, fingerprint))
+  if (changed.length === 0 || allNew) return { kind: 'replay', ranges, sinks: together }
+  if (changed.every((i) => i === deadLetters)) return { kind: 'undo', ranges, sinks: together, ahead: changed }
+  return { kind: 'refused', ranges, sinks: together, ahead }
+}
+
+function isOfAnother(sink: SinkPosition, fingerprint: string): boolean {
+  return sink.fingerprint !== null && sink.fingerprint !== fingerprint
 }
 
 /** @param fingerprint of what it may hold; null: nothing */

@@ -56,6 +56,11 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
           log('warn', { pipeline, outcome: 'rows-refused', sink, rows, setAside, message, row })
           return
         }
+        case 'taken-back': {
+          const { pipeline, sink, ranges, kept } = event
+          log('warn', { pipeline, outcome: 'taken-back', sink, ranges: rangesOf(ranges), rowsKept: kept })
+          return
+        }
         case 'fenced':
           log('info', { pipeline: event.pipeline, outcome: 'fenced', sink: event.sink })
           return

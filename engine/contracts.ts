@@ -203,6 +203,15 @@ export interface SinkCommit {
   readonly signal: AbortSignal
 }
 
+/** A batch that a sink holds and shall hold no more. */
+export interface SinkUndo {
+  readonly pipeline: string
+  /** Unique per attempt. */
+  readonly txnId: string
+  /** What the batch covered: the sink's position is at their ends. */
+  readonly ranges: readonly Range[]
+}
+
 /** Rows written and skipped, by what they are (`rows`, `inserted`, `relationships`, ...). */
 export interface WriteCounts {
   readonly [what: string]: number
@@ -256,6 +265,14 @@ export interface Sink {
   prepare?(commit: SinkCommit): Promise<readonly RefusedRow[] | RefusedFile>
   abandon?(): Promise<void>
   commit(commit: SinkCommit): Promise<CommitOutcome>
+  /**
+   * Takes the pipeline's newest batch back in one commit: what it wrote is gone, and the position is at the starts of its ranges; nothing
+   * where it is there already. A log keeps the records and takes back the position alone ({@link Sink.keepsUndone}). `SINK_FAILED` where it
+   * can no longer be told what the batch wrote. Sinks that never can have no such method.
+   */
+  undo?(undo: SinkUndo): Promise<void>
+  /** Whether rows of a batch that is taken back stay. */
+  readonly keepsUndone?: boolean
   close(): Promise<void>
 }
 

@@ -68,6 +68,15 @@ export type PipelineEvent =
       readonly row: string
       readonly setAside: boolean
     }
+  /** A sink gave up ranges that another definition had made, since no sink but the dead letters held them, or as somebody asked. */
+  | {
+      readonly type: 'taken-back'
+      readonly pipeline: string
+      readonly sink: string
+      readonly ranges: readonly Range[]
+      /** Whether rows of them stay all the same. */
+      readonly kept: boolean
+    }
   /** The source could not be told how far it was read; only tools that show its lag notice. */
   | { readonly type: 'offsets-not-told'; readonly pipeline: string; readonly error: unknown }
   /** Pipelines have failed that write what this one reads, directly or not: it goes on with what is committed. */

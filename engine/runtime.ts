@@ -37,8 +37,13 @@ export interface Runtime {
   readonly retry: RetryPolicy
 }
 
-/** Pure: every sink's position, in commit order, primary last. */
-export type PlanRecovery = (sinks: readonly SinkPosition[], initial: Position, fingerprint: string) => Recovery
+/** Pure: every sink's position, in commit order, primary last; `deadLetters` is the index of theirs, or -1. */
+export type PlanRecovery = (
+  sinks: readonly SinkPosition[],
+  initial: Position,
+  fingerprint: string,
+  deadLetters: number,
+) => Recovery
 
 /** What the sinks' positions ask for. */
 export type Recovery =
@@ -46,5 +51,17 @@ export type Recovery =
   | { readonly kind: 'settled'; readonly position: Position }
   /** Run these ranges into these sinks only (indices in commit order), then plan again. */
   | { readonly kind: 'replay'; readonly ranges: readonly Range[]; readonly sinks: readonly number[] }
+  /** Take the ranges back in the sinks that are ahead, then plan again: another definition made them, and none of them holds data. */
+  | HalfBatch<'undo'>
   /** Sinks differ and the batch was begun under another definition: an automatic replay could judge otherwise. */
-  | { readonly kind: 'refused'; readonly ranges: readonly Range[]; readonly sinks: readonly number[] }
+  | HalfBatch<'refused'>
+
+/** Ranges that some sinks hold of another definition and others lack. */
+export interface HalfBatch<Kind extends string = 'undo' | 'refused'> {
+  readonly kind: Kind
+  readonly ranges: readonly Range[]
+  /** Indices of the sinks that lack the ranges. */
+  readonly sinks: readonly number[]
+  /** Indices of those that hold them. */
+  readonly ahead: readonly number[]
+}

@@ -11,6 +11,7 @@ import { commitInfoOf } from './log-entry.ts'
 import { type Span, spanBetween } from './spans.ts'
 import { rowsOf } from './statistics.ts'
 import type { LogEntry } from './table.ts'
+import { undoOperation } from './undo-batch.ts'
 
 /** What the commits of one pipeline did together. */
 export interface PipelineCommits {
@@ -116,14 +117,14 @@ function isInteger(text: string): boolean {
 
 function checkTxns(state: State, entry: LogEntry, ranges: ReadonlyMap<string, Range>): void {
   const { version, actions } = entry
-  const isRestore = commitInfoOf(entry)?.operation === 'RESTORE'
+  const goesBack = ['RESTORE', undoOperation].includes(commitInfoOf(entry)?.operation ?? '')
   const moved = new Set<string>()
   for (const action of actions) {
     if (!('txn' in action)) continue
     const { txn } = action
     const range = ranges.get(txn.appId)
     moved.add(txn.appId)
-    if (isRestore) rewind(state, { version, txn })
+    if (goesBack) rewind(state, { version, txn })
     else if (range === undefined) addStray(state, { version, txn })
     else if (txn.version !== range.end) state.findings.push(otherEnd(version, txn, range.end))
   }

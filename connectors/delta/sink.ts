@@ -43,6 +43,7 @@ import {
   writeTarget,
 } from './table-write.ts'
 import type { Marking } from './touched-files.ts'
+import { undoBatch } from './undo-batch.ts'
 
 export interface TableSinkOptions {
   readonly table: DeltaTable
@@ -148,6 +149,7 @@ export function deltaSink(options: TableSinkOptions): Sink {
       if (outcome.kind === 'committed') await compact()
       return outcome
     },
+    undo: (undo) => undoBatch(options, undo),
     async close() {
       await abandon()
       await options.table.settled()
