@@ -15,7 +15,7 @@ import { openWorkspace } from './workspace.ts'
 
 export interface TestData {
   readonly config: Config
-  /** Sends texts to a topic of two partitions, keyed by their place in the list. */
+  /** Sends texts to a topic of two partitions, keyed by the id that they begin with, or else by their place in the list. */
   send(topic: string, ...values: readonly (string | Uint8Array)[]): Promise<void>
   /**
    * Runs pipelines, or those of the platform with the given names, to the end of what is there. Fails if the log of a table breaks
@@ -39,7 +39,7 @@ export function testData(): TestData {
         await producer.createTopic(topic, 2)
         const batch = producerBatch()
         for (const [i, value] of values.entries())
-          batch.add({ key: Buffer.from(String(i)), value: Buffer.from(value), timestampMs: 1_700_000_000_000 + i })
+          batch.add({ key: keyOf(value, i), value: Buffer.from(value), timestampMs: 1_700_000_000_000 + i })
         await producer.append(topic, batch)
       } finally {
         await producer.close()
@@ -63,6 +63,11 @@ export function testData(): TestData {
     context: (parts = {}) => ({ config, arguments: [], options: {}, json: false, ...parts }),
     remove: () => rmSync(join(dataDir, '..'), { recursive: true, force: true }),
   }
+}
+
+function keyOf(value: string | Uint8Array, place: number): Buffer {
+  const id = /^\{"id":(-?\d+)/.exec(Buffer.from(value).toString('latin1'))?.[1]
+  return Buffer.from(id ?? String(place))
 }
 
 /** A record of a movie, as the collector sends it, one second newer with each id up to a thousand. */

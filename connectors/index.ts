@@ -20,4 +20,5 @@ export {
 } from './graph/description.ts'
 export { type OlapOptions, type OlapSourceOptions, type OlapTable, olap, olapChanges } from './olap/description.ts'
 export { kafka, type TopicOptions } from './records/description.ts'
+export { foreignMarks, mediaTypes, sharedFields } from './tmdb/object-kinds.ts'
 export { type VectorsOptions, vectors } from './vectors/description.ts'

@@ -1,6 +1,6 @@
 /** Everything a definition is written with, besides connectors. */
 export { type EmbedOptions, embed } from './embed.ts'
-export { expect, type OnViolation } from './expect.ts'
+export { type ExplainedRule, expect, type OnViolation } from './expect.ts'
 export {
   add,
   and,

@@ -22,9 +22,9 @@ beforeAll(async () => {
   )
   await data.send(
     'tmdb.tv_series',
-    movieEvent(3, '', { name: 'Serial', networks: [drama] }).replace('"movie"', '"tv_series"'),
+    movieEvent(3, '', { title: undefined, name: 'Serial', networks: [drama] }).replace('"movie"', '"tv_series"'),
   )
-  await data.send('tmdb.people', movieEvent(4, '', { name: 'Ann' }).replace('"movie"', '"person"'))
+  await data.send('tmdb.people', movieEvent(4, '', { title: undefined, name: 'Ann' }).replace('"movie"', '"person"'))
   const kinds = ['movies', 'tv_series', 'people']
   await data.run(...['bronze', 'silver', 'olap'].flatMap((layer) => kinds.map((kind) => `${layer}-${kind}`)))
 })

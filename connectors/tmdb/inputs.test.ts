@@ -76,6 +76,34 @@ test('documents are told apart by their fields, and labelled old', () => {
   expect(eventOf('{"id":7,"title":"x"}', nowMs)).toMatchObject({ label: 'old', op: 'A', timestampMs: nowMs })
 })
 
+test.each([
+  ['is a collection (it has parts)', { name: 'C', original_name: 'C', overview: 'c', parts: [] }],
+  ['is a season or episode (it has season_number)', { name: 'Season 1', season_number: 1, networks: [], episodes: [] }],
+  ['is a list (it has item_count)', { name: 'My list', created_by: [], items: [], item_count: 0 }],
+  ['is a company or network (it has headquarters)', { name: 'Works', headquarters: '', origin_country: 'DE' }],
+  ['is of media_type "collection"', { title: 'C', original_title: 'C', media_type: 'collection', overview: 'c' }],
+  ['is of media_type "tv_episode"', { name: 'Pilot', media_type: 'tv_episode', overview: 'c' }],
+  ['is neither a TMDB document', { name: 'sea' }],
+  ['is neither a TMDB document', { name: 'C', original_name: 'C', overview: 'c', poster_path: null }],
+])('what is no movie, series or person is said to be none: %s', (problem, doc) => {
+  expect(eventOf(JSON.stringify({ id: 7, ...doc }), nowMs)).toContain(problem)
+})
+
+test('a search hit is what its media type says', () => {
+  const hit = (media_type: string, more: object) => eventOf(JSON.stringify({ id: 7, media_type, ...more }), nowMs)
+  expect(hit('tv', { name: 'x', original_name: 'x', overview: '' })).toMatchObject({ type: 'tv_series' })
+  expect(hit('person', { name: 'x', original_name: 'x', known_for: [] })).toMatchObject({ type: 'person' })
+  expect(hit('movie', { title: 'x' })).toMatchObject({ type: 'movie' })
+})
+
+test('a line and its document have one id', () => {
+  const line = (doc: object) => eventOf(JSON.stringify({ ts: 1, op: 'A', type: 'movie', id: 5, doc }), nowMs)
+  expect(line({ id: 7, title: 'x' })).toBe('doc is of id 7, the line of id 5')
+  expect(line({ id: '5', title: 'x' })).toBe('doc is of id "5", the line of id 5')
+  expect(line({ id: 5, title: 'x' })).toMatchObject({ id: 5n })
+  expect(line({ title: 'x' })).toMatchObject({ id: 5n })
+})
+
 test('records of the original platform become documents with credits', () => {
   const movie = {
     movie_id: 11,

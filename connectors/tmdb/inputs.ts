@@ -3,6 +3,7 @@ import { messageOf } from '../../engine/errors.ts'
 import { type DocumentType, isDocumentType, type TmdbEvent } from './event.ts'
 import { integerOf, isObject, parseExactly } from './exact-json.ts'
 import { checkFiles, readLines } from './lines.ts'
+import { inWords, kindMarks, mediaTypes, sharedFields } from './object-kinds.ts'
 import { platformEvent, platformTypeOf } from './platform-records.ts'
 
 /** A line that could not be understood; nothing was made of it. */
@@ -56,7 +57,7 @@ export function eventOf(text: string, nowMs: number): TmdbEvent | string {
   return documentEvent(value, nowMs)
 }
 
-function historyEvent(entry: Readonly<Record<string, unknown>>): TmdbEvent | string {
+function historyEvent(entry: Row): TmdbEvent | string {
   const { ts, op, type, doc } = entry
   const id = integerOf(entry.id)
   const timestampMs = typeof ts === 'number' ? Math.round(ts * 1000) : Number.NaN
@@ -66,10 +67,14 @@ function historyEvent(entry: Readonly<Record<string, unknown>>): TmdbEvent | str
   if (op === 'D') return { timestampMs, op, type, id }
   if (op !== 'A' && op !== 'M') return `op is not one of A, M, D: ${JSON.stringify(op)}`
   if (!isObject(doc)) return `doc is no document: ${JSON.stringify(doc)?.slice(0, 80)}`
+  if (doc.id !== undefined && integerOf(doc.id) !== id)
+    return `doc is of id ${JSON.stringify(doc.id)}, the line of id ${id}`
   return { timestampMs, op, label: op === 'A' ? 'new' : 'change', type, id, doc }
 }
 
-function documentEvent(doc: Readonly<Record<string, unknown>>, nowMs: number): TmdbEvent | string {
+function documentEvent(doc: Row, nowMs: number): TmdbEvent | string {
+  const foreign = foreignKindOf(doc)
+  if (foreign !== null) return `is ${foreign}, and no movie, series or person`
   const type = documentTypeOf(doc)
   if (type === null || !('id' in doc))
     return 'is neither a TMDB document, nor a record with movie_id, tv_series_id or person_id, nor {ts, op, type, id, doc}'
@@ -78,15 +83,35 @@ function documentEvent(doc: Readonly<Record<string, unknown>>, nowMs: number): T
   return { timestampMs: nowMs, op: 'A', label: 'old', type, id, doc }
 }
 
-/** Fields that only documents of one type have, the surest first. */
+type Row = Readonly<Record<string, unknown>>
+
+const ours = Object.keys(mediaTypes) as readonly DocumentType[]
+
+/** What an object shows to be that is no document, and by which field; null if nothing. */
+function foreignKindOf(doc: Row): string | null {
+  const { media_type } = doc
+  if (media_type !== undefined && !Object.values(mediaTypes).some((known) => known === media_type))
+    return `of media_type ${JSON.stringify(media_type)}`
+  for (const [kind, fields] of Object.entries(kindMarks)) {
+    const field = ours.some((type) => type === kind) ? undefined : fields.find((each) => each in doc)
+    if (field !== undefined) return `${inWords(kind)} (it has ${field})`
+  }
+  return null
+}
+
+/** Fields that documents of one type have, the surest first. */
 const marks: readonly (readonly [DocumentType, ...fields: string[]])[] = [
-  ['movie', 'title', 'original_title', 'release_date'],
-  ['tv_series', 'first_air_date', 'number_of_seasons', 'seasons', 'networks', 'created_by', 'episode_run_time'],
-  ['person', 'known_for_department', 'biography', 'birthday', 'also_known_as', 'place_of_birth', 'gender'],
+  ['movie', ...kindMarks.movie, 'original_title', 'release_date'],
+  ['tv_series', ...kindMarks.tv_series, 'seasons', 'networks', 'created_by', 'episode_run_time'],
+  ['person', ...kindMarks.person, 'birthday', 'also_known_as', 'place_of_birth'],
   ['tv_series', 'original_name'],
   ['person', 'profile_path'],
 ]
 
-function documentTypeOf(doc: Readonly<Record<string, unknown>>): DocumentType | null {
+/** What its media type or its fields show; null for an object with nothing but what many kinds have. */
+function documentTypeOf(doc: Row): DocumentType | null {
+  const said = ours.find((type) => mediaTypes[type] === doc.media_type)
+  if (said !== undefined) return said
+  if (Object.keys(doc).every((field) => sharedFields.has(field))) return null
   return marks.find(([, ...fields]) => fields.some((field) => field in doc))?.[0] ?? null
 }

@@ -22,7 +22,8 @@ export async function anyRejected(connection: Connection): Promise<boolean> {
 
 /**
  * Whether computing `plans` has judged every row of a step that counts. Only operators that read all of their input,
- * whatever it holds, may stand between: a filter that the engine finds to be false would spare it the reading.
+ * whatever it holds, may stand between: a filter that the engine finds to be false would spare it the reading. One that
+ * judges is none of these: the engine does not know what counting gives.
  */
 export function judgesAll(plans: readonly Plan[], step: StepPlan): boolean {
   return step.countsRejected === true && plans.some((plan) => readsAll(plan, step.valid))
@@ -30,6 +31,10 @@ export function judgesAll(plans: readonly Plan[], step: StepPlan): boolean {
 
 function readsAll(plan: Plan, target: Plan): boolean {
   if (plan === target) return true
-  const isWhole = plan.op === 'project' || plan.op === 'latest' || plan.op === 'union'
+  const isWhole = plan.op === 'project' || plan.op === 'latest' || plan.op === 'union' || isJudging(plan)
   return isWhole && inputsOf(plan).some((input) => readsAll(input, target))
+}
+
+function isJudging(plan: Plan): boolean {
+  return plan.op === 'filter' && plan.where.op === 'call' && plan.where.name === 'judged'
 }

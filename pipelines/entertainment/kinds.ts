@@ -15,3 +15,6 @@ export function topicOf(kind: Kind): string {
 export function pipelineName(layer: string, kind: Kind): string {
   return `${layer}-${kind}`
 }
+
+/** What a kind's documents are called in their records: `type` of the envelope. */
+export const documentTypes = { movies: 'movie', tv_series: 'tv_series', people: 'person' } as const

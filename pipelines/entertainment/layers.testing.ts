@@ -1,7 +1,13 @@
 /** Documents through silver and a layer behind it: what each step gives, without tables or stores. */
 
+import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import type { Row } from '../../engine/duckdb.ts'
+import { literal } from '../../engine/duckdb.ts'
 import type { Pipeline } from '../../engine/index.ts'
+import type { ParquetFile } from '../../engine/schema.ts'
 import { derive, type Expression, lit } from '../../operators/index.ts'
 import type { Bench } from '../../operators/relational/bench.testing.ts'
 import type { Kind } from './kinds.ts'
@@ -20,8 +26,15 @@ export interface BronzeRecord {
 /** What the steps of silver make of records, in one batch: by step id; rejected records under `<id>.rejected`. */
 export async function throughSilver(bench: Bench, kind: Kind, records: readonly BronzeRecord[]) {
   const { steps } = silver(kind)
-  const ran = await bench.run(steps, { columns: bronzeColumns, rows: records.map(bronzeRow) })
-  return { ...ran, files: ran.result.outputs.get(steps.at(-1)!.id) ?? [] }
+  const last = steps.at(-1)!.id
+  const { outputs } = await bench.execute(
+    steps.map(({ from, ...step }) =>
+      from?.[0] === 'source' ? { ...step, from: ['bronze'] } : { ...step, ...(from && { from }) },
+    ),
+    new Map([['bronze', { kind: 'files', files: [await bronzeFile(bench, records)] }]]),
+  )
+  const files = outputs.get(last) ?? []
+  return { rows: await bench.rowsOf(files), output: (id: string) => bench.rowsOf(outputs.get(id)), files }
 }
 
 /** Rows that steps of `layer` give for documents that are new to silver. */
@@ -53,19 +66,22 @@ function behindFeed(step: Pipeline['steps'][number]): Pipeline['steps'][number] 
   return step.from === undefined ? step : { ...step, from: step.from.map((id) => (id === 'source' ? 'feed' : id)) }
 }
 
-function bronzeRow({ id, key, document }: BronzeRecord, offset: number): readonly unknown[] {
-  const value = document === null ? null : Buffer.from(JSON.stringify({ id, doc: document }))
-  const label = document === null ? 'delete' : 'new'
-  return ['t', 0, offset, key === null ? null : Buffer.from(key), value, id, label, '2026-01-01T00:00:00Z']
+/** By way of JSON lines: documents may be large, and many. */
+async function bronzeFile({ dir, duckdb }: Bench, records: readonly BronzeRecord[]): Promise<ParquetFile> {
+  const path = join(dir, `${randomUUID()}.jsonl`)
+  const lines = records.map(({ id, key, document }, offset) => {
+    const value = document === null ? null : JSON.stringify({ id, doc: document })
+    return JSON.stringify({ id, key, offset, value, label: document === null ? 'delete' : 'new' })
+  })
+  await writeFile(path, lines.join('\n'))
+  const columns = "{id: 'BIGINT', key: 'VARCHAR', \"offset\": 'BIGINT', value: 'VARCHAR', label: 'VARCHAR'}"
+  return duckdb.withConnection((connection) =>
+    copyToParquet(
+      connection,
+      `SELECT 't' AS topic, 0::INTEGER AS "partition", "offset", encode(key) AS key, encode(value) AS value, id, label,
+         TIMESTAMPTZ '2026-01-01 00:00:00Z' AS event_time
+       FROM read_json(${literal(path)}, format = 'newline_delimited', columns = ${columns}, maximum_object_size = 67108864)`,
+      path.replace('.jsonl', '.parquet'),
+    ),
+  )
 }
-
-const bronzeColumns = {
-  topic: 'string',
-  partition: 'integer',
-  offset: 'long',
-  key: 'binary',
-  value: 'binary',
-  id: 'long',
-  label: 'string',
-  event_time: 'timestamp',
-} as const

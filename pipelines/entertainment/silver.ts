@@ -8,6 +8,7 @@ import {
   derive,
   type Expression,
   eq,
+  expect,
   latestByKey,
   parse,
   select,
@@ -17,14 +18,10 @@ import {
 } from '../../operators/index.ts'
 import { creditListSteps, seriesCredits } from './credits.ts'
 import { deadLetters } from './dead-letters.ts'
+import { documentColumns, identityColumns, identityRules, recordId } from './documents.ts'
 import { embeddingText } from './embedding-text.ts'
 import { type Kind, pipelineName } from './kinds.ts'
 import { creditIdentities, referenceIdentities } from './relationships.ts'
-import { movieColumns } from './schemas/movies.ts'
-import { personColumns } from './schemas/people.ts'
-import { seriesColumns } from './schemas/tv-series.ts'
-
-const documents = { movies: movieColumns, tv_series: seriesColumns, people: personColumns }
 
 /** Where a row of silver comes from; with the event time the total order in which versions replace each other. */
 const origin = ['topic', 'partition', 'offset'] as const
@@ -39,15 +36,17 @@ export function silver(kind: Kind): Pipeline {
     description: `${kind}: one row per id, newest version, with a change feed`,
     source: delta({ table: `bronze/${kind}` }),
     steps: [
+      derive('record', { [recordId]: col('id') }),
       parse('document', {
         from: 'value',
         path: '$.doc',
-        columns: documents[kind],
-        keep: ['id', 'event_time', 'label', ...origin],
+        columns: { ...documentColumns[kind], ...identityColumns(kind) },
+        keep: [recordId, 'key', 'event_time', 'label', ...origin],
         tombstone: 'nulls',
       }),
+      expect('identity', identityRules(kind), { onViolation: 'dead-letter' }),
       ...(kind === 'tv_series' ? creditListSteps() : []),
-      derive('normalised', { deleted: eq(col('label'), 'delete'), ...normalised(kind) }),
+      derive('normalised', { id: col(recordId), deleted: eq(col('label'), 'delete'), ...normalised(kind) }),
       latestByKey('latest', { key: ['id'], order: ['event_time', 'partition', 'offset'] }),
       fingerprints(kind),
       select('row', rowColumns(kind)),
@@ -81,7 +80,9 @@ function fingerprints(kind: Kind): Step {
 }
 
 function rowColumns(kind: Kind): { readonly [column: string]: Expression } {
-  const fields = Object.keys(documents[kind]).filter((name) => name !== 'aggregate_credits' && name !== 'created_by')
+  const fields = Object.keys(documentColumns[kind]).filter(
+    (name) => name !== 'aggregate_credits' && name !== 'created_by',
+  )
   const tracked = kind === 'people' ? [] : ['relationship_fingerprint', 'reference_fingerprint']
   return {
     ...cols('id', 'event_time', 'deleted', ...fields, ...tracked, 'embedding_fingerprint'),
