@@ -126,11 +126,7 @@ async function sortedRows(connection: Connection, relation: string): Promise<str
 
 async function dumpEmbeddedGraph(path: string, dump: Map<string, readonly string[]>): Promise<void> {
   const graph = await openGraphDatabase({ path, mode: 'read' })
-  try {
-    await dumpGraph(graph.run, await readCatalog(graph.run), dump)
-  } finally {
-    await graph.close()
-  }
+  await dumpGraph(graph.read, await readCatalog(graph.read), dump)
 }
 
 async function dumpNeo4j(place: Place, dump: Map<string, readonly string[]>): Promise<void> {

@@ -19,7 +19,9 @@ export async function inWorkspace(
 ): Promise<number> {
   const stop = stopSignals(said)
   try {
-    const opened = await stop.within(openWorkspace(options))
+    const opened = await stop.within(
+      openWorkspace({ ...options, patience: { ...options.patience, giveUp: stop.stop } }),
+    )
     if (opened === null) return stoppedCode
     try {
       return (await stop.within(work(opened.value, stop)))?.value ?? stoppedCode

@@ -4,6 +4,7 @@ import type { Range } from '../engine/contracts.ts'
 import { formatDuration } from '../engine/duration.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
 import type { PipelineEvent } from '../engine/events.ts'
+import type { StoreWait } from '../engine/shared-file/waiting.ts'
 
 type Level = 'info' | 'warn' | 'error'
 
@@ -11,6 +12,13 @@ type Level = 'info' | 'warn' | 'error'
 export function upkeepLine(table: string, error: unknown, nowMs: number): string {
   const code = error instanceof MillraceError ? { code: error.code } : {}
   const fields = { table, outcome: 'upkeep-failed', ...code, message: messageOf(error) }
+  return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', ...fields })
+}
+
+/** The line about a store that a program of others has open. */
+export function storeWaitLine({ path, holder, waitedMs }: StoreWait, nowMs: number): string {
+  const message = `store ${path} is held by ${holder}: waiting, for ${Math.round(waitedMs / 1000)} s now`
+  const fields = { store: path, outcome: 'store-held', holder, waitedMs: Math.round(waitedMs), message }
   return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', ...fields })
 }
 

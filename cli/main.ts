@@ -4,8 +4,15 @@ import { keepCompiledCode } from '../engine/compile-cache.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
 import { endProcess } from './end-process.ts'
 
+/**
+ * Statements of embedded stores take a thread of Node's pool each for as long as they run. With the four that there are by default a few long
+ * questions would hold up all files and stores of the process.
+ */
+const poolThreads = 32
+
 async function main(words: readonly string[]): Promise<number> {
   process.umask(0o077) // whatever is written is the user's alone: data, scratch files, sockets
+  process.env.UV_THREADPOOL_SIZE ??= String(poolThreads) // read when the first of them is needed, which is later
   keepCompiledCode() // what is imported from here on is compiled by the user's first run, and read by the next
   const { formatHelp, parseCommand } = await import('./args.ts')
   const { verbs } = await import('./verbs.ts')

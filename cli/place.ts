@@ -5,6 +5,8 @@ import { openDeltaTable } from '../connectors/delta/delta-table.ts'
 import type { DeltaTable } from '../connectors/delta/table.ts'
 import type { Clock, Ids, ObjectStore } from '../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
+import { releaseFilesIn } from '../engine/shared-file/shared-file.ts'
+import { commandPatience, type Patience } from '../engine/shared-file/waiting.ts'
 import { foldersOf } from './folders.ts'
 import { openLake } from './lake.ts'
 import type { LakeSettings } from './lake-config.ts'
@@ -18,6 +20,8 @@ export interface Place extends Services {
   readonly lake: ObjectStore
   readonly clock: Clock
   readonly ids: Ids
+  /** How long to wait for an embedded store that a program of others has open. */
+  readonly patience: Patience
   /** The process's one DuckDB database, opened at the first call. */
   duckdb(): Promise<Duckdb>
   /** Told what went wrong beside a table's commits, such as a log checkpoint that could not be written. */
@@ -36,6 +40,8 @@ export interface PlaceOptions extends Partial<ServiceSettings> {
   readonly lake?: LakeSettings | null
   readonly clock: Clock
   readonly ids: Ids
+  /** See {@link Place.patience}; by default that of a command. */
+  readonly patience?: Partial<Patience>
   /** See {@link Place.onUpkeepFailed}; by default nobody is told. */
   readonly onUpkeepFailed?: (table: string, error: unknown) => void
 }
@@ -62,6 +68,7 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
     database ??= openDuckdb({ memoryLimitBytes, threads: availableParallelism(), tempDir: scratchDir })
     return database
   }
+  const patience = { ...commandPatience(clock), ...options.patience }
   const onUpkeepFailed = options.onUpkeepFailed ?? (() => {})
   const table = (path: string): DeltaTable => {
     const known = tables.get(path)
@@ -76,11 +83,24 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
   const close = async () => {
     for (const table of tables.values()) await table.settled()
     await closeServices()
+    await releaseFilesIn(storesDir)
     if (database !== null) await (await database).close()
     opened.close()
     await rm(scratchDir, { recursive: true, force: true })
   }
   const { prepare: prepareLake, hold: holdFiles } = opened
-  const parts = { logDir, storesDir, scratchDir, lake, clock, ids, duckdb, table, onUpkeepFailed, ...services }
+  const parts = {
+    logDir,
+    storesDir,
+    scratchDir,
+    lake,
+    clock,
+    ids,
+    duckdb,
+    table,
+    patience,
+    onUpkeepFailed,
+    ...services,
+  }
   return { ...parts, prepareLake, holdFiles, close }
 }

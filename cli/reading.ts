@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import { MillraceError } from '../engine/errors.ts'
+import type { StoreWait } from '../engine/shared-file/waiting.ts'
 import type { Config } from './config.ts'
 import { openPlace, type Place } from './place.ts'
 import type { ServiceSettings } from './services.ts'
@@ -19,7 +20,9 @@ export async function reading<T>(config: ReadingConfig, work: (place: Place) => 
 /** Runs `work` in a data directory that need not exist: for what can be told without data. */
 export async function describing<T>(config: ReadingConfig, work: (place: Place) => Promise<T>): Promise<T> {
   const scratchDir = join(tmpdir(), `millrace-${process.pid}-${systemIds.uuid()}`) // made by DuckDB, if it must spill
-  const place = await openPlace({ ...config, scratchDir, clock: systemClock, ids: systemIds })
+  const onWait = ({ path, holder, waitedMs }: StoreWait): void =>
+    console.error(`millrace: store ${path} is held by ${holder}: waiting, for ${Math.round(waitedMs / 1000)} s now`)
+  const place = await openPlace({ ...config, scratchDir, clock: systemClock, ids: systemIds, patience: { onWait } })
   try {
     return await work(place)
   } finally {

@@ -7,18 +7,18 @@ import { readPositions } from '../connectors/ladybug/positions.ts'
 import type { SinkPosition } from '../engine/contracts.ts'
 import type { Pipeline } from '../engine/pipeline.ts'
 import type { Place } from './place.ts'
-import { impatient } from './store-status.ts'
+import { impatience } from './store-status.ts'
 import { graphFile, olapFile, openSink, vectorsFile } from './wire.ts'
 
-/** An empty position before the first commit. `STORE_BUSY` while another process holds a store. */
+/** An empty position before the first commit. `STORE_BUSY` while a program of others has a store open. */
 export async function primaryPosition(pipeline: Pipeline, place: Place): Promise<SinkPosition> {
   const primary = pipeline.sinks.at(-1)!
   const { name } = pipeline
-  if (primary.kind === 'graph' && place.neo4j === null) return graphPosition(name, graphFile(place))
+  if (primary.kind === 'graph' && place.neo4j === null) return graphPosition(name, place)
   if (primary.kind === 'olap' && place.clickhouse === null)
-    return positionInStore(impatient(olapFile(place), place), name)
+    return positionInStore(olapFile(place, impatience(place)), name)
   if (primary.kind === 'vectors' && place.pinecone === null)
-    return positionInStore(impatient(vectorsFile(place), place), name)
+    return positionInStore(vectorsFile(place, impatience(place)), name)
   const sink = await openSink(primary, place)
   try {
     return await sink.position(name)
@@ -28,12 +28,9 @@ export async function primaryPosition(pipeline: Pipeline, place: Place): Promise
 }
 
 /** The sink itself would open the graph for writing. */
-async function graphPosition(pipeline: string, path: string): Promise<SinkPosition> {
+async function graphPosition(pipeline: string, place: Place): Promise<SinkPosition> {
+  const path = graphFile(place)
   if (!existsSync(path)) return positionOf([])
-  const database = await openGraphDatabase({ path, mode: 'read' })
-  try {
-    return positionOf(await readPositions(database.read, pipeline))
-  } finally {
-    await database.close()
-  }
+  const database = await openGraphDatabase({ path, mode: 'read', patience: impatience(place) })
+  return positionOf(await readPositions(database.read, pipeline))
 }

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { openOlapStore } from '../connectors/duckdb/store.ts'
 import type { Graph } from '../connectors/graph/store.ts'
-import { type DuckdbStore, duckdbStore } from '../engine/duckdb-store.ts'
+import type { Patience } from '../engine/shared-file/waiting.ts'
 import type { Place } from './place.ts'
 import { openGraphStore, openVectors } from './stores.ts'
 import { graphFile, olapFile } from './wire.ts'
@@ -10,7 +10,7 @@ import { graphFile, olapFile } from './wire.ts'
 /** Counts by name; `what` says what is counted: rows, vectors, nodes, relationships. */
 export type StoreCounts = readonly { readonly name: string; readonly what: string; readonly count: number }[]
 
-/** Every store with a way to ask it; asking throws `STORE_BUSY` while another process holds it. */
+/** Every store with a way to ask it; asking throws `STORE_BUSY` while a program of others has it open. */
 export const stores: readonly { readonly store: string; readonly count: (place: Place) => Promise<StoreCounts> }[] = [
   {
     store: 'olap',
@@ -19,20 +19,17 @@ export const stores: readonly { readonly store: string; readonly count: (place: 
   { store: 'graph', count: graphCounts },
   {
     store: 'vectors',
-    count: async (place) => named(await (await openVectors(place, impatience)).counts(), 'vectors'),
+    count: async (place) => named(await (await openVectors(place, impatience(place))).counts(), 'vectors'),
   },
 ]
 
-/** Whoever asks how things stand would rather hear "busy" than wait. */
-const impatience = 250
-
-/** The same store for a look at it. */
-export function impatient({ path }: DuckdbStore, { duckdb, clock }: Place): DuckdbStore {
-  return duckdbStore({ path, duckdb, clock, busyTimeoutMs: impatience })
+/** Whoever asks how things stand would rather hear "busy" than wait for a program of others. */
+export function impatience({ patience }: Place): Patience {
+  return { ...patience, limitMs: 500 }
 }
 
 async function olapCounts(place: Place): Promise<ReadonlyMap<string, number>> {
-  if (place.clickhouse === null) return openOlapStore(impatient(olapFile(place), place)).counts()
+  if (place.clickhouse === null) return openOlapStore(olapFile(place, impatience(place))).counts()
   const { countRows } = await import('../connectors/clickhouse/store.ts')
   return countRows(await place.clickhouseClient())
 }
@@ -47,7 +44,7 @@ async function graphCounts(place: Place): Promise<StoreCounts> {
     return countedGraph(await countGraph(await place.neo4jClient()))
   }
   if (!existsSync(graphFile(place))) return []
-  const graph = await openGraphStore(place)
+  const graph = await openGraphStore(place, undefined, impatience(place))
   try {
     return countedGraph(await graph.counts())
   } finally {

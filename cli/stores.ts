@@ -6,7 +6,6 @@ import { openGraph } from '../connectors/ladybug/query.ts'
 import { openVectorStore } from '../connectors/local-vectors/search.ts'
 import type { OlapQueries } from '../connectors/olap/store.ts'
 import type { VectorStore } from '../connectors/vectors/store.ts'
-import { duckdbStore } from '../engine/duckdb-store.ts'
 import type { Place } from './place.ts'
 import { graphFile, olapFile, vectorsFile } from './wire.ts'
 
@@ -18,23 +17,19 @@ export async function openOlap(place: Place): Promise<OlapQueries> {
 }
 
 /** The knowledge graph. `TABLE_NOT_FOUND` before anything was written to it. To be closed. A signal that aborts cancels the query under way. */
-export async function openGraphStore(place: Place, signal?: AbortSignal): Promise<Graph> {
+export async function openGraphStore(place: Place, signal?: AbortSignal, patience = place.patience): Promise<Graph> {
   if (place.neo4j !== null) {
     const { openGraph: openNeo4jGraph } = await import('../connectors/neo4j/query.ts')
     return openNeo4jGraph(await place.neo4jClient(), signal)
   }
-  return openGraph({ path: graphFile(place) })
+  return openGraph({ path: graphFile(place), patience, ...(signal === undefined ? {} : { signal }) })
 }
 
-/** @param busyTimeoutMs how long to wait for an embedded store that another process holds, if not as long as usual */
-export async function openVectors(place: Place, busyTimeoutMs?: number): Promise<VectorStore> {
+/** The vectors. */
+export async function openVectors(place: Place, patience = place.patience): Promise<VectorStore> {
   if (place.pinecone !== null) {
     const { pineconeStore } = await import('../connectors/pinecone/search.ts')
     return pineconeStore(await place.pineconeIndex())
   }
-  const { path } = vectorsFile(place)
-  const { duckdb, clock } = place
-  return openVectorStore(
-    duckdbStore({ path, duckdb, clock, ...(busyTimeoutMs === undefined ? {} : { busyTimeoutMs }) }),
-  )
+  return openVectorStore(vectorsFile(place, patience))
 }

@@ -124,7 +124,15 @@ export async function openSink(description: SinkDescription, place: Place): Prom
         return neo4jSink({ neo4j, description: options, duckdb, stagingDir: scratchDir, clock, ids })
       }
       const { graphSink } = await import('../connectors/ladybug/sink.ts')
-      return graphSink({ path: graphFile(place), description: options, duckdb, stagingDir: scratchDir, clock })
+      const { patience } = place
+      return graphSink({
+        path: graphFile(place),
+        description: options,
+        duckdb,
+        stagingDir: scratchDir,
+        clock,
+        patience,
+      })
     }
     default:
       throw unknown('sink', description.kind)
@@ -132,8 +140,8 @@ export async function openSink(description: SinkDescription, place: Place): Prom
 }
 
 /** The file of the embedded OLAP store. */
-export function olapFile({ storesDir, duckdb, clock }: Place): DuckdbStore {
-  return duckdbStore({ path: join(storesDir, 'olap.duckdb'), duckdb, clock })
+export function olapFile({ storesDir, duckdb, ...place }: Place, patience = place.patience): DuckdbStore {
+  return duckdbStore({ path: join(storesDir, 'olap.duckdb'), duckdb, patience })
 }
 
 /** The file of the embedded graph. */
@@ -142,8 +150,8 @@ export function graphFile({ storesDir }: Place): string {
 }
 
 /** The file of the embedded vector store. */
-export function vectorsFile({ storesDir, duckdb, clock }: Place): DuckdbStore {
-  return duckdbStore({ path: join(storesDir, 'vectors.duckdb'), duckdb, clock })
+export function vectorsFile({ storesDir, duckdb, ...place }: Place, patience = place.patience): DuckdbStore {
+  return duckdbStore({ path: join(storesDir, 'vectors.duckdb'), duckdb, patience })
 }
 
 /** What a source is told that reads the OLAP store where that is the embedded one. */

@@ -13,6 +13,7 @@ import { makeFolder } from '../engine/make-folder.ts'
 import { isAbandoned, processName } from '../engine/process-name.ts'
 import { defaultRetryPolicy, type RetryPolicy } from '../engine/retry.ts'
 import type { Runtime } from '../engine/runtime.ts'
+import type { Patience } from '../engine/shared-file/waiting.ts'
 import { foldersOf } from './folders.ts'
 import type { LakeSettings } from './lake-config.ts'
 import { openPlace, type Place } from './place.ts'
@@ -34,6 +35,8 @@ export interface WorkspaceOptions extends Partial<ServiceSettings> {
   readonly fault?: ArmedFault | null
   /** Told what went wrong beside the commits of a table; they stand all the same. */
   readonly onUpkeepFailed?: (table: string, error: unknown) => void
+  /** How long sinks wait for an embedded store that a program of others has open. By default as long as a command does. */
+  readonly patience?: Partial<Patience>
   readonly clock?: Clock
   readonly ids?: Ids
 }

@@ -1,7 +1,10 @@
-/** One DuckDB database per process: relational stages, Delta merges and embedded stores share its memory limit. */
-import type { DuckDBConnection } from '@duckdb/node-api'
+/** DuckDB in this process: one database for relational stages and Delta merges, and one for each embedded store that is open. */
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api'
 
 export interface DuckdbOptions {
+  /** Of the one database; what each store may take beside it is {@link storeMemoryBytes}. */
   readonly memoryLimitBytes: number
   readonly threads: number
   /** Where DuckDB spills when the limit is reached. */
@@ -50,8 +53,44 @@ export interface DuckdbType {
 export interface Duckdb {
   /** Runs `work` on a connection of its own, closed afterwards; temporary tables live as long as the connection. */
   withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T>
+  /** A connection of its own, to be closed. */
+  connect(): Promise<OpenConnection>
+  /**
+   * Another database in memory, with the memory of a store. To it a file is attached: what fails there, and who waits for transactions there,
+   * is of no concern to this one.
+   */
+  openForStore(): Promise<Duckdb>
   close(): Promise<void>
 }
+
+/** A connection, and what is done to it from outside. */
+export interface OpenConnection {
+  readonly connection: StreamingConnection
+  /** Ends the statement that is running, if one is: it rejects. */
+  interrupt(): void
+  close(): void
+}
+
+/** A connection whose results can be taken in parts, so that large ones need not be held as a whole. */
+export interface StreamingConnection extends Connection {
+  /** As `rows`. */
+  rowParts(sql: string, parameters?: readonly Parameter[]): AsyncIterable<Row[]>
+  /** As `select`. */
+  selectParts(sql: string, values: Readonly<Record<string, string>>): AsyncIterable<Row[]>
+  /** As `chunks`, with the values that `rows` gives. */
+  columnParts(sql: string): AsyncIterable<readonly (readonly unknown[])[]>
+}
+
+/** The part of a process's memory limit that each open store may take, beside the database itself. */
+const storeShare = 1 / 4
+const leastStoreBytes = 64 * 2 ** 20
+
+/** What one open store may take at most, given the limit of the process's database. */
+export function storeMemoryBytes(memoryLimitBytes: number): number {
+  return Math.max(leastStoreBytes, Math.floor(memoryLimitBytes * storeShare))
+}
+
+let databases = 0
 
 /** Opens the process's database, in memory; time zone UTC, so that timestamps mean the same on every machine. */
 export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
@@ -64,14 +103,40 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
     autoload_known_extensions: 'false',
     preserve_insertion_order: 'false',
   })
+  const connect = async (): Promise<OpenConnection> => {
+    const connection = await instance.connect()
+    await connection.run("SET TimeZone = 'UTC'")
+    return {
+      connection: wrap(connection),
+      interrupt: () => connection.interrupt(),
+      close: () => connection.closeSync(),
+    }
+  }
   return {
+    connect,
     async withConnection(work) {
-      const connection = await instance.connect()
+      const { connection, close } = await connect()
       try {
-        await connection.run("SET TimeZone = 'UTC'")
-        return await work(wrap(connection))
+        return await work(connection)
       } finally {
-        connection.closeSync()
+        close()
+      }
+    },
+    async openForStore() {
+      databases += 1
+      const tempDir = join(options.tempDir, `millrace-store-${process.pid}-${databases}`) // two databases cannot spill into one folder
+      mkdirSync(tempDir, { recursive: true, mode: 0o700 })
+      const opened = await openDuckdb({
+        ...options,
+        tempDir,
+        memoryLimitBytes: storeMemoryBytes(options.memoryLimitBytes),
+      })
+      return {
+        ...opened,
+        async close() {
+          await opened.close()
+          rmSync(tempDir, { recursive: true, force: true })
+        },
       }
     },
     async close() {
@@ -80,7 +145,7 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
   }
 }
 
-function wrap(connection: DuckDBConnection): Connection {
+function wrap(connection: DuckDBConnection): StreamingConnection {
   return {
     async run(sql) {
       await connection.run(sql)
@@ -88,6 +153,9 @@ function wrap(connection: DuckDBConnection): Connection {
     async rows(sql, parameters = []) {
       const reader = await connection.runAndReadAll(sql, [...parameters])
       return reader.getRowObjectsJS() as Row[]
+    },
+    async *rowParts(sql, parameters = []) {
+      yield* rowsOf(await connection.stream(sql, [...parameters]))
     },
     async *chunks(sql) {
       const result = await connection.stream(sql)
@@ -98,15 +166,23 @@ function wrap(connection: DuckDBConnection): Connection {
       )
         yield chunk.getColumns()
     },
+    async *columnParts(sql) {
+      const result = await connection.stream(sql)
+      for await (const rows of result.yieldRowsJs())
+        if (rows.length > 0) yield result.columnNames().map((_, column) => rows.map((row) => row[column]))
+    },
     async select(sql, values) {
-      const { StatementType } = await import('@duckdb/node-api')
-      const statements = await connection.extractStatements(sql)
-      if (statements.count !== 1) throw new Error(`one statement is needed, not ${statements.count}`)
-      const statement = await statements.prepare(0)
+      const statement = await readingStatement(connection, sql, values)
       try {
-        if (statement.statementType !== StatementType.SELECT) throw new Error('only a query that reads is allowed')
-        if (statement.parameterCount > 0) statement.bind(values)
         return (await statement.runAndReadAll()).getRowObjectsJS() as Row[]
+      } finally {
+        statement.destroySync()
+      }
+    },
+    async *selectParts(sql, values) {
+      const statement = await readingStatement(connection, sql, values)
+      try {
+        yield* rowsOf(await statement.stream())
       } finally {
         statement.destroySync()
       }
@@ -119,6 +195,30 @@ function wrap(connection: DuckDBConnection): Connection {
       }
       return { names: columnNames, types: columnTypes }
     },
+  }
+}
+
+async function* rowsOf(result: DuckDBResult): AsyncIterable<Row[]> {
+  for await (const rows of result.yieldRowObjectJs()) yield rows as Row[]
+}
+
+/** One statement, bound, that only reads; to be destroyed. */
+async function readingStatement(
+  connection: DuckDBConnection,
+  sql: string,
+  values: Readonly<Record<string, string>>,
+): Promise<DuckDBPreparedStatement> {
+  const { StatementType } = await import('@duckdb/node-api')
+  const statements = await connection.extractStatements(sql)
+  if (statements.count !== 1) throw new Error(`one statement is needed, not ${statements.count}`)
+  const statement = await statements.prepare(0)
+  try {
+    if (statement.statementType !== StatementType.SELECT) throw new Error('only a query that reads is allowed')
+    if (statement.parameterCount > 0) statement.bind(values)
+    return statement
+  } catch (error) {
+    statement.destroySync()
+    throw error
   }
 }
 

@@ -6,13 +6,14 @@ import { messageOf } from '../../engine/errors.ts'
 import type { Pipeline } from '../../engine/pipeline.ts'
 import { type FailedPipeline, runAll, type Watch } from '../../engine/run-all.ts'
 import { inOrderOfTables } from '../../engine/schedule.ts'
+import type { StoreWait } from '../../engine/shared-file/waiting.ts'
 import { availableNow, every, once, type Trigger } from '../../engine/trigger.ts'
 import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
 import { exitCodeOf, failureLines } from '../failed-pipelines.ts'
 import { guarded } from '../guarded-observer.ts'
 import { inWorkspace } from '../in-workspace.ts'
-import { logLines, upkeepLine } from '../log-lines.ts'
+import { logLines, storeWaitLine, upkeepLine } from '../log-lines.ts'
 import { findPipelines, platformPipelines } from '../pipelines.ts'
 import { progressBars } from '../progress.ts'
 
@@ -20,8 +21,13 @@ import { progressBars } from '../progress.ts'
 export async function run(context: CommandContext): Promise<number> {
   const pipelines = await choosePipelines(context)
   const { options, config } = context
+  const endless = pipelines.some((pipeline) => pipeline.trigger.kind === 'every')
   const settings = {
     ...config,
+    patience: {
+      ...(endless ? { limitMs: Number.POSITIVE_INFINITY } : {}),
+      onWait: (wait: StoreWait) => console.error(storeWaitLine(wait, systemClock.nowMs())),
+    },
     workers: typeof options.workers === 'number' ? options.workers : config.workers,
     retryForMs: typeof options['retry-for'] === 'string' ? parseDuration(options['retry-for']) : config.retryForMs,
     onUpkeepFailed: (table: string, error: unknown) => console.error(upkeepLine(table, error, systemClock.nowMs())),

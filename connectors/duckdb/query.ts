@@ -25,23 +25,27 @@ const duckdbTypes: Readonly<Record<string, string>> = {
   DateTime: 'TIMESTAMP',
 }
 
-/** The store is attached, read-only, for the length of each question; `STORE_BUSY` while it is written. */
+/** Questions run in transactions that cannot write, beside each other and beside a writer. */
 export function duckdbQueries(store: DuckdbStore): OlapQueries {
   return {
-    async ask(sql, parameters = {}) {
+    async ask(sql, parameters = {}, signal) {
       checkParameters(sql, parameters)
       const text = withDollars(sql)
       requireStore(store)
-      return store.use('read', async (connection) => {
-        await requireReadOnlySql(connection, text)
-        try {
-          return await connection.select(text, parameters)
-        } catch (error) {
-          const missing = /Table with name (\S+) does not exist/.exec(messageOf(error))?.[1]
-          if (missing !== undefined) throw noTable(missing, error)
-          throw new MillraceError('SINK_FAILED', `olap store: ${messageOf(error)}`, { cause: error })
-        }
-      })
+      return store.use(
+        'read',
+        async (connection) => {
+          await requireReadOnlySql(connection, text)
+          try {
+            return await connection.select(text, parameters)
+          } catch (error) {
+            const missing = /Table with name (\S+) does not exist/.exec(messageOf(error))?.[1]
+            if (missing !== undefined) throw noTable(missing, error)
+            throw new MillraceError('SINK_FAILED', `olap store: ${messageOf(error)}`, { cause: error })
+          }
+        },
+        signal,
+      )
     },
   }
 }

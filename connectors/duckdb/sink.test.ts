@@ -42,8 +42,8 @@ afterEach(() => {
 })
 
 function open(description = casts) {
-  const store = duckdbStore({ path: join(dir, 'olap.duckdb'), duckdb: async () => duckdb, busyTimeoutMs: 50 })
-  return { sink: olapSink({ store, description, clock: systemClock }), ...openOlapStore(store) }
+  const store = duckdbStore({ path: join(dir, 'olap.duckdb'), duckdb: async () => duckdb, patience: { limitMs: 50 } })
+  return { sink: olapSink({ store, description, clock: systemClock }), ...openOlapStore(store), release: store.release }
 }
 
 async function parquet(query: string): Promise<ParquetFile> {
@@ -274,9 +274,10 @@ test('a view is replaced when its text changes, waits for its tables, and is ref
   })
 })
 
-test('while another process holds the store, commits and queries are refused as busy, naming it', async () => {
-  const { sink, rows } = open()
+test('while a program of others holds the store for longer than anybody waits, commits and queries are refused as busy, naming it', async () => {
+  const { sink, rows, release } = open()
   await commit(sink, { outputs: await outputs([{ title: 1n, name: 'one', cast: [] }]) }, 0)
+  await release()
   const holder = spawn(process.execPath, ['-e', holdScript(), join(dir, 'olap.duckdb')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
@@ -300,8 +301,9 @@ function holdScript(): string {
 test.each(['store-before-commit', 'store-after-commit'] as const)(
   'killed at %s, a second run converges',
   async (point) => {
-    const { sink, rows } = open()
+    const { sink, rows, release } = open()
     await commit(sink, { outputs: await outputs([{ title: 1n, name: 'one', cast: [['a', 'Ann']] }]) }, 0)
+    await release()
     const second = await outputs([{ title: 1n, name: 'uno', cast: [['b', 'Bob']] }])
     const child = spawnSync(process.execPath, ['--input-type=module-typescript', '-e', killScript(point, second)], {
       encoding: 'utf8',

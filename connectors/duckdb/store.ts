@@ -3,15 +3,15 @@ import { identifier, type Row } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { MillraceError } from '../../engine/errors.ts'
 
-/** The OLAP store for those who ask questions. It is attached for the length of one question. */
+/** The OLAP store for those who ask questions. */
 export interface OlapStore {
-  /** Rows of a query over the store's tables and views; the store cannot be changed by it. `STORE_BUSY` while written. */
+  /** Rows of a query over the store's tables and views; the store cannot be changed by it. */
   rows(sql: string): Promise<Row[]>
   /** Rows per table, by name; views and the store's own tables are left out. Empty before the first commit. */
   counts(): Promise<ReadonlyMap<string, number>>
 }
 
-/** The store for queries: attached, read-only, for the length of each. `TABLE_NOT_FOUND` before the first commit. */
+/** The store for queries. `TABLE_NOT_FOUND` before the first commit. */
 export function openOlapStore(store: DuckdbStore): OlapStore {
   return {
     async rows(sql) {

@@ -1,41 +1,44 @@
-/** One open database per path and process, shared by all that use it there; one write transaction at a time. */
-import { existsSync, statfsSync } from 'node:fs'
+/** A graph that any number of processes read and write at once; one write transaction at a time. */
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { systemClock } from '../../engine/clock.ts'
 import { makeFolderNow } from '../../engine/make-folder.ts'
-import {
-  loadNative,
-  type Native,
-  type NativeConnection,
-  type NativeDatabase,
-  type NativeParameter,
-  type NativeResult,
-} from './native.ts'
+import { sharedFile } from '../../engine/shared-file/shared-file.ts'
+import { commandPatience, type Patience } from '../../engine/shared-file/waiting.ts'
+import { checkRoom, type GraphSession, ladybugFiles, noGraph } from './file.ts'
+import type { GraphParameters, GraphRow } from './statement.ts'
 
-/** Columns of a result by name. */
-export type GraphRow = Readonly<Record<string, unknown>>
-/** Values never become part of the text: they are parameters, 64-bit numbers as text. */
-export type GraphParameters = Readonly<Record<string, NativeParameter>>
+export type { GraphParameters, GraphRow } from './statement.ts'
 
 /** Runs one statement to its end. */
 export type RunCypher = (cypher: string, parameters?: GraphParameters) => Promise<GraphRow[]>
 
-/** An open graph. One process at a time may write it. */
+/** What ends a query before its time. */
+export interface QueryLimits {
+  /** Ends the wait for the answer, with its reason. The engine may go on with the query, up to `timeoutMs`. */
+  readonly signal?: AbortSignal
+  /** After so long the engine gives up on the query: `SINK_FAILED`. */
+  readonly timeoutMs?: number
+}
+
+/** A graph. Nothing of it is open between the calls of its methods, for anybody to notice. */
 export interface GraphDatabase {
   readonly path: string
-  /** A statement on its own, beside a transaction that is open; it sees what is committed. */
+  /** A statement on its own, which may write: it waits for its turn as transactions do. */
   readonly run: RunCypher
-  /** The same, refused if the statement would change anything. */
-  readonly read: RunCypher
+  /** A statement that sees what is committed, beside transactions. Refused if it would change anything. */
+  read(cypher: string, parameters?: GraphParameters, limits?: QueryLimits): Promise<GraphRow[]>
   /**
-   * Once all earlier callers are done: runs `prepare`, each statement of which stands alone (tables are made here), then
-   * `work` in a transaction, which is committed if `work` resolves, and rolled back if it throws or calls `rollback`.
+   * Once all earlier callers of all processes are done: runs `prepare`, each statement of which stands alone (tables are made here), then
+   * `work` in a transaction, which is committed if `work` resolves, and rolled back if it throws or calls `rollback`. `STORE_BUSY`, retryable, if
+   * the process that has the file open ends meanwhile: only the graph itself shows then whether it was committed.
    */
   transaction<P, T>(
     prepare: (run: RunCypher) => Promise<P>,
     work: (transaction: GraphTransaction, prepared: P) => Promise<T>,
+    signal?: AbortSignal,
   ): Promise<T>
-  /** Gives up this handle; the last one closes the database. */
+  /** Lets go of the file, if this process has it open, once nobody uses it. */
   close(): Promise<void>
 }
 
@@ -48,236 +51,69 @@ export interface GraphTransaction {
 
 export interface GraphDatabaseOptions {
   readonly path: string
-  /** `read` opens beside a writer of another process; `write` is refused beside one. */
+  /** `write` makes the file at the first transaction. */
   readonly mode: 'read' | 'write'
-  /** Default 512 MiB. */
+  /** What the engine may keep of the file in memory, in the process that opens it. Default 512 MiB. */
   readonly bufferPoolBytes?: number
   /** Room that the disk must have before anything is written. Default 64 MiB. */
   readonly reserveBytes?: number
+  /** How long to wait while a program of others has the file open. By default a minute. */
+  readonly patience?: Partial<Patience>
+  /** See `SharedFileOptions`. */
+  readonly idleMs?: number
 }
-
-interface Shared {
-  readonly native: Native
-  readonly database: NativeDatabase
-  readonly mode: 'read' | 'write'
-  /** Throws where there is no room to write safely. */
-  readonly assertRoom: () => void
-  users: number
-  closed: boolean
-  turn: Promise<unknown>
-}
-
-const open = new Map<string, Promise<Shared>>()
-
-const threads = 2
-const maxSizeBytes = 2 ** 38 // of address space; the default of 8 TiB is more than some machines allow
 
 /**
- * Opens the database, or shares the one that this process has open. Errors: `STORE_BUSY` (retryable) while another
- * process writes, `TABLE_NOT_FOUND` when there is nothing to read, `STORAGE_FAILED` otherwise; writing is refused,
- * retryable, while the disk is nearly full.
+ * The graph at a path; its file is opened when it is used. Errors: `TABLE_NOT_FOUND` when there is nothing to read, `STORAGE_FAILED` where the file
+ * cannot be opened, and, retryable, for writing while the disk is nearly full; `STORE_BUSY` (retryable) where waiting for the file ends in vain.
  */
 export async function openGraphDatabase(options: GraphDatabaseOptions): Promise<GraphDatabase> {
+  const { mode, bufferPoolBytes = 2 ** 29, reserveBytes = 2 ** 26, ...rest } = options
   const path = resolve(options.path)
-  const shared = await share(path, options)
-  const connections = lazyConnection(shared)
-  let closed = false
+  if (mode === 'read' && !existsSync(path)) throw noGraph(path)
+  const assertRoom = (): void => {
+    makeFolderNow(dirname(path))
+    checkRoom(path, reserveBytes)
+  }
+  if (mode === 'write') assertRoom()
+  const file = sharedFile<GraphSession>({
+    ...rest,
+    path,
+    kind: ladybugFiles({ bufferPoolBytes, reserveBytes }),
+    patience: { ...commandPatience(systemClock), ...options.patience },
+  })
   return {
     path,
-    run: (cypher, parameters) => connections.get().then((connection) => execute(connection, cypher, parameters)),
-    read: (cypher, parameters = {}) =>
-      connections.get().then((connection) => execute(connection, cypher, parameters, 'read')),
-    transaction: (prepare, work) => inTurn(shared, () => transact(shared, prepare, work)),
-    async close() {
-      if (closed) return
-      closed = true
-      await connections.close()
-      await release(path, shared)
+    run: (cypher, parameters) => file.use('write', (session) => session.run(cypher, parameters)),
+    read: (cypher, parameters, { signal, timeoutMs } = {}) =>
+      file.use('read', (session) => session.read(cypher, parameters, timeoutMs), signal),
+    async transaction(prepare, work, signal) {
+      assertRoom()
+      return file.use('write', (session) => transact(session, prepare, work), signal)
     },
+    close: file.release,
   }
-}
-
-async function share(path: string, options: GraphDatabaseOptions): Promise<Shared> {
-  const known = open.get(path)
-  if (known !== undefined) {
-    const shared = await known
-    if (shared.closed) return share(path, options)
-    if (options.mode === 'write' && shared.mode === 'read') throw busy(path, 'this process has it open for reading')
-    shared.users += 1
-    return shared
-  }
-  const opening = openShared(path, options)
-  open.set(path, opening)
-  opening.catch(() => open.delete(path))
-  return opening
-}
-
-async function openShared(path: string, options: GraphDatabaseOptions): Promise<Shared> {
-  const { mode, bufferPoolBytes = 2 ** 29, reserveBytes = 2 ** 26 } = options
-  const assertRoom = (): void => checkRoom(path, reserveBytes)
-  if (mode === 'write') {
-    makeFolderNow(dirname(path))
-    assertRoom()
-  }
-  if (mode === 'read' && !existsSync(path))
-    throw new MillraceError('TABLE_NOT_FOUND', `graph store not found: ${path} (run a pipeline that fills it first)`)
-  const native = await loadNative()
-  const database = new native.Database(path, bufferPoolBytes, true, mode === 'read', maxSizeBytes)
-  try {
-    await database.init()
-  } catch (cause) {
-    if (/could not set lock/i.test(messageOf(cause))) throw busy(path, 'another process has it open', cause)
-    throw new MillraceError(
-      'STORAGE_FAILED',
-      `graph store ${path} could not be opened: ${messageOf(cause)} (if it is damaged, delete it and run its pipelines: they fill it anew)`,
-      {
-        context: { path },
-        cause,
-      },
-    )
-  }
-  return { native, database, mode, assertRoom, users: 1, closed: false, turn: Promise.resolve() }
-}
-
-/**
- * A disk that fills up while the engine folds its write-ahead log into the file can cost what was committed, or the
- * file: so neither is begun without room to spare.
- */
-function checkRoom(path: string, reserveBytes: number): void {
-  const { bavail, bsize } = statfsSync(dirname(path))
-  if (bavail * bsize >= reserveBytes) return
-  const mib = (bytes: number): string => `${Math.floor(bytes / 2 ** 20)} MiB`
-  throw new MillraceError(
-    'STORAGE_FAILED',
-    `graph store ${path} is not written: the disk is nearly full, with ${mib(bavail * bsize)} left (free some space, ${mib(reserveBytes)} at least)`,
-    { retryable: true, context: { path } },
-  )
-}
-
-function busy(path: string, why: string, cause?: unknown): MillraceError {
-  return new MillraceError('STORE_BUSY', `graph store ${path} is busy: ${why} (try again when it is done)`, {
-    retryable: true,
-    context: { path },
-    cause,
-  })
-}
-
-async function release(path: string, shared: Shared): Promise<void> {
-  shared.users -= 1
-  if (shared.users > 0) return
-  await shared.turn
-  if (shared.users > 0 || shared.closed) return // opened again while we waited
-  shared.closed = true
-  open.delete(path)
-  await shared.database.close()
-}
-
-function lazyConnection({ native, database }: Shared) {
-  let connection: NativeConnection | null = null
-  return {
-    async get() {
-      connection ??= new native.Connection(database, threads)
-      return connection
-    },
-    async close() {
-      await connection?.close()
-    },
-  }
-}
-
-function inTurn<T>(shared: Shared, work: () => Promise<T>): Promise<T> {
-  const turn = shared.turn.then(work)
-  shared.turn = turn.catch(() => {}) // its own caller hears of it
-  return turn
 }
 
 async function transact<P, T>(
-  shared: Shared,
+  { run }: GraphSession,
   prepare: (run: RunCypher) => Promise<P>,
   work: (transaction: GraphTransaction, prepared: P) => Promise<T>,
 ): Promise<T> {
-  shared.assertRoom()
-  const connection = new shared.native.Connection(shared.database, threads)
-  const run: RunCypher = (cypher, parameters) => execute(connection, cypher, parameters)
   let active = false
   const rollback = async (): Promise<void> => {
     active = false
     await run('ROLLBACK').catch(() => {}) // an error has ended the transaction before
   }
+  const prepared = await prepare(run)
+  await run('BEGIN TRANSACTION')
+  active = true
   try {
-    const prepared = await prepare(run)
-    await run('BEGIN TRANSACTION')
-    active = true
     const result = await work({ run, rollback }, prepared)
     if (active) await run('COMMIT')
     return result
   } catch (error) {
     if (active) await rollback()
     throw error
-  } finally {
-    await connection.close()
   }
-}
-
-/** Every result is closed: one left open keeps the database open after its `close`, and commits were lost that way. */
-async function execute(
-  connection: NativeConnection,
-  cypher: string,
-  parameters?: GraphParameters,
-  mode: 'read' | 'write' = 'write',
-): Promise<GraphRow[]> {
-  try {
-    const results = [await start(connection, cypher, parameters, mode)].flat()
-    try {
-      return exactRows(results.at(-1)!)
-    } finally {
-      for (const result of results) result.close()
-    }
-  } catch (cause) {
-    if (cause instanceof MillraceError) throw cause
-    throw new MillraceError('SINK_FAILED', `graph statement failed: ${messageOf(cause)}; it was: ${cypher}`, { cause })
-  }
-}
-
-async function start(
-  connection: NativeConnection,
-  cypher: string,
-  parameters: GraphParameters | undefined,
-  mode: 'read' | 'write',
-): Promise<NativeResult | NativeResult[]> {
-  if (parameters === undefined) return connection.query(cypher)
-  const statement = await connection.prepare(cypher)
-  if (!statement.isSuccess()) throw new Error(statement.getErrorMessage())
-  if (mode === 'read' && !statement.isReadOnly()) throw new Error('it would change the graph (queries only read)')
-  return connection.execute(statement, { ...parameters })
-}
-
-function exactRows(result: NativeResult): GraphRow[] {
-  const names = result.getColumnNamesSync()
-  const types = new Map(result.getColumnDataTypesSync().map((type, i) => [names[i]!, type]))
-  const rows = result.getAllSync()
-  return rows.map((row) =>
-    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, exact(name, types.get(name) ?? '', value)])),
-  )
-}
-
-/** The client gives INT64 as a double: it is exact up to 2^53, and beyond that refused. */
-function exact(name: string, type: string, value: unknown): unknown {
-  if (/DOUBLE|FLOAT/.test(type)) return value
-  if (isLossy(value)) throw lossy(name)
-  return /^U?INT\d+$|^SERIAL$/.test(type) && typeof value === 'number' ? BigInt(value) : value
-}
-
-function isLossy(value: unknown): boolean {
-  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value)
-  if (Array.isArray(value)) return value.some(isLossy)
-  return value !== null && typeof value === 'object' && Object.values(value).some(isLossy)
-}
-
-function lossy(name: string): MillraceError {
-  return new MillraceError(
-    'SINK_FAILED',
-    `graph query: column ${name} holds a number beyond 2^53, which would not be exact (return CAST(... AS STRING))`,
-    { context: { column: name } },
-  )
 }

@@ -28,6 +28,8 @@ export interface NativeConnection {
     statement: NativeStatement,
     parameters: Record<string, NativeParameter>,
   ): Promise<NativeResult | NativeResult[]>
+  /** Of the statements that follow. Called beside a running one it blocks the thread until that ends. */
+  setQueryTimeout(timeoutMs: number): void
   close(): Promise<void>
 }
 
@@ -45,6 +47,7 @@ export interface Native {
     compression: boolean,
     readOnly: boolean,
     maxSizeBytes: number,
+    autoCheckpoint: boolean,
   ) => NativeDatabase
   readonly Connection: new (database: NativeDatabase, threads: number) => NativeConnection
 }

@@ -1,6 +1,8 @@
+import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { systemClock } from '../../engine/clock.ts'
@@ -11,7 +13,6 @@ import {
   film,
   type GraphSubject,
   moduleUrl,
-  runNode,
   type SubjectOptions,
   sinkPromises,
 } from '../graph/sink-promises.testing.ts'
@@ -93,24 +94,101 @@ test('a description that breaks a rule is refused with every problem', () => {
   )
 })
 
-test('a second process that writes is refused as busy, one that reads is not', async () => {
+/** Another process with a `graph` at the path; it ends when the script does. */
+function child(path: string, script: string): { readonly process: ChildProcess; line(): Promise<string> } {
+  const text = `
+    import { createInterface } from 'node:readline'
+    import { openGraphDatabase } from ${moduleUrl('./database.ts', import.meta.url)}
+    const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+    const heard = async () => (await lines.next()).value
+    const graph = await openGraphDatabase({ path: ${JSON.stringify(path)}, mode: 'write', bufferPoolBytes: 2 ** 27 })
+    ${script}
+    await graph.close()
+    process.exit(0)`
+  const started = spawn(process.execPath, ['--input-type=module-typescript', '-e', text], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const lines = createInterface({ input: started.stdout })[Symbol.asyncIterator]()
+  return { process: started, line: async () => String((await lines.next()).value) }
+}
+
+const ended = (process: ChildProcess): Promise<unknown> => new Promise((resolve) => process.once('exit', resolve))
+const movies = 'MATCH (n:Movie) RETURN count(*) AS n'
+
+test('another process reads beside a transaction that is open, and writes in its turn', async () => {
   const path = join(dir, 'graph.lbug')
   const sink = openSink('Movie', { path, duckdb: async () => duckdb, stagingDir: dir })
   const outputs = await outputsOf(duckdb, dir, 'Movie', new Map([[1n, film([ann])]]))
   await commitTo(sink, 0, { pipeline: 'Movie', outputs })
-  const script = (mode: string) => `
-    import { openGraphDatabase } from ${moduleUrl('./database.ts', import.meta.url)}
-    try {
-      const database = await openGraphDatabase({ path: ${JSON.stringify(path)}, mode: '${mode}' })
-      console.log(JSON.stringify((await database.run('MATCH (n:Movie) RETURN n.title AS title'))))
-      await database.close()
-    } catch ({ code, retryable, message }) {
-      console.log(JSON.stringify({ code, retryable, message }))
-    }`
-  const output = (mode: string) => JSON.parse(runNode(script(mode)).stdout)
-  expect(output('write')).toEqual({ code: 'STORE_BUSY', retryable: true, message: expect.stringContaining('is busy') })
-  expect(output('read')).toEqual([{ title: 'Film' }])
+  const graph = await openGraphDatabase({ path, mode: 'write' })
+  const other = child(
+    path,
+    `console.log(String((await graph.read(${JSON.stringify(movies)}))[0].n))
+     await heard()
+     await graph.transaction(async () => {}, async ({ run }) => void (await run('MATCH (n:Movie) SET n.title = "Other"')))
+     console.log(JSON.stringify(await graph.read('MATCH (n:Movie) RETURN n.title AS title ORDER BY n.id')))`,
+  )
+  await graph.transaction(
+    async () => {},
+    async ({ run }) => {
+      await run('CREATE (:Movie {id: 2, title: "Second"})')
+      expect(await other.line()).toBe('1')
+    },
+  )
+  other.process.stdin?.write('go on\n')
+  expect(await other.line()).toBe('[{"title":"Other"},{"title":"Other"}]')
+  expect(await graph.read(movies)).toEqual([{ n: 2n }])
   await sink.close()
+})
+
+test('a process that is killed in a transaction leaves the graph as it was, and the next goes on', async () => {
+  const path = join(dir, 'graph.lbug')
+  const other = child(
+    path,
+    `await graph.run('CREATE NODE TABLE Movie(id INT64, PRIMARY KEY(id))')
+     await graph.run('CREATE (:Movie {id: 1})')
+     await graph.transaction(async () => {}, async ({ run }) => { await run('CREATE (:Movie {id: 2})'); console.log('open'); await heard() })`,
+  )
+  expect(await other.line()).toBe('open')
+  const graph = await openGraphDatabase({ path, mode: 'write' })
+  expect(await graph.read(movies)).toEqual([{ n: 1n }])
+  const waiting = graph.run('CREATE (:Movie {id: 3})')
+  other.process.kill('SIGKILL')
+  await ended(other.process)
+  await waiting
+  expect(await graph.read('MATCH (n:Movie) RETURN n.id AS id ORDER BY id')).toEqual([{ id: 1n }, { id: 3n }])
+  await graph.close()
+})
+
+test('a question sees one state of the graph from its beginning to its end, and commits do not wait for it', async () => {
+  const path = join(dir, 'graph.lbug')
+  const graph = await openGraphDatabase({ path, mode: 'write' })
+  await graph.run('CREATE NODE TABLE Movie(id INT64, n INT64, PRIMARY KEY(id))')
+  await graph.run('UNWIND range(1, 3000) AS id CREATE (:Movie {id: id, n: 1})')
+  const question = graph.read('MATCH (a:Movie), (b:Movie) RETURN count(*) AS pairs, sum(b.n) AS n')
+  for (let i = 0; i < 5; i++) await graph.run('MATCH (m:Movie) SET m.n = m.n + 1')
+  expect(await question).toEqual([{ pairs: 9_000_000n, n: 9_000_000n }])
+  expect(await graph.read('MATCH (m:Movie) RETURN min(m.n) AS n')).toEqual([{ n: 6n }])
+  await graph.close()
+})
+
+test('a question that takes too long, or is no longer wanted, ends; one that writes is refused', async () => {
+  const path = join(dir, 'graph.lbug')
+  const graph = await openGraphDatabase({ path, mode: 'write' })
+  await graph.run('CREATE NODE TABLE Movie(id INT64, PRIMARY KEY(id))')
+  await graph.run('UNWIND range(1, 3000) AS id CREATE (:Movie {id: id})')
+  const long = 'MATCH (a:Movie), (b:Movie), (c:Movie) WHERE a.id + b.id + c.id > 3 RETURN count(*) AS n'
+  await expect(graph.read(long, {}, { timeoutMs: 200 })).rejects.toMatchObject({
+    code: 'SINK_FAILED',
+    message: expect.stringContaining('Interrupted'),
+  })
+  const abort = new AbortController()
+  const unwanted = graph.read(long, {}, { timeoutMs: 2_000, signal: abort.signal })
+  expect(await graph.read(movies)).toEqual([{ n: 3_000n }])
+  abort.abort(new Error('no longer wanted'))
+  await expect(unwanted).rejects.toThrow('no longer wanted')
+  await expect(graph.read('CREATE (:Movie {id: 0})')).rejects.toThrow('would change the graph')
+  await graph.close()
 })
 
 test.each(['long', 'double', 'boolean', 'date', 'string[]'] as const)(

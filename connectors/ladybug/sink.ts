@@ -1,8 +1,10 @@
 /** The graph in an embedded Ladybug file: nodes, relationships and position in one transaction. */
+import { existsSync } from 'node:fs'
 import type { Clock, CommitOutcome, Sink, SinkCommit } from '../../engine/contracts.ts'
 import { writeFailure } from '../../engine/disk-full.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
+import type { Patience } from '../../engine/shared-file/waiting.ts'
 import { checkGraph } from '../graph/check.ts'
 import type { GraphOptions } from '../graph/description.ts'
 import { positionOf, refusalOf } from '../graph/sync/positions.ts'
@@ -21,12 +23,13 @@ export interface GraphSinkOptions {
   readonly stagingDir: string
   readonly clock: Clock
   readonly bufferPoolBytes?: number
+  readonly patience?: Partial<Patience>
 }
 
 /**
  * Keeps the graph equal to the input for the owners and nodes that each batch names. The graph is a function of the rows
- * of all pipelines that write to it, whatever their order and the cuts between batches. The file is held from the first
- * use until `close`: another process gets `STORE_BUSY`. `DEFINITION_INVALID` for a description that breaks a rule.
+ * of all pipelines that write to it, whatever their order and the cuts between batches. Any number of processes may write to it, in turn.
+ * `DEFINITION_INVALID` for a description that breaks a rule.
  */
 export function graphSink(options: GraphSinkOptions): Sink {
   checkGraph(options.description)
@@ -41,7 +44,10 @@ export function graphSink(options: GraphSinkOptions): Sink {
   return {
     name: 'store graph',
     delivery: 'exactly-once',
-    position: async (pipeline) => positionOf(await readPositions((await database()).run, pipeline)),
+    position: async (pipeline) => {
+      const graph = await database()
+      return existsSync(graph.path) ? positionOf(await readPositions(graph.read, pipeline)) : positionOf([])
+    },
     commit: async (commit) => {
       faultPoint('sink-begin')
       const outcome = await commitGraph(await database(), options, commit)

@@ -7,19 +7,23 @@ import type { Match, SearchOptions, VectorStore } from '../vectors/store.ts'
 import { type Condition, conditionOf } from './filter.ts'
 import { metadataColumns, storedNamespaces, tableOf } from './namespace.ts'
 
-/** The store for queries: attached, read-only, for the length of each. */
+/** The store for queries. */
 export function openVectorStore(store: DuckdbStore): VectorStore {
   return {
     async search(vector, options) {
       if (!store.exists()) throw notFound(`vector store not found: ${store.path}`)
-      return store.use('read', async (connection) => {
-        const spaces = chosen(await storedNamespaces(connection), options)
-        for (const space of spaces) checkEmbedder(space, options.embedder)
-        if (vector.every((value) => value === 0)) return []
-        const found: Match[] = []
-        for (const space of spaces) found.push(...(await nearestIn(connection, space, vector, options)))
-        return found.sort(byScore).slice(0, options.topK)
-      })
+      return store.use(
+        'read',
+        async (connection) => {
+          const spaces = chosen(await storedNamespaces(connection), options)
+          for (const space of spaces) checkEmbedder(space, options.embedder)
+          if (vector.every((value) => value === 0)) return []
+          const found: Match[] = []
+          for (const space of spaces) found.push(...(await nearestIn(connection, space, vector, options)))
+          return found.sort(byScore).slice(0, options.topK)
+        },
+        options.signal,
+      )
     },
     async counts() {
       if (!store.exists()) return new Map()
