@@ -1,7 +1,8 @@
 /** DuckDB in this process: one database for relational stages and Delta merges, and one for each embedded store that is open. */
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api'
+import { makeFolderNow } from './make-folder.ts'
 
 export interface DuckdbOptions {
   /** Of the one database; what each store may take beside it is {@link storeMemoryBytes}. */
@@ -125,7 +126,7 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
     async openForStore() {
       databases += 1
       const tempDir = join(options.tempDir, `millrace-store-${process.pid}-${databases}`) // two databases cannot spill into one folder
-      mkdirSync(tempDir, { recursive: true, mode: 0o700 })
+      makeFolderNow(tempDir, { mode: 0o700 })
       const opened = await openDuckdb({
         ...options,
         tempDir,
