@@ -28,7 +28,7 @@ await workspace.close()
 async function exportTable(connection: Connection, place: Place, path: string, target: string): Promise<void> {
   const table = place.table(path)
   const snapshot = (await table.snapshot())!
-  const rows = await selectTable({ snapshot, store: place.lake, tablePath: path })
+  const rows = await selectTable({ snapshot, store: place.lake, tablePath: path, duckdb: place.duckdb })
   await copy(connection, rows, `${target}.rows.parquet`)
   if (snapshot.metaData.configuration['delta.enableChangeDataFeed'] !== 'true') return
   const source = deltaSource({ ...place, table, store: place.lake, changeFeed: true })

@@ -87,6 +87,7 @@ async function compare(database: Duckdb, path: string, timeZone: string | undefi
     snapshot,
     store: lake,
     tablePath,
+    duckdb: async () => database,
     ...(timeZone === undefined ? {} : { timeZone }),
   })
   return database.withConnection(async (connection) => {

@@ -100,7 +100,7 @@ async function tableRows(workspace: Place, path: string): Promise<TopicRow[]> {
   const table = workspace.table(path)
   const snapshot = await table.snapshot()
   if (snapshot === null || (await snapshot.files()).size === 0) return []
-  const from = await selectTable({ snapshot, store: workspace.lake, tablePath: path })
+  const from = await selectTable({ snapshot, store: workspace.lake, tablePath: path, duckdb: workspace.duckdb })
   const duckdb = await workspace.duckdb()
   const query = `SELECT partition, "offset", decode(value) AS value FROM (${from})`
   return (await duckdb.withConnection((connection) => connection.rows(query))) as unknown as TopicRow[]

@@ -46,7 +46,7 @@ export async function openRaceLake(dir: string, lake: string, name: string) {
     },
     async rows(path: string, select: string, where = 'true'): Promise<Row[]> {
       const snapshot = (await table(path).snapshot())!
-      const from = await selectTable({ snapshot, store: opened.store, tablePath: path })
+      const from = await selectTable({ snapshot, store: opened.store, tablePath: path, duckdb: async () => duckdb })
       return duckdb.withConnection((connection) =>
         connection.rows(`SELECT ${select} FROM (${from}) AS t WHERE ${where}`),
       )

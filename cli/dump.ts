@@ -48,7 +48,7 @@ export function differences(left: Dump, right: Dump): string[] {
 async function dumpTable(place: Place, path: string): Promise<string[]> {
   const snapshot = await place.table(path).snapshot()
   if (snapshot === null) return []
-  const query = await selectTable({ snapshot, store: place.lake, tablePath: path })
+  const query = await selectTable({ snapshot, store: place.lake, tablePath: path, duckdb: place.duckdb })
   return (await place.duckdb()).withConnection((connection) => sortedRows(connection, `(${query})`))
 }
 

@@ -24,7 +24,12 @@ const shownColumns = [
 export async function newestLetters(place: Place, { table, snapshot }: FoundTable, limit: number): Promise<Row[]> {
   if ((await snapshot.files()).size === 0) return []
   const columns = snapshot.columns.filter(({ name }) => shownColumns.includes(name))
-  const from = await selectTable({ snapshot: { ...snapshot, columns }, store: place.lake, tablePath: table.path })
+  const from = await selectTable({
+    snapshot: { ...snapshot, columns },
+    store: place.lake,
+    tablePath: table.path,
+    duckdb: place.duckdb,
+  })
   const shown = shownColumns.map((name) => {
     const column = columns.find((each) => each.name === name)
     return `${column === undefined ? 'NULL' : readable(name, column.type)} AS ${identifier(name)}`

@@ -54,7 +54,7 @@ test('a pipeline makes a partitioned table with rules, and another follows its c
   try {
     const query = async (table: string, where = 'true') => {
       const snapshot = (await workspace.table(table).snapshot())!
-      const rows = await selectTable({ snapshot, store: workspace.lake, tablePath: table })
+      const rows = await selectTable({ snapshot, store: workspace.lake, tablePath: table, duckdb: workspace.duckdb })
       const select = `SELECT list(concat_ws(' ', id, decode(key), epoch_ms("at"), label, "partition") ORDER BY id) AS rows FROM (${rows}) WHERE ${where}`
       return (await workspace.duckdb()).withConnection(async (connection) => (await connection.rows(select))[0]!.rows)
     }

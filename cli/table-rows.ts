@@ -2,6 +2,7 @@
 
 import type { AddFile } from '../connectors/delta/actions.ts'
 import { physicalColumns } from '../connectors/delta/column-mapping.ts'
+import { withFieldIds } from '../connectors/delta/field-ids.ts'
 import { localDataFile, selectFiles } from '../connectors/delta/read.ts'
 import { rowsOf } from '../connectors/delta/statistics.ts'
 import { identifier, type Row } from '../engine/duckdb.ts'
@@ -25,15 +26,14 @@ export interface ShowOptions {
  */
 export async function firstRows(place: Place, { table, snapshot }: FoundTable, options: ShowOptions): Promise<Row[]> {
   const chosen = filesToRead([...(await snapshot.files()).values()], options.limit)
-  const files = await Promise.all(chosen.map((file) => localDataFile(place.lake, table.path, file)))
-  const from = selectFiles({
-    columns: options.columns,
-    physical: physicalColumns(snapshot.metaData, options.columns),
-    files,
-  })
-  const order = orderOf(options.columns)
+  const local = await Promise.all(chosen.map((file) => localDataFile(place.lake, table.path, file)))
+  const { metaData } = snapshot
+  const { columns } = options
+  const files = await withFieldIds({ metaData, columns, duckdb: place.duckdb }, local)
+  const from = selectFiles({ columns, physical: physicalColumns(metaData, columns), files })
+  const order = orderOf(columns)
   const duckdb = await place.duckdb()
-  const shown = options.columns.map(({ name, type }) => `${readable(name, type)} AS ${identifier(name)}`)
+  const shown = columns.map(({ name, type }) => `${readable(name, type)} AS ${identifier(name)}`)
   const rows = await duckdb.withConnection((connection) =>
     connection.rows(
       `SELECT ${shown.join(', ')} FROM (SELECT * FROM (${from}) ORDER BY ${order} LIMIT ${options.limit}) AS shown`,

@@ -61,7 +61,12 @@ export async function deadLetterCounts(
 ): Promise<{ readonly code: string | null; readonly records: bigint }[]> {
   const columns = snapshot.columns.filter(({ name }) => name === 'code')
   if ((await snapshot.files()).size === 0 || columns.length === 0) return []
-  const from = await selectTable({ snapshot: { ...snapshot, columns }, store: place.lake, tablePath: table.path })
+  const from = await selectTable({
+    snapshot: { ...snapshot, columns },
+    store: place.lake,
+    tablePath: table.path,
+    duckdb: place.duckdb,
+  })
   const duckdb = await place.duckdb()
   const rows = await duckdb.withConnection((connection) =>
     connection.rows(`SELECT code, count(*) AS records FROM (${from}) GROUP BY code ORDER BY records DESC, code`),

@@ -60,7 +60,7 @@ async function auditFiles(place: Place, { table, snapshot }: FoundTable, log: Lo
   if (log.pipelines.size === 0) return null
   const why = whyNoRowAudit({ log, columns: snapshot.columns })
   if (why !== null) throw usageError([`--rows: the rows of ${table.path} cannot be held against its ranges: ${why}`])
-  const query = await selectTable({ snapshot, store: place.lake, tablePath: table.path })
+  const query = await selectTable({ snapshot, store: place.lake, tablePath: table.path, duckdb: place.duckdb })
   const duckdb = await place.duckdb()
   return duckdb.withConnection((connection) => auditRows({ log, columns: snapshot.columns, query, connection }))
 }

@@ -54,7 +54,7 @@ async function audit(path: string, from = 0n): Promise<Audited> {
   const log = auditing.finish(snapshot)
   const { columns } = snapshot
   expect(whyNoRowAudit({ log, columns })).toBe(null)
-  const query = await selectTable({ snapshot, store: lake.store, tablePath: path })
+  const query = await selectTable({ snapshot, store: lake.store, tablePath: path, duckdb: async () => lake.duckdb })
   const audited = await lake.duckdb.withConnection((connection) => auditRows({ log, columns, query, connection }))
   return {
     log,

@@ -11,9 +11,8 @@ export function mappingMode(metaData: MetaData): string {
 }
 
 /**
- * Columns of a table as its data files have them: the same types with the same fields, under the files' own names. The
- * same object where the table names them alike. In the modes `name` and `id` files have these names too; files without
- * ids need no other way to be read.
+ * Columns of a table as its statistics, its partition values and, but for the mode `id`, its data files name them: the same types with the
+ * same fields. The same object where the table names them alike. In the mode `id` a data file may have any names (`field-ids.ts`).
  */
 export function physicalColumns(metaData: MetaData, columns: readonly Column[]): readonly Column[] {
   return mappingMode(metaData) === 'none' ? columns : renamed(columns, fieldsOf(parseRoot(metaData.schemaString)))

@@ -5,6 +5,7 @@ import { type Duckdb, identifier, literal } from '../../engine/duckdb.ts'
 import type { Column, DataType } from '../../engine/schema.ts'
 import type { AddFile } from './actions.ts'
 import { physicalColumns } from './column-mapping.ts'
+import { withFieldIds } from './field-ids.ts'
 import { int64 } from './int64-json.ts'
 import { localDataFile, selectFiles } from './read.ts'
 import { parseStats, type Stats, valueAt } from './statistics.ts'
@@ -33,7 +34,8 @@ export async function examineFile(options: ExaminationOptions, snapshot: Snapsho
   const physical = physicalColumns(metaData, columns)
   const stats = parseStats(add) ?? {}
   const leaves = [...leavesOf(physical, [])]
-  const query = selectFiles({ columns: physical, files: [{ path, constants: {} }] })
+  const files = await withFieldIds({ metaData, columns, duckdb }, [{ path, constants: {} }])
+  const query = selectFiles({ columns: physical, files })
   const facts = leaves.flatMap((leaf, i) => factsOf(leaf, i, stats))
   const [row = {}] = await (await duckdb()).withConnection((connection) =>
     connection.rows(`SELECT ${['count(*) AS n', ...facts].join(', ')} FROM (${query})`),

@@ -83,7 +83,12 @@ test
       }
     }
     const sums = `SELECT ${all}, sum(change) AS n FROM (SELECT * FROM changes) GROUP BY ALL HAVING sum(change) <> 0`
-    const now = await selectTable({ snapshot: (await table.snapshot())!, store, tablePath: path })
+    const now = await selectTable({
+      snapshot: (await table.snapshot())!,
+      store,
+      tablePath: path,
+      duckdb: async () => duckdb,
+    })
     const rows = `SELECT ${all}, count(*) AS n FROM (${now}) GROUP BY ALL`
     const [{ n } = {}] = await connection.rows(`SELECT count(*) AS n FROM (${rows})`)
     expect(Number(n)).toBeGreaterThan(0)

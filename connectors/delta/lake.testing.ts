@@ -71,7 +71,9 @@ export async function openTestLake(openStore: (rootDir: string) => ObjectStore):
     async rows(path, select, version) {
       const snapshot = await table(path).snapshot(version)
       if (snapshot === null) return []
-      return query(`SELECT ${select} FROM (${await selectTable({ snapshot, store, tablePath: path })}) AS t`)
+      return query(
+        `SELECT ${select} FROM (${await selectTable({ snapshot, store, tablePath: path, duckdb: parts.duckdb })}) AS t`,
+      )
     },
     inputRows: (input, select) =>
       query(`SELECT ${select} FROM (${selectFiles({ columns: input.columns, files: input.files.map(asLocal) })}) AS t`),

@@ -9,6 +9,7 @@ import type { Column } from '../../engine/schema.ts'
 import type { MetaData } from './actions.ts'
 import { changeTypeColumn, type VersionFile } from './change-feed.ts'
 import { mappingMode, physicalColumns } from './column-mapping.ts'
+import { withFieldIds } from './field-ids.ts'
 import { type LocalFile, localDataFile, readDeletedRows, selectFiles } from './read.ts'
 
 /** A file of one version, brought to this machine. */
@@ -38,7 +39,9 @@ export function plainFiles(options: PlainFilesOptions) {
       return { path: local.path, constants: { ...local.constants, ...constants } }
     const fed = '_commit_version' in constants && !(changeTypeColumn.name in constants) ? [changeTypeColumn] : []
     const physical = [...physicalColumns(metaData, columns), ...fed]
-    const query = selectFiles({ columns: [...columns, ...fed], physical, files: [local] })
+    const [named = local] = await withFieldIds({ metaData, columns, duckdb }, [local])
+    const file = named.physical === undefined ? named : { ...named, physical: [...named.physical, ...fed] }
+    const query = selectFiles({ columns: [...columns, ...fed], physical, files: [file] })
     const path = nextPath()
     await (await duckdb()).withConnection((connection) => copyToParquet(connection, query, path))
     return { path, constants }

@@ -1,12 +1,13 @@
 /** From a table's files to a SQL relation with exactly the table's columns. */
 import { duckdbType } from '../../engine/batch/duckdb-types.ts'
 import type { ObjectStore } from '../../engine/contracts.ts'
-import { identifier, literal, literals } from '../../engine/duckdb.ts'
+import { type Duckdb, identifier, literal, literals } from '../../engine/duckdb.ts'
 import { type Column, type DataType, sameType } from '../../engine/schema.ts'
 import type { AddFile, DeletionVector } from './actions.ts'
 import { physicalColumns } from './column-mapping.ts'
 import { localPath, readTableFile } from './data-location.ts'
 import { deletedRows, deletionVectorPath } from './deletion-vectors/deletion-vector.ts'
+import { withFieldIds } from './field-ids.ts'
 import { isMarkedRow, rowMarks } from './row-marks.ts'
 import type { Snapshot } from './table.ts'
 
@@ -19,6 +20,8 @@ export interface LocalFile {
   readonly deleted?: readonly number[]
   /** Numbers of the only rows that count. */
   readonly only?: readonly number[]
+  /** The columns that are read, as this file names them, where the table's names for files do not say it. */
+  readonly physical?: readonly Column[]
 }
 
 export interface SelectFilesOptions {
@@ -66,16 +69,25 @@ export interface SelectTableOptions {
   readonly store: ObjectStore
   /** Key prefix of the table in the store: `bronze/movies`. */
   readonly tablePath: string
+  /** Asked for only where files must be opened to know their columns. */
+  readonly duckdb: () => Promise<Duckdb>
   /** See {@link SelectFilesOptions.timeZone}. */
   readonly timeZone?: string
 }
 
 /** SQL text of a query for all rows of a table: its columns in order, in no order of rows. */
-export async function selectTable({ snapshot, store, tablePath, ...more }: SelectTableOptions): Promise<string> {
+export async function selectTable({
+  snapshot,
+  store,
+  tablePath,
+  duckdb,
+  ...more
+}: SelectTableOptions): Promise<string> {
   const files: LocalFile[] = []
   for (const add of (await snapshot.files()).values()) files.push(await localDataFile(store, tablePath, add))
   const { columns, metaData } = snapshot
-  return selectFiles({ columns, physical: physicalColumns(metaData, columns), files, ...more })
+  const named = await withFieldIds({ metaData, columns, duckdb }, files)
+  return selectFiles({ columns, physical: physicalColumns(metaData, columns), files: named, ...more })
 }
 
 /**
@@ -83,6 +95,16 @@ export async function selectTable({ snapshot, store, tablePath, ...more }: Selec
  * a field inside structs, lists and maps, is null; what it has beyond them is left out. Without files: no rows.
  */
 export function selectFiles(options: SelectFilesOptions): string {
+  const groups = Map.groupBy(options.files, ({ physical }) => physical)
+  if ([...groups.keys()].every((physical) => physical === undefined)) return selectAlike(options)
+  const queries = [...groups].map(([physical, files]) =>
+    selectAlike({ ...options, files, ...(physical === undefined ? {} : { physical }) }),
+  )
+  return queries.map((query) => `(${query})`).join(' UNION ALL ')
+}
+
+/** Of files that name their columns alike. */
+function selectAlike(options: SelectFilesOptions): string {
   const { columns, physical = columns, files, fileColumn, rowColumn, timeZone = 'UTC' } = options
   // The empty relation in front gives every column and field, whatever the files have: DuckDB merges structs by name.
   const types = physical.map(({ name, type }) => `NULL::${duckdbType(type)} AS ${identifier(name)}`)

@@ -156,7 +156,12 @@ const vectors = (sql: string): Promise<readonly Row[]> => openOlapStore(vectorsF
 
 async function silver(kind: string, id: number): Promise<Row | undefined> {
   const { snapshot } = await requireTable(workspace, `silver/${kind}`)
-  const query = await selectTable({ snapshot, store: workspace.lake, tablePath: `silver/${kind}` })
+  const query = await selectTable({
+    snapshot,
+    store: workspace.lake,
+    tablePath: `silver/${kind}`,
+    duckdb: workspace.duckdb,
+  })
   const [row] = await (await workspace.duckdb()).withConnection((c) =>
     c.rows(`SELECT * FROM (${query}) WHERE id = ${id}`),
   )
