@@ -1,7 +1,8 @@
 /** Whether a table can still be read version by version from its first. */
 import { MillraceError } from '../../engine/errors.ts'
 import type { Txn } from './actions.ts'
-import type { DeltaTable, TableHead } from './table.ts'
+import { commitInfoOf } from './log-entry.ts'
+import type { DeltaTable, LogEntry, TableHead } from './table.ts'
 
 /** `appId` of the transaction identifier that tells up to which version files may have been deleted for good. */
 const vacuumed = 'millrace.vacuum'
@@ -22,16 +23,22 @@ export function isNotedAsVacuumed({ txns }: Pick<TableHead, 'txns'>): boolean {
 }
 
 /**
- * Whether the log and the files of every version are there. Where they are not, a reader that comes new to the table begins
- * with its rows as they are.
+ * Whether the log and the files of every version are there. Where they are not, a new reader of the table begins with its rows as they are.
+ * @param from versions before it are known to have deleted no files
  */
-export async function isWhole(table: DeltaTable, head: TableHead): Promise<boolean> {
+export async function isWhole(table: DeltaTable, head: TableHead, from = 0n): Promise<boolean> {
   if (isNotedAsVacuumed(head)) return false
   try {
-    for await (const _first of table.entries(0n, 1n)) return true
+    if (from > 0n) for await (const _first of table.entries(0n, 1n)) break
+    for await (const entry of table.entries(from, head.version + 1n)) if (deletesFiles(entry)) return false
+    return true
   } catch (error) {
     if (error instanceof MillraceError && error.code === 'SOURCE_RANGE_LOST') return false
     throw error
   }
-  return false
+}
+
+/** Other engines note a vacuum as two versions of their own, `VACUUM START` and `VACUUM END`. From the first on files may be gone. */
+function deletesFiles(entry: LogEntry): boolean {
+  return commitInfoOf(entry)?.operation?.startsWith('VACUUM') === true
 }

@@ -98,11 +98,17 @@ function without(deletionVector: DeletionVector | undefined) {
 export function versionSize(entry: LogEntry, changeFeed: boolean): VersionSize {
   const { cdc, adds, removes } = dataChanges(entry)
   const before = byFile(removes)
-  const added = adds.reduce((sum, add) => sum + recordsOf(add, before.get(fileKey(add.path))), 0)
+  const isMarked = (add: AddFile) => before.has(fileKey(add.path))
+  const [marked, fresh] = [adds.filter(isMarked), adds.filter((add) => !isMarked(add))]
+  const inFresh = fresh.reduce((sum, add) => sum + recordsIn(add), 0)
+  const inMarked = marked.reduce((sum, add) => sum + recordsBetween(before.get(fileKey(add.path))!, add), 0)
+  const added = inFresh + inMarked
   if (!changeFeed || (cdc.length === 0 && removes.length === 0)) return { records: added, sizeBytes: bytesOf(adds) }
-  // A removed file's rows are not counted in the log; those that were put in its place are the best guess.
-  if (cdc.length === 0) return { records: Math.max(1, added) * 2, sizeBytes: bytesOf(adds) + bytesOf(removes) }
-  return { records: countedChanges(entry) ?? added, sizeBytes: bytesOf(cdc) }
+  if (cdc.length > 0) return { records: countedChanges(entry) ?? added, sizeBytes: bytesOf(cdc) }
+  const sizeBytes = bytesOf(adds) + bytesOf(removes)
+  if (removes.length === marked.length) return { records: added, sizeBytes }
+  // The rows of a file that is gone are not counted in the log; those that were put in its place are the best guess.
+  return { records: inMarked + Math.max(1, inFresh) * 2, sizeBytes }
 }
 
 function dataChanges(entry: LogEntry) {
@@ -131,12 +137,9 @@ function countedChanges(entry: LogEntry): number | null {
 }
 
 /** Of a file that only got another deletion vector, the rows that the two do not share. */
-function recordsOf(add: AddFile, before?: RemoveFile): number {
-  if (before !== undefined) {
-    const [then, now] = [before, add].map(({ deletionVector }) => Number(deletionVector?.cardinality ?? 0n))
-    return Math.abs(now! - then!)
-  }
-  return recordsIn(add)
+function recordsBetween(before: RemoveFile, add: AddFile): number {
+  const [then, now] = [before, add].map(({ deletionVector }) => Number(deletionVector?.cardinality ?? 0n))
+  return Math.abs(now! - then!)
 }
 
 /** Rows of a file that count: exact where its writer left a count, else a guess. */

@@ -7,7 +7,6 @@ import { MillraceError } from '../../engine/errors.ts'
 import type { Column, DataType } from '../../engine/schema.ts'
 import type { MetaData } from './actions.ts'
 import { mappingMode, physicalColumns } from './column-mapping.ts'
-import type { LocalFile } from './read.ts'
 import { type FieldJson, fieldsOf, isObject, parseRoot } from './schema.ts'
 
 /** What the names in files are looked up for. */
@@ -18,6 +17,9 @@ export interface FieldIdOptions {
   /** Asked for only where the mode is `id`. */
   readonly duckdb: () => Promise<Duckdb>
 }
+
+/** A file with the columns that are read as it names them. */
+type Named<File> = File & { readonly physical?: readonly Column[] }
 
 /** A field of a Parquet file's schema. */
 interface FileField {
@@ -30,16 +32,16 @@ interface FileField {
  * The files with the names that each has for `columns`; as they are where the table's mode is not `id`. `TABLE_CORRUPT` for a file without ids,
  * which the mode needs.
  */
-export async function withFieldIds(
+export async function withFieldIds<File extends { readonly path: string }>(
   { metaData, columns, duckdb }: FieldIdOptions,
-  files: readonly LocalFile[],
-): Promise<readonly LocalFile[]> {
+  files: readonly File[],
+): Promise<readonly Named<File>[]> {
   if (mappingMode(metaData) !== 'id' || files.length === 0) return files
   const fields = fieldsOf(parseRoot(metaData.schemaString))
   const parts = new Set(physicalNames(metaData, columns, metaData.partitionColumns))
   const known = new Map<string, readonly Column[]>() // files of one schema share one object
   const database = await duckdb()
-  const named: LocalFile[] = []
+  const named: Named<File>[] = []
   for (const file of files) {
     const stored = await fileFields(database, file.path)
     if (!stored.some(hasId)) throw withoutIds(file.path)

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { systemClock, systemIds } from '../../engine/clock.ts'
 import type { Range, TableSource } from '../../engine/contracts.ts'
 import { localStore } from '../storage/local.ts'
 import { batch, openTestLake, type TestLake } from './lake.testing.ts'
+import { deleteRows } from './row-changes.ts'
 import type { TableSinkOptions } from './sink.ts'
 
 let lake: TestLake
@@ -114,4 +116,47 @@ test('a table that was made anew under the same path is another source, refused 
     code: 'SOURCE_RANGE_LOST',
     message: expect.stringContaining('table anew was dropped and made anew'),
   })
+})
+
+test('a table that another engine has vacuumed is begun with its rows as they are, and followed from there', async () => {
+  await make('vacuumed', ['SELECT 1 AS k, 1 AS v', 'SELECT 2 AS k, 1 AS v', 'SELECT 1 AS k, 2 AS v'], merge)
+  const { id } = (await lake.table('vacuumed').snapshot())!.metaData
+  const live = new Set([...(await (await lake.table('vacuumed').snapshot())!.files()).values()].map(({ path }) => path))
+  for await (const { key } of lake.store.list('vacuumed/'))
+    if (/\.parquet$/.test(key) && !live.has(key.slice('vacuumed/'.length))) await lake.store.delete(key)
+  for (const [i, operation] of ['VACUUM START', 'VACUUM END'].entries()) {
+    const line = JSON.stringify({
+      commitInfo: { timestamp: 1, operation, operationParameters: {}, operationMetrics: {} },
+    })
+    await lake.store.putIfAbsent(`vacuumed/_delta_log/0000000000000000000${3 + i}.json`, Buffer.from(line))
+  }
+  const source = lake.source('vacuumed', { changeFeed: true })
+  const all = { sourcePartition: id, start: 0n, end: 5n }
+  expect(await source.cut(all, { maxRecords: 1, maxBytes: 1 })).toEqual(all) // as a whole, or not at all
+  const rows = async (start: bigint, end: bigint) => {
+    const input = await source.files({ sourcePartition: id, start, end }, lake.dir)
+    return (await lake.inputRows(input, `_change_type || ' ' || k || ' ' || v AS row`)).map(({ row }) => row).sort()
+  }
+  expect(await rows(0n, 5n)).toEqual(['insert 1 2', 'insert 2 1'])
+  const sink = lake.sink('vacuumed', merge)
+  await sink.commit(batch(3n, 4n, await lake.stage('SELECT 2 AS k, 3 AS v')))
+  expect(await rows(5n, 6n)).toEqual(['update_postimage 2 3', 'update_preimage 2 1'])
+})
+
+test('rows that deletion vectors take out are counted as many times as they are read: once', async () => {
+  await make('marked', ['SELECT range AS k FROM range(1000)'], { deletionVectors: true })
+  const target = { table: lake.table('marked'), store: lake.store, clock: systemClock, ids: systemIds }
+  const { signal } = new AbortController()
+  const parts = {
+    target,
+    duckdb: async () => lake.duckdb,
+    stagingDir: lake.dir,
+    signal,
+    marking: { mostShare: 1, leastBytes: 0n },
+  }
+  expect(await deleteRows({ ...parts, where: 'k < 7' })).toMatchObject({ filesMarked: 1 })
+  const source = lake.source('marked', { changeFeed: true })
+  const range = await span(source, 1n, 2n)
+  const input = await source.files(range, lake.dir)
+  expect([await source.count(range), (await lake.inputRows(input, '*')).length]).toEqual([7, 7])
 })

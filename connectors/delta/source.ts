@@ -49,6 +49,8 @@ interface State extends TableSourceOptions {
   id: string | null
   /** What versions hold, as far as it was looked at and is still to be read. */
   readonly sizes: Map<bigint, VersionSize>
+  /** Versions before it are known to have deleted no files. */
+  wholeTo: bigint
   /** What this reader last said that it has read up to. */
   registered: bigint | null
   /** Schema just before a version: that of the range that was read last. */
@@ -61,7 +63,7 @@ interface State extends TableSourceOptions {
  * dropped and made anew is refused by name, since its versions are not the ones that positions speak of.
  */
 export function deltaSource(options: TableSourceOptions): TableSource {
-  const state: State = { ...options, id: null, sizes: new Map(), registered: null, schemaBefore: null }
+  const state: State = { ...options, id: null, sizes: new Map(), wholeTo: 0n, registered: null, schemaBefore: null }
   return {
     shape: 'table',
     start: () => position(state, () => 0n),
@@ -158,7 +160,10 @@ async function* versionSizes(state: State, range: Range): AsyncGenerator<Version
 
 /** Whether a range begins where nothing has been read yet and cannot be read version by version. */
 async function startsWithRows(state: State, { start, end }: Range, head: Snapshot): Promise<boolean> {
-  return start === 0n && end > 0n && !(await isWhole(state.table, head))
+  if (start > 0n || end === 0n) return false
+  if (!(await isWhole(state.table, head, state.wholeTo))) return true
+  state.wholeTo = head.version + 1n
+  return false
 }
 
 async function countRows(snapshot: Snapshot): Promise<number> {
