@@ -11,7 +11,8 @@ import sys
 
 import duckdb
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder, write_deltalake
+from delta_rs_rows import as_table, rows_of
+from deltalake import DeltaTable, write_deltalake
 
 # The change feed of delta-rs takes a path for a file's name without decoding it, so that it finds none of those that hold
 # escaped values, its own included.
@@ -25,17 +26,6 @@ def differing(connection, theirs, ours_path):
     ours = f"(SELECT {columns} FROM read_parquet('{ours_path}'))"
     queries = (f"SELECT {columns} FROM theirs EXCEPT ALL {ours}", f"{ours} EXCEPT ALL SELECT {columns} FROM theirs")
     return sum(len(connection.execute(query).fetchall()) for query in queries)
-
-
-def rows_of(table):
-    """By its own query engine where a table needs more than the PyArrow reader knows."""
-    if not table.protocol().reader_features:
-        return table.to_pyarrow_table()
-    return pa.table(as_table(QueryBuilder().register("t", table).execute("SELECT * FROM t")))
-
-
-def as_table(data):
-    return data.read_all() if hasattr(data, "read_all") else data
 
 
 def main():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 
+from delta_rs_rows import rows_of
 from deltalake import DeltaTable
 
 LABELS = {"movies": "Movie", "tv_series": "TvSeries"}
@@ -17,7 +18,7 @@ LABELS = {"movies": "Movie", "tv_series": "TvSeries"}
 def expected(data_dir):
     found = {"ACTED_IN": set(), "CREW_OF": set()}
     for table, label in LABELS.items():
-        for row in DeltaTable(f"{data_dir}/lake/silver/{table}").to_pyarrow_table().to_pylist():
+        for row in rows_of(DeltaTable(f"{data_dir}/lake/silver/{table}")).to_pylist():
             if row["deleted"]:
                 continue
             credits = row["credits"] or {}

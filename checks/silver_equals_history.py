@@ -9,6 +9,7 @@ import gzip
 import json
 import sys
 
+from delta_rs_rows import rows_of
 from deltalake import DeltaTable
 
 SCALARS = {
@@ -93,7 +94,7 @@ def main():
     for table, expected in newest_versions(files).items():
         if not expected:
             continue
-        rows = DeltaTable(f"{data_dir}/lake/silver/{table}").to_pyarrow_table().to_pylist()
+        rows = rows_of(DeltaTable(f"{data_dir}/lake/silver/{table}")).to_pylist()
         actual = {row["id"]: row for row in rows}
         problems = [f"{len(rows) - len(actual)} ids stand twice"] if len(rows) != len(actual) else []
         problems += [f"id {i} is missing" for i in expected.keys() - actual.keys()]

@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 from collections import Counter, defaultdict
 
+from delta_rs_rows import rows_of
 from deltalake import DeltaTable
 
 TITLES = {"movies": ("movie", "Movie"), "tv_series": ("tv_series", "TvSeries")}
@@ -304,7 +305,7 @@ def main():
     silver = {}
     for table in ("movies", "tv_series", "people"):
         path = f"{lake}/silver/{table}"
-        rows = DeltaTable(path).to_pyarrow_table().to_pylist() if DeltaTable.is_deltatable(path) else []  # not there yet: nothing
+        rows = rows_of(DeltaTable(path)).to_pylist() if DeltaTable.is_deltatable(path) else []  # not there yet: nothing
         silver[table] = [row for row in rows if not row["deleted"]]
     report = Report()
     for name, check in (("CLICKHOUSE_URL", check_olap), ("NEO4J_URI", check_graph), ("PINECONE_API_KEY", check_vectors)):

@@ -1,6 +1,7 @@
 /** Settings from environment and file, as one frozen object. The only reader of `process.env`. */
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { parseRetention, retentionProblem } from '../connectors/delta/retention.ts'
 import { messageOf } from '../engine/errors.ts'
 import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-points.ts'
 import { usageError } from './args.ts'
@@ -26,6 +27,8 @@ export interface Config extends ServiceSettings {
   readonly memoryLimitBytes: number
   /** How long a batch is retried that fails for a reason that may pass; null: as the kind of run has it. */
   readonly retryForMs: number | null
+  /** How long tables that are made keep their past, in milliseconds; null: as long as suits how they are written. */
+  readonly retentionMs: number | null
   /** Where the tables are; null: in the data directory. */
   readonly lake: LakeSettings | null
   /** What `serve` wants to see of those who ask; a secret. Null: nothing, and it serves this machine only. */
@@ -61,6 +64,12 @@ const settings = {
     },
   },
   retryForMs: { key: 'retryFor', variable: 'MILLRACE_RETRY_FOR', fallback: null, read: readDuration },
+  retentionMs: {
+    key: 'retention',
+    variable: 'MILLRACE_RETENTION',
+    fallback: null,
+    read: (text: string) => parseRetention(text) ?? { problem: retentionProblem.replace('retention ', '') },
+  },
   fault: { key: 'fault', variable: 'MILLRACE_FAULT', fallback: null, read: readFault },
 } satisfies { readonly [K in Exclude<keyof Config, 'lake' | 'serveToken' | keyof ServiceSettings>]: Setting<Config[K]> }
 
@@ -103,6 +112,7 @@ export function readConfig(input: ConfigInput): Config {
     memoryLimitBytes: value(settings.memoryLimitBytes as Setting<number>),
     retryForMs: value(settings.retryForMs as Setting<number | null>),
     kafka: readKafka((setting) => value(setting), problems),
+    retentionMs: value(settings.retentionMs as Setting<number | null>),
     lake: readLake((setting) => value(setting), problems),
     clickhouse: readClickhouse((setting) => value(setting)),
     pinecone: readPinecone((setting) => value(setting)),

@@ -22,6 +22,8 @@ export interface Place extends Services {
   readonly ids: Ids
   /** How long to wait for an embedded store that a program of others has open. */
   readonly patience: Patience
+  /** How long tables that are made keep their past; null: as long as suits how they are written. */
+  readonly retentionMs: number | null
   /** The process's one DuckDB database, opened at the first call. */
   duckdb(): Promise<Duckdb>
   /** Told what went wrong beside a table's commits, such as a log checkpoint that could not be written. */
@@ -36,6 +38,8 @@ export interface PlaceOptions extends Partial<ServiceSettings> {
   /** For what is not part of any table yet, and for what DuckDB spills; removed at the end. */
   readonly scratchDir: string
   readonly memoryLimitBytes: number
+  /** See {@link Place.retentionMs}. */
+  readonly retentionMs?: number | null
   /** Null: a folder in the data directory. */
   readonly lake?: LakeSettings | null
   readonly clock: Clock
@@ -89,7 +93,9 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
     await rm(scratchDir, { recursive: true, force: true })
   }
   const { prepare: prepareLake, hold: holdFiles } = opened
+  const { retentionMs = null } = options
   const parts = {
+    retentionMs,
     logDir,
     storesDir,
     scratchDir,

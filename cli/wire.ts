@@ -1,6 +1,7 @@
 /** From a description to the connector that serves it: the only place that knows all of them. */
 import { join } from 'node:path'
 import type { DeltaSinkOptions } from '../connectors/delta/description.ts'
+import { parseRetention, retentionProblem, type WantedRetention } from '../connectors/delta/retention.ts'
 import type { GraphOptions } from '../connectors/graph/description.ts'
 import type { OlapOptions, OlapSourceOptions } from '../connectors/olap/description.ts'
 import type { TopicOptions } from '../connectors/records/description.ts'
@@ -48,6 +49,26 @@ async function openTopics(options: TopicOptions, place: Place, pipeline: string)
 /** Small files that are written together, unless a definition says otherwise. */
 const defaultCompactAfter = 32
 
+/**
+ * How long tables keep their past unless a definition or a setting says otherwise. One in which rows change by the stream is
+ * written several times over in a day.
+ */
+const [defaultRetentionMs, appendedRetentionMs] = [15 * 60_000, 7 * 86_400_000]
+
+function wantedRetention(
+  asked: string | undefined,
+  mode: DeltaSinkOptions['mode'],
+  configuredMs: number | null,
+): WantedRetention {
+  if (asked !== undefined) {
+    const ms = parseRetention(asked)
+    if (ms === null) throw new MillraceError('DEFINITION_INVALID', `${retentionProblem}, not ${asked}`)
+    return { ms, adopted: true }
+  }
+  const ms = configuredMs ?? (mode === 'append' ? appendedRetentionMs : defaultRetentionMs)
+  return { ms, adopted: false }
+}
+
 /** Opens what a sink description names. */
 export async function openSink(description: SinkDescription, place: Place): Promise<Sink> {
   switch (description.kind) {
@@ -63,6 +84,8 @@ export async function openSink(description: SinkDescription, place: Place): Prom
         notNull = [],
         check = {},
         compactAfter = defaultCompactAfter,
+        retention,
+        vacuum = true,
         ...write
       } = description.options as unknown as DeltaSinkOptions
       return deltaSink({
@@ -73,13 +96,15 @@ export async function openSink(description: SinkDescription, place: Place): Prom
         ...(partitionBy === undefined ? {} : { partitionBy }),
         rules: { notNull, check },
         changeFeed: changeFeed ?? false,
-        deletionVectors: deletionVectors ?? false,
+        deletionVectors: deletionVectors ?? (write.mode === 'merge' ? 'if-new' : false),
+        retention: wantedRetention(retention, write.mode, place.retentionMs),
+        vacuum,
         duckdb,
         clock,
         ids,
         stagingDir: scratchDir,
         compactAfter,
-        onCompactionFailed: (error) => place.onUpkeepFailed(table, error),
+        onUpkeepFailed: (error) => place.onUpkeepFailed(table, error),
       })
     }
     case 'kafka': {

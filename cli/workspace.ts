@@ -28,6 +28,8 @@ export interface WorkspaceOptions extends Partial<ServiceSettings> {
   readonly workers: number
   /** For DuckDB; it spills to disk beyond. */
   readonly memoryLimitBytes: number
+  /** How long tables that are made keep their past; by default as long as suits how they are written. */
+  readonly retentionMs?: number | null
   /** Where the tables are; without it in the data directory. */
   readonly lake?: LakeSettings | null
   /** How long failures in a row that may pass are retried; null: as the kind of run has it. */

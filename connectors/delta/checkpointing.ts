@@ -2,7 +2,7 @@
 import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import { type EarlierCheckpoint, writeCheckpoint } from './log-checkpoint.ts'
-import { cleanLog } from './log-cleanup.ts'
+import { cleaningIntervalMs, cleanLog } from './log-cleanup.ts'
 import { hintKey } from './log-listing.ts'
 import { noContents, replayContents, type TableContents, type TableState } from './replay.ts'
 import { type LoadedState, type LogReader, readEntries } from './snapshot.ts'
@@ -29,7 +29,8 @@ export interface CheckpointingOptions extends DeltaTableOptions {
   readonly contentsOf: (state: TableState) => Promise<TableContents>
 }
 
-const dayMs = 86_400_000
+/** So many versions have their checksum; it is of use to open one of the newest. */
+const checksums = 32n
 
 /** Up to so many files a checkpoint costs little, and no more from what is in memory than from the one before. */
 const smallFiles = 5000
@@ -45,7 +46,7 @@ export function openCheckpointing(options: CheckpointingOptions): Checkpointing 
   let writing: Promise<void> | null = null
   let summing: Promise<void> | null = null
   let cleaning: Promise<void> | null = null
-  let cleanedOnDay = -1
+  let cleanAfterMs = Number.NEGATIVE_INFINITY
 
   /** Best effort: the table is whole without a checkpoint, and the commit before it must be reported as done. */
   async function attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
@@ -56,13 +57,13 @@ export function openCheckpointing(options: CheckpointingOptions): Checkpointing 
       return undefined
     }
   }
-  /** What is past its time goes after the first checkpoint of a day; what that leaves, after the next ones. */
+  /** What is past its time goes after the first checkpoint, and again after a while; what that leaves, after the next ones. */
   function clean({ metaData }: TableState): void {
-    const day = Math.floor(clock.nowMs() / dayMs)
-    if (cleaning !== null || day === cleanedOnDay) return
-    const work = attempt(() => cleanLog({ store, table: path, metaData, nowMs: clock.nowMs() }))
+    const nowMs = clock.nowMs()
+    if (cleaning !== null || nowMs < cleanAfterMs) return
+    const work = attempt(() => cleanLog({ store, table: path, metaData, nowMs }))
     cleaning = work.then((done) => {
-      if (done === true) cleanedOnDay = day
+      if (done === true) cleanAfterMs = nowMs + cleaningIntervalMs(metaData)
       cleaning = null
     })
   }
@@ -115,7 +116,12 @@ export function openCheckpointing(options: CheckpointingOptions): Checkpointing 
     const done = (): void => {
       summing = null // failed or not: it only saves time, and a fault of the store shows in the next commit
     }
-    summing = store.putIfAbsent(checksumKey(path, state.version), body).then(done, done)
+    const old = state.version - checksums
+    const drop = async (): Promise<void> => {
+      if (old >= 0n && state.metaData.configuration['delta.enableExpiredLogCleanup'] !== 'false')
+        await store.delete(checksumKey(path, old))
+    }
+    summing = store.putIfAbsent(checksumKey(path, state.version), body).then(drop).then(done, done)
   }
   return {
     found({ state, checkpoint }) {

@@ -63,7 +63,7 @@ test('a compaction that fails is told, and the batch stands', async () => {
   const options = {
     compactAfter: 8,
     duckdb: () => Promise.reject(new Error('no memory')),
-    onCompactionFailed: (error: unknown) => told.push(error),
+    onUpkeepFailed: (error: unknown) => told.push(error),
   }
   await commit('failing', 7, 8, options, rows)
   expect(told).toMatchObject([{ message: 'no memory' }])

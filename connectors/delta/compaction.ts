@@ -42,7 +42,8 @@ export function openCompaction(options: CompactionOptions): Compaction {
   }
 }
 
-function mayList({ fileCount }: Snapshot): boolean {
+/** Whether the list of a table's files is read in a moment. */
+export function mayList({ fileCount }: Pick<Snapshot, 'fileCount'>): boolean {
   return fileCount !== null && fileCount <= mostFiles
 }
 

@@ -3,10 +3,14 @@ import { readCheckpoint } from './checkpoint-reader.ts'
 import { openCheckpointing } from './checkpointing.ts'
 import { commitTransaction } from './commit.ts'
 import { entryKey, isSameCommit, parseCommitInfo } from './log-entry.ts'
-import type { TableContents, TableState } from './replay.ts'
+import { type TableContents, type TableState, withoutOldTombstones } from './replay.ts'
+import { leastAgeMs, retentionMs } from './retention.ts'
 import { extendState, type LogReader, loadState, readEntries } from './snapshot.ts'
 import type { DeltaTable, Snapshot } from './table.ts'
 import type { DeltaTableOptions } from './table-options.ts'
+
+/** Above, those that are long past their retention are dropped from memory. */
+const fewTombstones = 1000
 
 /**
  * Opens a table, which need not exist; nothing is read before the first call. The newest snapshot is kept and extended
@@ -24,9 +28,17 @@ export function openDeltaTable(options: DeltaTableOptions): DeltaTable {
   /** States behind the snapshots that were given out. */
   const states = new WeakMap<Snapshot, TableState>()
   let newest: TableState | null = null
+  let mostTombstones = fewTombstones
 
   function keep(state: TableState): void {
-    if (newest === null || state.version > newest.version) newest = state
+    if (newest === null || state.version > newest.version) newest = pruned(state)
+  }
+  /** A vacuum has had time enough to see those that are dropped. */
+  function pruned(state: TableState): TableState {
+    if ((state.contents?.tombstones.size ?? 0) <= mostTombstones) return state
+    const left = withoutOldTombstones(state, clock.nowMs() - Number(retentionMs(state.metaData)) - leastAgeMs)
+    mostTombstones = Math.max(fewTombstones, 2 * (left.contents?.tombstones.size ?? 0))
+    return left
   }
   /** Whether a state is still that of the table that stands there: another may have been made in its place. */
   async function isStanding({ version, commitInfo }: TableState): Promise<boolean> {

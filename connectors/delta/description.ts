@@ -18,9 +18,10 @@ interface DeltaSinkBase {
   /** Keep a change feed (`delta.enableChangeDataFeed`), for pipelines that follow this table. */
   readonly changeFeed?: boolean
   /**
-   * Mark the rows that a merge changes as deleted where they are, instead of writing their files anew
-   * (`delta.enableDeletionVectors`): the fewer rows of a file change, the more is saved. Readers must know deletion
-   * vectors; Spark, delta-rs, DuckDB and ClickHouse do.
+   * Mark the rows that a merge changes as deleted where they are, instead of rewriting their files
+   * (`delta.enableDeletionVectors`): the fewer rows of a file change, the more is saved. Readers must support deletion
+   * vectors; Spark, delta-rs, DuckDB and ClickHouse do, PyArrow does not. Default: a table that a merge creates has them, an
+   * existing one keeps what it has. `true` refuses a table without them.
    */
   readonly deletionVectors?: boolean
   /**
@@ -34,6 +35,15 @@ interface DeltaSinkBase {
    * itself and without a change that readers would see. 0: never. Default 32.
    */
   readonly compactAfter?: number
+  /**
+   * How long past versions stay readable (`15m`, `2h`, `7d`): for time travel, and for queries that run on them. Written as
+   * `delta.deletedFileRetentionDuration` and, at least an hour, `delta.logRetentionDuration`, to an existing table as well. What a
+   * pipeline has still to read is kept longer. Default of tables that are created: `15m` where rows are merged or overwritten,
+   * `7d` where they are appended, or the setting `retention`; an existing table keeps what it has.
+   */
+  readonly retention?: string
+  /** Whether the pipeline deletes files itself that are past the retention, beside its batches. Default true. */
+  readonly vacuum?: boolean
   /**
    * Columns of a table that is to be made which hold no nulls. A row with a null in one of them is a dead letter; without dead letters
    * its batch fails.

@@ -53,7 +53,7 @@ function agingTable(name: string, configuration: Readonly<Record<string, string>
   return {
     store,
     table,
-    async commitDays(count: number): Promise<void> {
+    async commitDays(count: number, everyMs = day): Promise<void> {
       for (let i = 0; i < count; i++) {
         const snapshot = await table.snapshot()
         const version = snapshot === null ? 0n : snapshot.version + 1n
@@ -65,7 +65,7 @@ function agingTable(name: string, configuration: Readonly<Record<string, string>
           ]),
         )
         await table.settled()
-        nowMs += day
+        nowMs += everyMs
       }
     },
   }
@@ -120,4 +120,35 @@ test('a table that forbids it keeps its log', async () => {
   const { store, commitDays } = agingTable('kept', configuration)
   await commitDays(9)
   expect((await logOf(store))[0]).toBe('00.crc')
+})
+
+test('a log with a retention of less than a day is cleaned as it goes on, and never of the last hour', async () => {
+  const minute = day / 1440
+  for (const [name, duration] of [
+    ['hours', 'interval 2 hours'],
+    ['minutes', 'interval 1 minute'],
+  ] as const) {
+    const { store, table, commitDays } = agingTable(name, { 'delta.logRetentionDuration': duration })
+    await commitDays(100, 6 * minute)
+    const entries = (await logOf(store))
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => Number(file.slice(0, 2)))
+    const [keeps, cleans] = name === 'hours' ? [20, 5] : [10, 3]
+    expect(entries).toEqual(Array.from({ length: 100 - entries[0]! }, (_, i) => i + entries[0]!))
+    expect(entries.length).toBeGreaterThanOrEqual(keeps)
+    expect(entries.length).toBeLessThanOrEqual(keeps + cleans + 4)
+    expect((await liveFiles(openDeltaTable(tableOptions(store, { duckdb: async () => duckdb })))).size).toBe(100)
+    expect((await table.snapshot())!.version).toBe(99n)
+  }
+})
+
+test('only the newest versions keep their checksum, which is of use for nothing but opening them', async () => {
+  const { store, commitDays } = agingTable('sums')
+  await commitDays(40, 1000)
+  const sums = (await logOf(store)).filter((file) => file.endsWith('.crc'))
+  expect(sums.length).toBeLessThanOrEqual(33)
+  expect(sums.at(-1)).toBe('39.crc')
+  const kept = agingTable('all-sums', { 'delta.enableExpiredLogCleanup': 'false' })
+  await kept.commitDays(40, 1000)
+  expect((await logOf(kept.store)).filter((file) => file.endsWith('.crc'))[0]).toBe('00.crc')
 })

@@ -44,6 +44,14 @@ export function replay(table: string, base: TableState | null, entries: Iterable
   return fold.finish()
 }
 
+/** The state without tombstones of before a time: what is kept in memory must not grow with every commit. */
+export function withoutOldTombstones(state: TableState, beforeMs: number): TableState {
+  if (state.contents === null) return state
+  const { files, tombstones } = state.contents
+  const young = [...tombstones].filter(([, remove]) => Number(remove.deletionTimestamp ?? 0n) >= beforeMs)
+  return { ...state, contents: { files, tombstones: new Map(young) } }
+}
+
 /** A replay under way: entries in ascending order of version, without gaps. */
 export interface Fold {
   add(entry: LogEntry): void

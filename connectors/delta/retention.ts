@@ -1,4 +1,5 @@
 /** How long a table's past is kept. */
+import { parseDuration } from '../../engine/duration.ts'
 import type { MetaData, Txn } from './actions.ts'
 
 type Configured = Pick<MetaData, 'configuration'>
@@ -18,6 +19,41 @@ const unitMs: Readonly<Record<string, bigint>> = {
  * still there.
  */
 export const leastAgeMs = 3_600_000
+
+/** How long a sink wants its table to keep its past. */
+export interface WantedRetention {
+  readonly ms: number
+  /** Whether a table that is there takes it over; else only one that is made has it. */
+  readonly adopted: boolean
+}
+
+/**
+ * The properties of a table that keeps its past for a time: files that were removed from it for that long, and its log as
+ * well, but never for less than an hour.
+ */
+export function retentionProperties(ms: number): { readonly [property: string]: string } {
+  return {
+    'delta.deletedFileRetentionDuration': interval(ms),
+    'delta.logRetentionDuration': interval(Math.max(ms, leastAgeMs)),
+  }
+}
+
+/** What a sink's retention must be. */
+export const retentionProblem = 'retention must be a number with its unit (15m, 2h, 7d; at least 1s)'
+
+/** Milliseconds of a sink's retention; null for what is none. */
+export function parseRetention(text: unknown): number | null {
+  const ms = typeof text === 'string' ? parseDuration(text) : null
+  return ms === null || ms < 1000 ? null : ms
+}
+
+/** As engines write it, in the largest unit that gives a whole number. */
+function interval(ms: number): string {
+  const names = ['day', 'hour', 'minute', 'second'] as const
+  const unit = names.find((name) => BigInt(ms) % unitMs[name]! === 0n) ?? 'millisecond'
+  const count = BigInt(ms) / unitMs[unit]!
+  return `interval ${count} ${unit}${count === 1n ? '' : 's'}`
+}
 
 /** Milliseconds for which tombstones and their files are kept (`delta.deletedFileRetentionDuration`); default one week. */
 export function retentionMs(metaData: Configured): bigint {

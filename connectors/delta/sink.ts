@@ -29,7 +29,7 @@ import { assertClauses, hasClauses } from './merge-clauses.ts'
 import { prepareOverwrite, type ReplaceWhere } from './overwrite.ts'
 import { assertPartitionBy } from './partitions/partition-by.ts'
 import { siftRows } from './refused-rows.ts'
-import { isAgeing } from './retention.ts'
+import { isAgeing, type WantedRetention } from './retention.ts'
 import type { DeltaTable, Snapshot, TableHead, Transaction, TransactionResult } from './table.ts'
 import {
   checkAbandoned,
@@ -44,6 +44,7 @@ import {
 } from './table-write.ts'
 import type { Marking } from './touched-files.ts'
 import { undoBatch } from './undo-batch.ts'
+import { openVacuuming } from './vacuuming.ts'
 
 export interface TableSinkOptions {
   readonly table: DeltaTable
@@ -54,7 +55,9 @@ export interface TableSinkOptions {
   /** Make the table with a change feed; refuses one that was made without. */
   readonly changeFeed: boolean
   /** Make the table with deletion vectors; refuses one that was made without. */
-  readonly deletionVectors?: boolean
+  readonly deletionVectors?: TableProperties['deletionVectors']
+  /** Make the table with this retention, or give it to one that is there. Default: what other engines take for none. */
+  readonly retention?: WantedRetention
   /**
    * Make the table with its files parted by these columns (PROTOCOL.md, "Partition Values"). A table that is there keeps its
    * own, whether this is given or not; other ones are refused.
@@ -72,8 +75,10 @@ export interface TableSinkOptions {
   readonly stagingDir: string
   /** As many small files are written together after a commit; never if not given. */
   readonly compactAfter?: number
-  /** Told why that could not be done; the commit stands all the same. */
-  readonly onCompactionFailed?: (error: unknown) => void
+  /** Delete files that the table no longer needs, now and then beside batches. Default: leave them. */
+  readonly vacuum?: boolean
+  /** Told why either could not be done; the commit stands all the same. */
+  readonly onUpkeepFailed?: (error: unknown) => void
 }
 
 /** Rows are added. */
@@ -125,6 +130,7 @@ export function deltaSink(options: TableSinkOptions): Sink {
       `table ${table.path}: compactAfter must be a whole number of at least 2, or 0 for never, not ${compactAfter}`,
     )
   const compact = compacting(options)
+  const vacuuming = options.vacuum === true ? openVacuuming(options) : null
   let prepared: Prepared | null = null
   const abandon = async (): Promise<void> => {
     const held = prepared
@@ -146,12 +152,16 @@ export function deltaSink(options: TableSinkOptions): Sink {
       if (prepared?.txnId !== commit.txnId) await abandon()
       const attempts = prepared?.attempts ?? attemptsOf(options, commit, {})
       const outcome = await commitBatch(options, commit, attempts)
-      if (outcome.kind === 'committed') await compact()
+      if (outcome.kind === 'committed') {
+        await compact()
+        vacuuming?.committed()
+      }
       return outcome
     },
     undo: (undo) => undoBatch(options, undo),
     async close() {
       await abandon()
+      await vacuuming?.settled()
       await options.table.settled()
     },
   }
@@ -162,10 +172,10 @@ function nameOf({ table }: TableSinkOptions): string {
 }
 
 /** What is done after a commit to keep the table's files few. */
-function compacting({ compactAfter, onCompactionFailed, ...options }: TableSinkOptions) {
+function compacting({ compactAfter, onUpkeepFailed, ...options }: TableSinkOptions) {
   if (compactAfter === undefined || compactAfter === 0) return async () => {}
   const compaction = openCompaction({ ...options, target: options, afterFiles: compactAfter })
-  return () => compaction.committed().catch((error: unknown) => onCompactionFailed?.(error))
+  return () => compaction.committed().catch((error: unknown) => onUpkeepFailed?.(error))
 }
 
 async function readPosition(table: DeltaTable, pipeline: string): Promise<SinkPosition> {
@@ -260,9 +270,15 @@ function declaredOf({ columns }: TableSinkOptions, commit: SinkCommit): readonly
   return columns ?? commit.columns.get('rows') ?? []
 }
 
-function propertiesOf({ changeFeed, deletionVectors = false, partitionBy, rules }: TableSinkOptions): TableProperties {
-  const asked = { ...(partitionBy === undefined ? {} : { partitionBy }), ...(rules === undefined ? {} : { rules }) }
-  return { changeFeed, deletionVectors, ...asked }
+function propertiesOf({ changeFeed, deletionVectors = false, ...options }: TableSinkOptions): TableProperties {
+  const { partitionBy, rules, retention } = options
+  return {
+    changeFeed,
+    deletionVectors,
+    ...(partitionBy === undefined ? {} : { partitionBy }),
+    ...(rules === undefined ? {} : { rules }),
+    ...(retention === undefined ? {} : { retention }),
+  }
 }
 
 async function commitBatch(options: TableSinkOptions, commit: SinkCommit, attempts: Attempts): Promise<CommitOutcome> {

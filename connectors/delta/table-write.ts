@@ -16,6 +16,7 @@ import { assertPartitionBy } from './partitions/partition-by.ts'
 import { encodedPath, partitionFolder } from './partitions/partition-path.ts'
 import type { PartedFile } from './partitions/parts.ts'
 import { assertWritable, writesDeletionVectors } from './protocol.ts'
+import { retentionProperties, type WantedRetention } from './retention.ts'
 import { evolveSchema, printEvolvedSchema } from './schema.ts'
 import { printStatistics } from './statistics.ts'
 import type { DeltaTable, Snapshot, TransactionReads } from './table.ts'
@@ -130,7 +131,10 @@ export function removalOf(add: AddFile, nowMs: number): RemoveFile {
 /** How a table is to be, should it have to be created. */
 export interface TableProperties {
   readonly changeFeed: boolean
-  readonly deletionVectors: boolean
+  /** `if-new`: one that is there keeps its own. */
+  readonly deletionVectors: boolean | 'if-new'
+  /** How long it keeps its past. */
+  readonly retention?: WantedRetention
   /** Columns that its files are parted by. A table that is there keeps its own; other ones are refused. */
   readonly partitionBy?: readonly string[]
   /** Columns that hold no nulls, and conditions by name that every row keeps: a table that is there must have them, too. */
@@ -167,10 +171,20 @@ export function fitSchema(
   const { protocol, metaData } = snapshot
   assertWritable(target.table.path, protocol, metaData) // before a file is published in vain
   refuseUnfit(target.table.path, snapshot, options)
-  if (columns === snapshot.columns) return change(columns, [], metaData)
+  const configuration = configured(metaData, options)
+  if (columns === snapshot.columns && configuration === metaData.configuration) return change(columns, [], metaData)
   assertGrown(target.table.path, snapshot, columns)
-  const schemaString = printEvolvedSchema(metaData.schemaString, columns)
-  return change(columns, [{ metaData: { ...metaData, schemaString } }])
+  const schemaString =
+    columns === snapshot.columns ? metaData.schemaString : printEvolvedSchema(metaData.schemaString, columns)
+  return change(columns, [{ metaData: { ...metaData, schemaString, configuration } }])
+}
+
+/** The table's properties, with the retention that a sink asks of it. The same object if they have it. */
+function configured({ configuration }: MetaData, { retention }: TableProperties): MetaData['configuration'] {
+  if (retention === undefined || !retention.adopted) return configuration
+  const wanted = retentionProperties(retention.ms)
+  const differs = Object.entries(wanted).some(([property, value]) => configuration[property] !== value)
+  return differs ? { ...configuration, ...wanted } : configuration
 }
 
 /** @param metaData the table's, if the actions leave it as it is */
@@ -196,11 +210,14 @@ function grow(columns: readonly Column[], arriving: readonly Column[]): readonly
 function newTable(
   { table, clock, ids }: Pick<WriteTarget, 'table' | 'clock' | 'ids'>,
   columns: readonly Column[],
-  { changeFeed, deletionVectors, partitionBy = [], rules = {} }: TableProperties,
+  { changeFeed, deletionVectors, partitionBy = [], rules = {}, retention }: TableProperties,
 ): readonly Action[] {
   assertPartitionBy(table.path, partitionBy, columns.length === 0 ? null : columns)
   assertRules(table.path, rules, columns.length === 0 ? null : columns)
-  const properties = { changeFeed, deletionVectors, partitionBy, rules }
+  const properties = {
+    ...{ changeFeed, deletionVectors: deletionVectors !== false, partitionBy, rules },
+    ...(retention === undefined ? {} : { configuration: retentionProperties(retention.ms) }),
+  }
   if (columns.length > 0) return createActions({ columns, ...properties, id: ids.uuid(), nowMs: clock.nowMs() })
   throw new MillraceError(
     'SINK_FAILED',
@@ -230,7 +247,7 @@ function refuseUnfit(
       'CONFIG_INVALID',
       `table ${path} was made without a change feed, and its sink asks for one (set delta.enableChangeDataFeed on the table, or write to a new one)`,
     )
-  if (deletionVectors && !writesDeletionVectors(snapshot))
+  if (deletionVectors === true && !writesDeletionVectors(snapshot))
     throw new MillraceError(
       'CONFIG_INVALID',
       `table ${path} was made without deletion vectors, and its sink asks for them (set delta.enableDeletionVectors on the table, or write to a new one)`,

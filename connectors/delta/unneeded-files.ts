@@ -86,13 +86,25 @@ async function filesBelow({ store, table }: TablePlace, { metaData }: Snapshot):
   const prefix = `${table.path}/`
   const files: ObjectInfo[] = []
   const others: string[] = []
-  for await (const info of store.list(prefix)) {
+  for await (const info of outsideOfLog(store, prefix)) {
     const folders = info.key.slice(prefix.length).split('/')
     const log = folders.indexOf('_delta_log')
     if (log > 0) others.push(`${prefix}${folders.slice(0, log).join('/')}/`)
     if (!folders.some((name) => isHidden(name, metaData.partitionColumns))) files.push(info)
   }
   return files.filter(({ key }) => !others.some((other) => key.startsWith(other)))
+}
+
+/** What a prefix holds but for the log directly below it, which may be long. */
+async function* outsideOfLog(store: ObjectStore, prefix: string): AsyncGenerator<ObjectInfo> {
+  const log = `${prefix}_delta_log`
+  for await (const info of store.list(prefix)) {
+    if (info.key.startsWith(`${log}/`)) {
+      yield* store.list(prefix, `${log}0`) // the character after the slash
+      return
+    }
+    yield info
+  }
 }
 
 function isHidden(name: string, partitionColumns: readonly string[]): boolean {

@@ -8,7 +8,7 @@ import { remainingEntries } from './remaining-entries.ts'
 import { retentionMs } from './retention.ts'
 import { storeTimeMs } from './store-time.ts'
 import type { LogEntry, Snapshot, Transaction } from './table.ts'
-import { keysIn, type TablePlace, unneededFiles } from './unneeded-files.ts'
+import { keysIn, type TablePlace, type UnneededFiles, unneededFiles } from './unneeded-files.ts'
 
 export interface VacuumOptions extends TablePlace {
   readonly clock: Clock
@@ -23,6 +23,8 @@ export interface VacuumOptions extends TablePlace {
   readonly dryRun: boolean
   /** The log tells of a deletion only where somebody has to know of it. Default: of each. */
   readonly quiet?: boolean
+  /** No more go at once. Default: all. */
+  readonly mostFiles?: number
   /** Ends the work between two files; what is deleted is deleted. */
   readonly signal: AbortSignal
 }
@@ -51,14 +53,14 @@ export async function vacuumTable(options: VacuumOptions): Promise<Vacuumed> {
   if (snapshot === null) throw new MillraceError('TABLE_NOT_FOUND', `table ${table.path} does not exist`)
   assertWritable(table.path, snapshot.protocol, snapshot.metaData)
   const retention = retentionOf(options, snapshot)
-  const nowMs = await timeOf(options)
-  const { expired, unnamed } = await unneededFiles(options, snapshot, { nowMs, oldestMs: nowMs - retention })
+  const { expired, unnamed } = await unneededNow(options, snapshot, retention)
   const unneeded = [...expired, ...unnamed]
-  const found = await partForReaders(options, snapshot, unneeded)
-  if (dryRun || found.doomed.length === 0) return { ...found, ...totalOf(found.doomed) }
+  const { doomed: found, ...beside } = await partForReaders(options, snapshot, unneeded)
+  if (dryRun || found.length === 0) return { ...beside, ...totalOf(found) }
   // who wants to commit an unnamed file has to know, and who begins to read after it begins with the rows that are there
-  const mustSay = unnamed.length > 0 || !isNotedAsVacuumed(snapshot)
-  if (options.quiet !== true || mustSay) await announce(options, snapshot, found.doomed)
+  const some = new Set(found)
+  const mustSay = unnamed.some((file) => some.has(file)) || !isNotedAsVacuumed(snapshot)
+  if (options.quiet !== true || mustSay) await announce(options, snapshot, found)
   // who began to read before that is among the readers now
   const { doomed, ...rest } = await partForReaders(options, snapshot, unneeded)
   const deleted = totalOf(await deleteAll(options, snapshot, doomed))
@@ -79,10 +81,18 @@ function retentionOf({ table, retentionMs: asked, force }: VacuumOptions, { meta
   )
 }
 
-/** Of two clocks the one that makes files younger. A dry run, which writes nothing, knows its own only. */
-async function timeOf({ store, table, ids, clock, storeNowMs, dryRun }: VacuumOptions): Promise<number> {
-  if (dryRun) return clock.nowMs()
-  return Math.min(clock.nowMs(), await (storeNowMs?.() ?? storeTimeMs(store, table.path, ids)))
+/**
+ * Of two clocks, ours and the store's, the one counts that makes files younger. The store is not asked where nothing is to be
+ * deleted, nor by a dry run, which writes nothing.
+ */
+async function unneededNow(options: VacuumOptions, snapshot: Snapshot, retention: number): Promise<UnneededFiles> {
+  const { store, table, ids, clock, storeNowMs, dryRun } = options
+  const found = (nowMs: number) => unneededFiles(options, snapshot, { nowMs, oldestMs: nowMs - retention })
+  const nowMs = clock.nowMs()
+  const ours = await found(nowMs)
+  if (dryRun || ours.expired.length + ours.unnamed.length === 0) return ours
+  const theirNowMs = await (storeNowMs?.() ?? storeTimeMs(store, table.path, ids))
+  return theirNowMs < nowMs ? found(theirNowMs) : ours
 }
 
 interface Parted extends Pick<Vacuumed, 'keptForReaders' | 'behind'> {
@@ -97,9 +107,9 @@ async function partForReaders(
 ): Promise<Parted> {
   const readers = await readersOf(options.store, options.table.path)
   const needed = await neededByReaders(options, snapshot, leastVersion(readers))
-  const doomed = unneeded.filter(({ key }) => !needed.has(key))
+  const free = unneeded.filter(({ key }) => !needed.has(key))
   const behind = readers.filter(({ version }) => version <= snapshot.version)
-  return { doomed, keptForReaders: unneeded.length - doomed.length, behind }
+  return { doomed: free.slice(0, options.mostFiles), keptForReaders: unneeded.length - free.length, behind }
 }
 
 /** Keys of files that the log speaks of from a version on. */
