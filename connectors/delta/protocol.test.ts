@@ -41,8 +41,10 @@ test('a table with an unknown writer feature is read but not written', () => {
   const protocol = features([], ['appendOnly', 'rowTracking', 'domainMetadata'])
   assertReadable('t', protocol)
   expect(() => assertWritable('t', protocol, meta())).toThrowError(unsupported('rowTracking, domainMetadata'))
-  expect(() => assertWritable('t', { minReaderVersion: 1, minWriterVersion: 6 }, meta())).toThrowError(
-    unsupported('identityColumns'),
+  assertWritable('t', { minReaderVersion: 1, minWriterVersion: 6 }, meta()) // it has no identity column
+  const identity = meta({}, { metadata: { 'delta.identity.start': 1 } })
+  expect(() => assertWritable('t', { minReaderVersion: 1, minWriterVersion: 6 }, identity)).toThrowError(
+    unsupported('identity column id'),
   )
   expect(() => assertWritable('t', { minReaderVersion: 1, minWriterVersion: 8 }, meta())).toThrowError(
     unsupported('needs writer version 8'),
@@ -70,6 +72,17 @@ test.each([
   [
     'not-null constraint inside column id',
     meta({}, { type: { type: 'array', elementType: 'long', containsNull: false } }),
+  ],
+  ['column id of the type void', meta({}, { type: 'void' })],
+  [
+    'length of column id (array<varchar(3)>)',
+    meta(
+      {},
+      {
+        type: { type: 'array', elementType: 'string', containsNull: true },
+        metadata: { __CHAR_VARCHAR_TYPE_STRING: 'array<varchar(3)>' },
+      },
+    ),
   ],
   ['column mapping name', meta({ 'delta.columnMapping.mode': 'name' })],
   ['timestamp_ntz', meta({}, { type: { type: 'array', elementType: 'timestamp_ntz', containsNull: true } })],

@@ -29,14 +29,10 @@ const writerFeatures: readonly string[] = [
   'changeDataFeed',
   'columnMapping',
   'deletionVectors',
+  'identityColumns',
   'timestampNtz',
   'vacuumProtocolCheck',
 ]
-
-/** What the writer versions before feature lists imply and we do not honour. */
-const impliedByVersion: Readonly<Record<number, readonly string[]>> = {
-  6: ['identityColumns'],
-}
 
 /** `TABLE_UNSUPPORTED` naming every feature that reading the table would need and we lack. */
 export function assertReadable(table: string, protocol: Protocol): void {
@@ -56,8 +52,7 @@ export function assertWritable(table: string, protocol: Protocol, metaData: Meta
   assertReadable(table, protocol)
   const { minWriterVersion: version } = protocol
   if (version < 1 || version > 7) throw unsupportedVersion(table, 'writer', version)
-  const missing =
-    version === 7 ? without(protocol.writerFeatures ?? [], writerFeatures) : (impliedByVersion[version] ?? [])
+  const missing = version === 7 ? without(protocol.writerFeatures ?? [], writerFeatures) : []
   const active = activeRules(metaData)
   if (missing.length + active.length > 0) throw unsupported(table, 'written', [...missing, ...active])
   if (metaData.format.provider !== 'parquet')
@@ -114,9 +109,10 @@ function activeRules(metaData: MetaData): string[] {
   const found = [...constraintsOf(metaData).unknown]
   const mapping = mappingMode(metaData)
   if (mapping !== 'none') found.push(`column mapping ${mapping}`)
-  for (const { path, metadata } of schemaFields(metaData.schemaString)) {
+  for (const { path, type, metadata } of schemaFields(metaData.schemaString)) {
     if ('delta.generationExpression' in metadata) found.push(`generated column ${path}`)
     if (Object.keys(metadata).some((key) => key.startsWith('delta.identity.'))) found.push(`identity column ${path}`)
+    if (type === 'void') found.push(`column ${path} of the type void`)
   }
   return found
 }

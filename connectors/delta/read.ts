@@ -2,6 +2,7 @@
 import { duckdbType } from '../../engine/batch/duckdb-types.ts'
 import type { ObjectStore } from '../../engine/contracts.ts'
 import { type Duckdb, identifier, literal, literals } from '../../engine/duckdb.ts'
+import { MillraceError } from '../../engine/errors.ts'
 import { type Column, type DataType, sameType } from '../../engine/schema.ts'
 import type { AddFile, DeletionVector } from './actions.ts'
 import { physicalColumns } from './column-mapping.ts'
@@ -92,15 +93,21 @@ export async function selectTable({
 
 /**
  * SQL text of a query for the rows of `files`: exactly `columns`, in order and of their types. What a file lacks, also
- * a field inside structs, lists and maps, is null; what it has beyond them is left out. Without files: no rows.
+ * a field inside structs, lists and maps, is null; what it has beyond them is left out. Without files: no rows. `TABLE_UNSUPPORTED` without
+ * columns, which no relation is.
  */
 export function selectFiles(options: SelectFilesOptions): string {
+  if (options.columns.length === 0) throw withoutColumns()
   const groups = Map.groupBy(options.files, ({ physical }) => physical)
   if ([...groups.keys()].every((physical) => physical === undefined)) return selectAlike(options)
   const queries = [...groups].map(([physical, files]) =>
     selectAlike({ ...options, files, ...(physical === undefined ? {} : { physical }) }),
   )
   return queries.map((query) => `(${query})`).join(' UNION ALL ')
+}
+
+function withoutColumns(): MillraceError {
+  return new MillraceError('TABLE_UNSUPPORTED', 'the table has no columns, and so no rows (write rows to it first)')
 }
 
 /** Of files that name their columns alike. */

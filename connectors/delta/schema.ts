@@ -22,7 +22,7 @@ export type TypeJson = Readonly<Record<string, unknown>>
 export function parseSchema(schemaString: string): Column[] {
   return fieldsOf(parseRoot(schemaString)).map((field) => ({
     name: field.name,
-    type: parseType(field.type, field.name),
+    type: fieldType(field.type, field.name),
   }))
 }
 
@@ -102,6 +102,11 @@ export function isObject(value: unknown): value is TypeJson {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Spark's `void` is the type of columns that hold nothing but nulls. No file has them. */
+function fieldType(type: unknown, path: string): DataType {
+  return type === 'void' ? 'string' : parseType(type, path)
+}
+
 function parseType(type: unknown, path: string): DataType {
   if (typeof type === 'string') return parsePrimitive(type, path)
   if (!isObject(type)) throw unsupported(type, path)
@@ -109,7 +114,7 @@ function parseType(type: unknown, path: string): DataType {
     case 'struct':
       return {
         kind: 'struct',
-        fields: fieldsOf(type).map(({ name, type: inner }) => ({ name, type: parseType(inner, `${path}.${name}`) })),
+        fields: fieldsOf(type).map(({ name, type: inner }) => ({ name, type: fieldType(inner, `${path}.${name}`) })),
       }
     case 'array':
       return { kind: 'array', element: parseType(type.elementType, `${path}.element`) }

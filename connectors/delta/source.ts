@@ -59,7 +59,7 @@ interface State extends TableSourceOptions {
 
 /**
  * Reads a table version by version, from its first; where that is not to be had any more, the rows that the table has now
- * come first, as inserts, and what happens to them after. A table that does not exist yet has nothing to read. One that was
+ * come first, as inserts, and what happens to them after. A table that does not exist yet, or has no columns yet, has nothing to read. One that was
  * dropped and made anew is refused by name, since its versions are not the ones that positions speak of.
  */
 export function deltaSource(options: TableSourceOptions): TableSource {
@@ -81,7 +81,9 @@ export function deltaSource(options: TableSourceOptions): TableSource {
 
 async function position(state: State, of: (snapshot: Snapshot) => bigint): Promise<Position> {
   const snapshot = await currentSnapshot(state)
-  return snapshot === null ? new Map() : new Map([[snapshot.metaData.id, of(snapshot)]])
+  return snapshot === null || snapshot.columns.length === 0
+    ? new Map()
+    : new Map([[snapshot.metaData.id, of(snapshot)]])
 }
 
 async function currentSnapshot(state: State): Promise<Snapshot | null> {

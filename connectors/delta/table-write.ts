@@ -161,6 +161,7 @@ export function fitSchema(
   incoming: readonly (readonly Column[])[],
   options: TableProperties & { readonly declared: readonly Column[] },
 ): SchemaChange {
+  if (snapshot !== null) assertWritable(target.table.path, snapshot.protocol, snapshot.metaData) // says more than that columns do not fit
   let columns = snapshot?.columns ?? options.declared
   try {
     for (const arriving of incoming) columns = grow(columns, arriving)
@@ -168,8 +169,7 @@ export function fitSchema(
     throw named(target.table.path, error)
   }
   if (snapshot === null) return change(columns, newTable(target, columns, options))
-  const { protocol, metaData } = snapshot
-  assertWritable(target.table.path, protocol, metaData) // before a file is published in vain
+  const { metaData } = snapshot
   refuseUnfit(target.table.path, snapshot, options)
   const configuration = configured(metaData, options)
   if (columns === snapshot.columns && configuration === metaData.configuration) return change(columns, [], metaData)

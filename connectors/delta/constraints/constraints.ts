@@ -44,7 +44,9 @@ export function constraintsOf(metaData: MetaData): Constraints {
 function find(metaData: MetaData): Constraints {
   const found: { enforced: Constraint[]; unknown: string[] } = { enforced: [], unknown: [] }
   const rules = [...checksIn(metaData), ...invariantsIn(metaData)]
-  notNull(fieldsOf(parseRoot(metaData.schemaString)), [], found)
+  const fields = fieldsOf(parseRoot(metaData.schemaString))
+  notNull(fields, [], found)
+  lengths(fields, [], found)
   if (rules.length === 0) return found
   const columns = parseSchema(metaData.schemaString)
   for (const { name, expression } of rules) {
@@ -123,6 +125,32 @@ function notNull(
     if (!isObject(type)) continue
     if (type.type === 'struct') notNull(fieldsOf(type), path, found)
     else if (holdsNotNull(type)) found.unknown.push(`not-null constraint inside column ${path.join('.')}`)
+  }
+}
+
+/** Where Spark keeps that a column was declared as `varchar(9)` or `char(9)`: its type in the schema is `string`. */
+const declaredType = '__CHAR_VARCHAR_TYPE_STRING'
+
+/** Lengths are counted in characters. Values of `char(n)` may be shorter: readers pad them. */
+function lengths(
+  fields: readonly FieldJson[],
+  parents: readonly string[],
+  found: { readonly enforced: Constraint[]; readonly unknown: string[] },
+): void {
+  for (const { name, type, metadata } of fields) {
+    const path = [...parents, name]
+    if (isObject(type) && type.type === 'struct') lengths(fieldsOf(type), path, found)
+    const declared = metadata?.[declaredType]
+    if (typeof declared !== 'string') continue
+    const rule = `length of column ${path.join('.')} (${declared})`
+    const most = type === 'string' ? /^(?:var)?char\((\d+)\)$/.exec(declared)?.[1] : undefined
+    if (most === undefined) found.unknown.push(rule)
+    else
+      found.enforced.push({
+        name: rule,
+        sql: `(length(${pathSql(path)}) <= ${most}) IS NOT FALSE`,
+        columns: [path[0]!],
+      })
   }
 }
 
