@@ -108,15 +108,15 @@ export async function openSink(description: SinkDescription, place: Place): Prom
       })
     }
     case 'kafka': {
-      const { logDir, duckdb, clock, ids } = place
+      const { logDir, duckdb, clock, ids, scratchDir } = place
       const { topic } = description.options as { topic?: string }
       const target = topic === undefined ? {} : { topic }
       if (place.kafka !== null) {
         const { kafkaSink } = await import('../connectors/kafka/sink.ts')
-        return kafkaSink({ client: await place.kafkaClient(), ...target, duckdb, clock })
+        return kafkaSink({ client: await place.kafkaClient(), ...target, duckdb, clock, stagingDir: scratchDir })
       }
       const { fileLogSink } = await import('../connectors/file-log/sink.ts')
-      return fileLogSink({ dir: logDir, ...target, duckdb: await duckdb(), clock, ids })
+      return fileLogSink({ dir: logDir, ...target, duckdb: await duckdb(), clock, ids, stagingDir: scratchDir })
     }
     case 'olap': {
       const options = description.options as unknown as OlapOptions

@@ -211,9 +211,28 @@ const sinks: Readonly<Record<string, () => Promise<SinkSubject>>> = {
     await producer.createTopic('t', 2)
     await producer.close()
     return {
-      open: async () => fileLogSink({ dir, topic: 't', duckdb: database, clock, ids }),
+      open: async () => fileLogSink({ dir, topic: 't', duckdb: database, clock, ids, stagingDir: root }),
       outputs: (batch) =>
         rows(`SELECT encode('k${batch}') AS key, encode('v') AS value, make_timestamptz(1000) AS timestamp`),
+      hopeless: {
+        'a key that is a number': async () => ({ outputs: await rows(`SELECT 7 AS key, encode('v') AS value`) }),
+        'headers that are text': async () => ({ outputs: await rows(`SELECT encode('v') AS value, 'h' AS headers`) }),
+      },
+      poisoned: {
+        'headers without a name': async () => ({
+          outputs: await rows(
+            `SELECT encode('v') AS value, [{'key': CASE WHEN i = 1 THEN 'h' END, 'value': encode('x')}] AS headers FROM range(3) t(i)`,
+          ),
+          taken: 1,
+          refused: 2,
+        }),
+        'names of topics that cannot be': async () => ({
+          outputs: await rows(`SELECT encode('v') AS value, unnest(['t', NULL, '../x']) AS topic`),
+          open: async () => fileLogSink({ dir, duckdb: database, clock, ids, stagingDir: root }),
+          taken: 1,
+          refused: 2,
+        }),
+      },
       async countRows() {
         const latest = await fileLogSource({ dir, choice: { topic: 't' }, clock }).latest()
         return [...latest.values()].reduce((sum, next) => sum + Number(next), 0)

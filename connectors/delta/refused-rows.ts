@@ -4,12 +4,10 @@
  */
 import { join } from 'node:path'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
-import { duckdbType } from '../../engine/batch/duckdb-types.ts'
 import type { RefusedFile } from '../../engine/contracts.ts'
 import { type Connection, type Duckdb, identifier, literal } from '../../engine/duckdb.ts'
-import { refusedCode } from '../../engine/prepare.ts'
-import { deadLetterColumns, recordColumns } from '../../engine/record.ts'
-import { type Column, type ParquetFile, sameType } from '../../engine/schema.ts'
+import type { Column, ParquetFile } from '../../engine/schema.ts'
+import { writeRefusedFile } from '../records/refused-file.ts'
 import type { Constraint } from './constraints/constraints.ts'
 import { shownValues } from './constraints/enforce.ts'
 import { canonicalTypes, normalizedRows, serializedValue } from './partitions/partition-values.ts'
@@ -131,46 +129,16 @@ async function copyTaken(connection: Connection, rows: string, options: SiftOpti
   return copyToParquet(connection, query, join(dir, 'taken.parquet'), { columns })
 }
 
-async function copyRefused(connection: Connection, rows: string, options: SiftOptions): Promise<RefusedFile> {
-  const refused = `(SELECT * FROM (${rows}) WHERE ${why} <> '') AS r`
-  const json = asJson(options)
-  const [first = {}] = await connection.rows(
-    `SELECT ${why} AS message, CAST(${json} AS VARCHAR) AS row FROM ${refused} LIMIT 1`,
-  )
-  const query = `SELECT ${letterColumns(options, json).join(', ')} FROM ${refused}`
-  const path = join(options.dir, 'refused.parquet')
-  const file = await copyToParquet(connection, query, path, { columns: deadLetterColumns })
-  return { first: { input: 'rows', row: String(first.row), message: String(first.message) }, file }
-}
-
-/** SQL of a row as JSON, its key first. */
-function asJson({ schema, key, deleteWhen }: SiftOptions): string {
-  const names = new Set([
-    ...key,
-    ...schema.columns.map(({ name }) => name),
-    ...(deleteWhen === undefined ? [] : [deleteWhen]),
-  ])
-  return `to_json(struct_pack(${[...names].map((name) => `${identifier(name)} := r.${identifier(name)}`).join(', ')}))`
-}
-
-/**
- * A row that still has its record (place and bytes) is a dead letter as that record, which can be sent again; of any other the value is
- * the row as JSON.
- */
-function letterColumns({ schema, cause }: SiftOptions, json: string): string[] {
-  const isOwn = (wanted: Column) =>
-    schema.columns.some(({ name, type }) => name === wanted.name && sameType(type, wanted.type))
-  const found = new Set(recordColumns.filter(isOwn).map(({ name }) => name))
-  const isRecord = ['topic', 'partition', 'offset', 'value'].every((name) => found.has(name))
-  const labels: Readonly<Record<string, string>> = {
-    pipeline: literal(cause.pipeline),
-    step: literal(cause.step),
-    code: literal(refusedCode),
-    message: `r.${why}`,
-    ...(isRecord ? {} : { value: `encode(CAST(${json} AS VARCHAR))` }),
-  }
-  return deadLetterColumns.map(({ name, type }) => {
-    const own = isRecord && found.has(name) ? `r.${identifier(name)}` : 'NULL'
-    return `CAST(${labels[name] ?? own} AS ${duckdbType(type)}) AS ${identifier(name)}`
+function copyRefused(connection: Connection, rows: string, options: SiftOptions): Promise<RefusedFile> {
+  const { schema, key, deleteWhen, dir, cause } = options
+  const first = key.map((name) => schema.columns.find((column) => column.name === name)!)
+  const rest = schema.columns.filter(({ name }) => !key.includes(name))
+  const last: Column[] = deleteWhen === undefined ? [] : [{ name: deleteWhen, type: 'boolean' }]
+  return writeRefusedFile(connection, {
+    rows: `SELECT * FROM (${rows}) WHERE ${why} <> ''`,
+    columns: [...first, ...rest, ...last],
+    why,
+    cause,
+    path: join(dir, 'refused.parquet'),
   })
 }

@@ -37,7 +37,7 @@ async function withSink(
     try {
       await work({
         dir,
-        sink: () => fileLogSink({ dir, topic: 't', duckdb, clock: systemClock, ids: systemIds }),
+        sink: () => fileLogSink({ dir, topic: 't', duckdb, clock: systemClock, ids: systemIds, stagingDir: dir }),
         file: (name, query) => duckdb.withConnection((connection) => copyToParquet(connection, query, join(dir, name))),
         values,
       })
@@ -127,5 +127,42 @@ test('while a producer holds a partition nothing is committed', async () => {
     await producer.close()
     expect((await sink().commit(commitOf('a', 0n, 9n, rows))).kind).toBe('committed')
     expect(await values()).toEqual([...'abcdefghi', 'theirs'])
+  })
+})
+
+test('a topic that is not there is found when the batch is prepared; a prepared batch is written as it was', async () => {
+  await withSink(async ({ dir, sink, file, values }) => {
+    const rows = await file('rows.parquet', `SELECT 'missing' AS topic, encode('v') AS value`)
+    const duckdb = await openDuckdb({ memoryLimitBytes: 2 ** 28, threads: 1, tempDir: join(dir, '_other') })
+    const byRow = fileLogSink({ dir, duckdb, clock: systemClock, ids: systemIds, stagingDir: dir })
+    await expect(byRow.prepare!(commitOf('a', 0n, 1n, rows))).rejects.toMatchObject({
+      code: 'SOURCE_NOT_FOUND',
+      retryable: false,
+    })
+    await byRow.close()
+    await duckdb.close()
+    const opened = sink()
+    const commit = commitOf('b', 0n, 9n, await file('letters.parquet', letters))
+    await opened.prepare!(commit)
+    expect(await values()).toEqual([])
+    expect(await opened.commit(commit)).toEqual({ kind: 'committed', written: { rows: 9 } })
+    expect(await values()).toEqual([...'abcdefghi'])
+  })
+})
+
+test('a batch that is taken back leaves its records, and the position is where it was', async () => {
+  await withSink(async ({ sink, file, values }) => {
+    const rows = await file('rows.parquet', `SELECT encode('v') AS value`)
+    await sink().commit(commitOf('a', 0n, 4n, rows))
+    await sink().commit(commitOf('b', 4n, 9n, rows))
+    const undo = { pipeline: 'replay', txnId: 'u', ranges: [{ sourcePartition: 'dead', start: 4n, end: 9n }] }
+    await sink().undo!(undo)
+    await sink().undo!({ ...undo, txnId: 'again' }) // nothing is left to do
+    expect((await sink().position('replay')).position).toEqual(new Map([['dead', 4n]]))
+    await expect(sink().undo!({ ...undo, ranges: [{ ...undo.ranges[0]!, start: 0n }] })).rejects.toMatchObject({
+      code: 'SINK_FAILED',
+    })
+    expect((await sink().commit(commitOf('c', 4n, 9n, rows))).kind).toBe('committed')
+    expect(await values()).toEqual(['v', 'v', 'v'])
   })
 })

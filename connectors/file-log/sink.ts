@@ -1,15 +1,20 @@
 /** Writes rows to topics of the embedded log, exactly once. */
+import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { admits } from '../../checkpoints/fence.ts'
 import { endOf } from '../../checkpoints/position.ts'
-import type { Clock, CommitOutcome, Ids, Sink, SinkCommit } from '../../engine/contracts.ts'
+import type { Clock, CommitOutcome, Ids, Sink, SinkCommit, SinkUndo } from '../../engine/contracts.ts'
 import type { Duckdb } from '../../engine/duckdb.ts'
+import { MillraceError } from '../../engine/errors.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
 import { makeFolder } from '../../engine/make-folder.ts'
-import { type ProducerBatch, rowsByPartition } from '../records/producer-batch.ts'
-import { recordsOf } from '../records/sink-rows.ts'
+import type { ParquetFile } from '../../engine/schema.ts'
+import { type ProducerBatch, type RecordColumns, rowsByPartition } from '../records/producer-batch.ts'
+import { assertNoneRefused, refusedRecords } from '../records/refused-records.ts'
+import { type RefusedRecord, recordsOf } from '../records/sink-rows.ts'
 import { topicNotFound } from './failures.ts'
-import { encodeFrame } from './frame-encoder.ts'
+import { maxFrameBytes } from './frame.ts'
+import { encodeFrame, type ProducerStamp } from './frame-encoder.ts'
 import { acquireLock } from './lock.ts'
 import { openPartitionWriter, type PartitionWriter } from './partition-writer.ts'
 import {
@@ -31,6 +36,8 @@ export interface FileLogSinkOptions {
   readonly ids: Ids
   /** Default 64 MiB. */
   readonly segmentBytes?: number
+  /** An existing local folder, for rows that are refused. */
+  readonly stagingDir: string
 }
 
 /**
@@ -39,7 +46,8 @@ export interface FileLogSinkOptions {
  *
  * The position and all records of a batch become one file, which is the commit; its records are in their partitions
  * when `commit` returns, or, after a crash in between, when `position` or `commit` is next called for the pipeline.
- * `STORE_BUSY` (retryable) while a producer holds a partition that is needed; nothing is committed then.
+ * `STORE_BUSY` (retryable) while a producer holds a partition that is needed; nothing is committed then. Refused are records that
+ * are larger than a frame may be, and rows that name no topic.
  */
 export function fileLogSink(options: FileLogSinkOptions): Sink {
   const { dir, topic } = options
@@ -68,15 +76,16 @@ export function fileLogSink(options: FileLogSinkOptions): Sink {
     }
   }
 
-  async function commit(batch: SinkCommit): Promise<CommitOutcome> {
+  async function commit(batch: SinkCommit, ready: Encoded | null): Promise<CommitOutcome> {
     const { pipeline, txnId, fingerprint } = batch
     const before = await settled(pipeline)
     if (before?.txnId === txnId) return { kind: 'already-committed', written: before.written }
     const position = before?.position ?? new Map<string, bigint>()
     if (!admits(position, batch.ranges, batch.initial)) return { kind: 'fenced', position }
     const sequence = (before?.sequence ?? 0n) + 1n
-    const rows = await recordsOf(batch.outputs.get('rows') ?? [], { ...options, nowMs: options.clock.nowMs() })
-    const frames = await framesOf(dir, rows, { id: idOf(pipeline), sequence })
+    const { frames, refused } =
+      ready?.sequence === sequence ? ready : await encode(options, batch, { id: idOf(pipeline), sequence })
+    if (ready === null) assertNoneRefused(nameOf(options), refused)
     const written = { rows: frames.reduce((sum, { count }) => sum + count, 0) }
     const moved = new Map([...position, ...endOf(batch.ranges)])
     // The partitions are taken before the commit, so that a busy one refuses it instead of holding it up afterwards.
@@ -95,8 +104,37 @@ export function fileLogSink(options: FileLogSinkOptions): Sink {
     return { kind: 'committed', written }
   }
 
+  /** What is to be written, if the batch is the next one. */
+  async function encoded(batch: SinkCommit): Promise<Encoded | null> {
+    const before = await readTransaction(join(folder, idOf(batch.pipeline)))
+    if (before?.txnId === batch.txnId || !admits(before?.position ?? new Map(), batch.ranges, batch.initial))
+      return null
+    return encode(options, batch, { id: idOf(batch.pipeline), sequence: (before?.sequence ?? 0n) + 1n })
+  }
+
+  async function takeBack({ pipeline, txnId, ranges }: SinkUndo): Promise<void> {
+    const before = await settled(pipeline)
+    if (before === null) return
+    const moved = ranges.filter(({ sourcePartition, start }) => before.position.get(sourcePartition) !== start)
+    if (moved.length === 0) return
+    if (moved.some(({ sourcePartition, end }) => before.position.get(sourcePartition) !== end))
+      throw new MillraceError('SINK_FAILED', `${nameOf(options)}: the batch cannot be taken back: it is not the newest`)
+    const starts = moved.map(({ sourcePartition, start }) => [sourcePartition, start] as const)
+    const path = join(folder, idOf(pipeline))
+    const sequence = before.sequence + 1n
+    await prepareTransaction(path, { ...before, sequence, txnId, position: new Map([...before.position, ...starts]) })
+    await publishTransaction(path)
+  }
+
+  let prepared: { readonly txnId: string; readonly dir: string; readonly ready: Encoded | null } | null = null
+  async function abandon(): Promise<void> {
+    const dir = prepared?.dir
+    prepared = null
+    if (dir !== undefined) await rm(dir, { recursive: true, force: true })
+  }
+
   return {
-    name: topic === undefined ? 'topics of the log' : `topic ${topic}`,
+    name: nameOf(options),
     delivery: 'exactly-once',
     async position(pipeline) {
       const newest = await readTransaction(join(folder, idOf(pipeline)))
@@ -104,12 +142,67 @@ export function fileLogSink(options: FileLogSinkOptions): Sink {
       const found = whole ? newest : await locked(pipeline, () => settled(pipeline))
       return { position: found?.position ?? new Map(), fingerprint: found?.fingerprint ?? null }
     },
+    async prepare(batch) {
+      await abandon()
+      const dir = await mkdtemp(join(options.stagingDir, 'log-'))
+      prepared = { txnId: batch.txnId, dir, ready: null }
+      const ready = await encoded(batch)
+      prepared = { txnId: batch.txnId, dir, ready }
+      if (ready === null) return []
+      const cause = { pipeline: batch.pipeline, step: nameOf(options) }
+      const files = filesOf(batch)
+      const path = join(dir, 'refused.parquet')
+      return (await refusedRecords({ files, refused: ready.refused, duckdb: options.duckdb, cause, path })) ?? []
+    },
+    abandon,
     async commit(batch) {
       faultPoint('sink-begin')
-      return locked(batch.pipeline, () => commit(batch))
+      const ready = prepared?.txnId === batch.txnId ? prepared.ready : null
+      return locked(batch.pipeline, () => commit(batch, ready))
     },
-    async close() {},
+    /** What was sent stays: a log forgets nothing. */
+    keepsUndone: true,
+    undo: (undo) => locked(undo.pipeline, () => takeBack(undo)),
+    close: abandon,
   }
+}
+
+function nameOf({ topic }: FileLogSinkOptions): string {
+  return topic === undefined ? 'topics of the log' : `topic ${topic}`
+}
+
+function filesOf({ outputs }: SinkCommit): readonly ParquetFile[] {
+  return outputs.get('rows') ?? []
+}
+
+/** The frames of a batch, numbered as the next one. */
+interface Encoded {
+  readonly sequence: bigint
+  readonly frames: readonly TargetFrame[]
+  readonly refused: readonly RefusedRecord[]
+}
+
+async function encode(options: FileLogSinkOptions, batch: SinkCommit, stamp: ProducerStamp): Promise<Encoded> {
+  const { dir, clock } = options
+  const { batches, refused } = await recordsOf(filesOf(batch), {
+    ...options,
+    nowMs: clock.nowMs(),
+    async refusals(topics) {
+      for (const name of topics) await existing(dir, name)
+      return new Map(topics.map((name) => [name, tooLarge]))
+    },
+  })
+  return { sequence: stamp.sequence, frames: await framesOf(dir, batches, stamp), refused }
+}
+
+/** Room for all of a frame but its only record's key, value and headers. */
+const frameOverhead = 4096
+
+/** Why a record does not fit into any frame. */
+function tooLarge({ keys, values, headers }: RecordColumns, row: number): string | null {
+  let bytes = frameOverhead + (keys[row]?.length ?? 0) + (values[row]?.length ?? 0)
+  for (const [key, value] of headers[row] ?? []) bytes += key.length * 3 + (value?.length ?? 0) + 16
+  return bytes <= maxFrameBytes ? null : `is too large for the log: about ${bytes} bytes, at most ${maxFrameBytes}`
 }
 
 /** Appends what is not in its partition yet, then notes that nothing is left to do. */
@@ -132,11 +225,12 @@ async function deliver(
 async function framesOf(
   dir: string,
   batches: ReadonlyMap<string, ProducerBatch>,
-  stamp: { readonly id: string; readonly sequence: bigint },
+  stamp: ProducerStamp,
 ): Promise<TargetFrame[]> {
   const frames: TargetFrame[] = []
   for (const [name, batch] of batches) {
     const { partitions } = await existing(dir, name)
+    if (batch.count() === 0) continue
     const rows = rowsByPartition(batch.columns, partitions, Number(stamp.sequence % BigInt(partitions)))
     for (const [partition, its] of rows) {
       frames.push({ topic: name, partition, count: its.length, frame: encodeFrame(batch.columns, its, stamp) })

@@ -7,6 +7,7 @@ import { apiVersions, type KafkaClient, type KafkaTopic } from './client.ts'
 import { kafkaError, requestFailed, topicMissing } from './failures.ts'
 import { insist } from './insist.ts'
 import { produceApi } from './produce.ts'
+import { headBytes } from './record-batch.ts'
 import { encodeBatch, encodedBytes } from './record-batch-encoder.ts'
 
 /** A producer's number with the cluster, which tells its batches from those of others. */
@@ -34,14 +35,17 @@ export interface KafkaProducer {
    * Sends the batch's records, in their order within each partition; all replicas in sync have them when it returns.
    * A record goes to the partition that it names, else where Kafka's default partitioner puts its key, else to one after
    * another. `SOURCE_NOT_FOUND` for a topic that is not there. After anything thrown some records may have been written.
+   * @param limitBytes of a record batch in the topic, where that is known; a record that is larger goes alone
    */
-  send(topic: string, batch: ProducerBatch): Promise<void>
+  send(topic: string, batch: ProducerBatch, limitBytes?: number): Promise<void>
 }
 
 const initProducerApi = apiVersions('InitProducerId', kafka.initProducerIdV4, kafka.initProducerIdV5)
 
 /** Bytes of a record batch before it is cut: under what brokers take unless told otherwise (`message.max.bytes`). */
 const batchBytes = 900_000
+/** Bytes of a request: brokers take 100 MiB unless told otherwise (`socket.request.max.bytes`). */
+const roundBytes = 32 * 2 ** 20
 const maxTries = 20
 const pauseMs = 250
 
@@ -64,13 +68,14 @@ export function kafkaProducer(options: KafkaProducerOptions): KafkaProducer {
   }
 
   return {
-    async send(name, batch) {
+    async send(name, batch, limitBytes = batchBytes) {
       const topic = (await client.topics([name])).get(name)
       if (topic === undefined) throw topicMissing(name)
       const rows = rowsByPartition(batch.columns, topic.leaders.length, turn)
       turn = (turn + batch.count()) % topic.leaders.length
       await transaction?.join(new Map([[name, [...rows.keys()]]]))
-      for (const round of rounds(batch.columns, rows)) await sendRound(topic, batch.columns, round)
+      const most = Math.min(batchBytes, limitBytes - headBytes)
+      for (const round of rounds(batch.columns, rows, most)) await sendRound(topic, batch.columns, round)
     },
   }
 }
@@ -89,29 +94,38 @@ const transactionTimeoutMs = 60_000
 type Round = ReadonlyMap<number, readonly number[]>
 
 /** The rows of all partitions, cut into batches; a request has one batch a partition. */
-function* rounds(columns: RecordColumns, rows: ReadonlyMap<number, readonly number[]>): Generator<Round> {
+function* rounds(columns: RecordColumns, rows: ReadonlyMap<number, readonly number[]>, most: number): Generator<Round> {
   const left = new Map([...rows].map(([partition, its]) => [partition, { its, at: 0 }]))
   while (left.size > 0) {
     const round = new Map<number, readonly number[]>()
+    let bytes = 0
     for (const [partition, queue] of left) {
-      const end = batchEnd(columns, queue.its, queue.at)
-      round.set(partition, queue.its.slice(queue.at, end))
-      queue.at = end
-      if (end === queue.its.length) left.delete(partition)
+      const batch = batchEnd(columns, queue, most)
+      if (round.size > 0 && bytes + batch.bytes > roundBytes) break
+      bytes += batch.bytes
+      round.set(partition, queue.its.slice(queue.at, batch.end))
+      queue.at = batch.end
+      if (batch.end === queue.its.length) left.delete(partition)
     }
     yield round
   }
 }
 
-function batchEnd(columns: RecordColumns, rows: readonly number[], from: number): number {
+/** Where a batch that begins at `at` ends, and about how many bytes it has: one record at least. */
+function batchEnd(
+  columns: RecordColumns,
+  { its, at }: { readonly its: readonly number[]; readonly at: number },
+  most: number,
+): { readonly end: number; readonly bytes: number } {
   let bytes = 0
-  let end = from
-  while (end < rows.length) {
-    bytes += encodedBytes(columns, rows[end]!)
-    if (bytes > batchBytes && end > from) break
+  let end = at
+  while (end < its.length) {
+    const more = encodedBytes(columns, its[end]!)
+    if (bytes + more > most && end > at) break
+    bytes += more
     end += 1
   }
-  return end
+  return { end, bytes }
 }
 
 interface Target {

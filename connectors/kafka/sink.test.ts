@@ -12,6 +12,7 @@ import { sourcePartition } from '../records/source-partition.ts'
 import { type KafkaClient, openKafkaClient } from './client.ts'
 import { listOffsets } from './offsets.ts'
 import { kafkaReader } from './reader.ts'
+import { encodeBatch } from './record-batch-encoder.ts'
 import { kafkaSink } from './sink.ts'
 import { createMissingTopics } from './topic-creation.ts'
 import { beginTransaction } from './transaction.ts'
@@ -52,12 +53,39 @@ describe.skipIf(brokers === '')('a topic of a cluster as a sink (needs KAFKA_BRO
   /** A sink over a topic of its own; pipelines of different subjects never share a transactional id. */
   async function subject(): Promise<SinkSubject & { readonly topic: string }> {
     const topic = `sink-${systemIds.uuid()}`
-    await createMissingTopics(client, [{ name: topic, partitions: 2, configuration: { 'retention.ms': '-1' } }])
+    await createMissingTopics(client, [
+      { name: topic, partitions: 2, configuration: { 'retention.ms': '-1', 'max.message.bytes': '1000000' } },
+    ])
     return {
       topic,
-      open: async () => kafkaSink({ client, topic, duckdb: async () => database, clock }),
+      open: async () => kafkaSink({ client, topic, duckdb: async () => database, clock, stagingDir: root }),
       outputs: (batch) => rowsAsParquet(`SELECT 'key ${batch}' AS key, 'value ${batch}' AS value`),
       countRows: async () => (await committed(topic)).length,
+      hopeless: {
+        'a key that is a number': async () => ({ outputs: await rowsAsParquet(`SELECT 7 AS key, 'v' AS value`) }),
+        'headers that are text': async () => ({ outputs: await rowsAsParquet(`SELECT 'v' AS value, 'h' AS headers`) }),
+      },
+      poisoned: {
+        'records that are larger than the topic takes': async () => ({
+          outputs: await rowsAsParquet(`SELECT repeat('x', 300000 * i::INTEGER) AS value FROM unnest([3, 4, 21]) t(i)`),
+          taken: 1,
+          refused: 2,
+        }),
+        'headers without a name': async () => ({
+          outputs: await rowsAsParquet(
+            `SELECT 'v' AS value, [{'key': CASE WHEN i = 1 THEN 'h' END, 'value': encode('x')}] AS headers FROM range(3) t(i)`,
+          ),
+          taken: 1,
+          refused: 2,
+        }),
+        'times that are a day ahead': async () => ({
+          outputs: await rowsAsParquet(
+            `SELECT 'v' AS value, now() + to_days(i::INTEGER * 2) AS timestamp FROM range(3) t(i)`,
+          ),
+          taken: 1,
+          refused: 2,
+        }),
+      },
     }
   }
 
@@ -169,5 +197,74 @@ describe.skipIf(brokers === '')('a topic of a cluster as a sink (needs KAFKA_BRO
       ['a', ''],
       ['b', null],
     ])
+  })
+
+  test('a record is refused at the very byte at which the topic refuses it; batches keep to what the topic takes', async () => {
+    const topic = `small-${systemIds.uuid()}`
+    await createMissingTopics(client, [{ name: topic, partitions: 1, configuration: { 'max.message.bytes': '10000' } }])
+    const sink = kafkaSink({ client, topic, duckdb: async () => database, clock, stagingDir: root })
+    let next = 0
+    const send = async (query: string) => {
+      const its = { open: async () => sink, countRows: async () => 0, outputs: () => rowsAsParquet(query) }
+      const commit = await commitOf(its, next++)
+      const refused = await sink.prepare!(commit)
+      expect((await sink.commit(commit)).kind).toBe('committed')
+      return 'file' in refused ? refused.file.rows : 0
+    }
+    expect(await send(`SELECT repeat('x', 100) AS value FROM range(1000)`)).toBe(0)
+    // the largest that is sent, found from below: one byte more is refused before the broker can
+    let bytes = 9900
+    while ((await send(`SELECT repeat('x', ${bytes}) AS value`)) === 0) bytes += 1
+    expect(bytes).toBeGreaterThan(9900)
+    const columns = { keys: [null], values: [Buffer.alloc(bytes)], timestampsUs: [0n], headers: [], partitions: [-1] }
+    const stamp = { producerId: 1n, producerEpoch: 0, sequence: 0, transactional: true, compression: 'none' } as const
+    expect(encodeBatch(columns, [0], stamp)).toHaveLength(10_001)
+    expect(await committed(topic)).toHaveLength(1000 + bytes - 9900)
+    await sink.close()
+  })
+
+  test('a record without a key is refused by a compacted topic, its neighbours are sent', async () => {
+    const topic = `compacted-${systemIds.uuid()}`
+    await createMissingTopics(client, [{ name: topic, partitions: 1, configuration: { 'cleanup.policy': 'compact' } }])
+    const sink = kafkaSink({ client, topic, duckdb: async () => database, clock, stagingDir: root })
+    const outputs = () => rowsAsParquet(`SELECT * FROM (VALUES ('a', 'kept'), (NULL, 'out')) t(key, value)`)
+    const commit = await commitOf({ open: async () => sink, countRows: async () => 0, outputs }, 0)
+    expect(await sink.prepare!(commit)).toMatchObject({
+      first: { message: 'has no key, and the topic is compacted by key', row: '{"key":null,"value":"out"}' },
+    })
+    expect(await sink.commit(commit)).toMatchObject({ kind: 'committed', written: { rows: 1 } })
+    expect(await committed(topic)).toEqual(['kept'])
+    await sink.close()
+  })
+
+  test('a topic that is not there is found before anything is sent, and an abandoned batch is never seen', async () => {
+    const missing = kafkaSink({ client, topic: 'missing', duckdb: async () => database, clock, stagingDir: root })
+    const its = await subject()
+    const commit = await commitOf(its, 0)
+    await expect(missing.prepare!({ ...commit, pipeline: systemIds.uuid() })).rejects.toMatchObject({
+      code: 'SOURCE_NOT_FOUND',
+      retryable: false,
+    })
+    const sink = await its.open()
+    await sink.prepare!(commit)
+    await sink.abandon!()
+    expect(await committed(its.topic)).toEqual([])
+    expect((await sink.commit({ ...commit, outputs: await its.outputs(0) })).kind).toBe('committed')
+    expect(await committed(its.topic)).toEqual(['value 0'])
+  })
+
+  test('a batch that is taken back leaves its records, and the position is where it was', async () => {
+    const its = await subject()
+    const sink = await its.open()
+    for (const batch of [0, 1]) await sink.commit(await commitOf(its, batch))
+    const undo = { pipeline: 'p', txnId: 'u', ranges: [{ sourcePartition: 'source/0', start: 1n, end: 2n }] }
+    await sink.undo!(undo)
+    expect((await sink.position('p')).position.get('source/0')).toBe(1n)
+    await sink.undo!({ ...undo, txnId: 'again' }) // nothing is left to do
+    await expect(sink.undo!({ ...undo, ranges: [{ ...undo.ranges[0]!, start: 0n }] })).rejects.toMatchObject({
+      code: 'SINK_FAILED',
+    })
+    await sink.commit(await commitOf(its, 1))
+    expect((await committed(its.topic)).sort()).toEqual(['value 0', 'value 1', 'value 1'])
   })
 })

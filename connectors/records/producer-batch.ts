@@ -36,6 +36,8 @@ export interface ProducerBatch {
   sizeBytes(): number
   /** Adds a record. Its arrays are kept, not copied: don't change them before the append is done. */
   add(record: ProducerRecord): void
+  /** Another batch, of all records but those at these places. */
+  without(rows: ReadonlySet<number>): ProducerBatch
 }
 
 /** An empty batch. */
@@ -57,6 +59,17 @@ export function producerBatch(): ProducerBatch {
       keys.push(record.key)
       values.push(record.value)
       bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0)
+    },
+    without(rows) {
+      const rest = producerBatch()
+      for (const [i, key] of keys.entries()) {
+        if (rows.has(i)) continue
+        const partition = partitions[i]!
+        const timestampMs = timestampsUs[i]! % 1000n === 0n ? timestampsUs[i]! / 1000n : Number(timestampsUs[i]!) / 1000
+        const record = { key, value: values[i]!, timestampMs, headers: headers[i] ?? [] }
+        rest.add(partition === -1 ? record : { ...record, partition })
+      }
+      return rest
     },
   }
 }
