@@ -13,7 +13,7 @@ export function failureLines(failed: readonly FailedPipeline[], ran: number): st
   return [
     ...bugs.map(({ error }) => stackOf(error)),
     ...failed.flatMap(({ pipeline, error }) =>
-      whyOf(error).map((why) => `millrace: pipeline ${pipeline} failed: ${why}`),
+      whyOf(error).map((why) => `millrace: pipeline ${pipeline} failed: ${why.replace(`pipeline ${pipeline}: `, '')}`),
     ),
     ...(failed.length > 0 && ran > 1 ? [`millrace: ${failed.length} of ${ran} pipelines failed: ${names}`] : []),
   ]

@@ -95,6 +95,12 @@ export function logLines(write: (line: string) => void, nowMs: () => number): Pa
         case 'stopped':
           log('info', { pipeline: event.pipeline, outcome: 'stopped', reason: event.reason })
           return
+        case 'source-missing':
+          for (const { what, optional, advice } of event.missing) {
+            const message = `${what} is not there${optional ? '' : ': waiting for it'} (${advice})`
+            log('warn', { pipeline: event.pipeline, outcome: event.type, message })
+          }
+          return
         case 'input-behind':
           log('warn', {
             pipeline: event.pipeline,

@@ -76,6 +76,16 @@ export interface Limits {
   readonly maxAgeMs: number
 }
 
+/** What a source names and does not find. */
+export interface AbsentInput {
+  /** `topic tmdb.movies`. */
+  readonly what: string
+  /** Whether it may be missing: it was read and is passed over now, or only a pattern stands for it. */
+  readonly optional: boolean
+  /** What to do about it. */
+  readonly advice: string
+}
+
 interface SourceBase {
   /**
    * Where reading begins for a partition that no sink has a position for: the configured starting position or, if it was
@@ -91,6 +101,10 @@ interface SourceBase {
   identity?(): Promise<Position>
   /** Next offset to be written, per source partition: where the source ends now. */
   latest(): Promise<Position>
+  /** What the description names and is not there, as of the last {@link start} or {@link latest}. */
+  absent?(): Promise<readonly AbsentInput[]>
+  /** Whether a source partition that sinks hold and that is gone is passed over, as configured. */
+  passesOver?(sourcePartition: string): boolean
   /**
    * The largest prefix of `range` that holds at most the limits, and at least one unit (a record, a table version)
    * if the range is not empty. Reads no values: a source that knows no sizes before it reads leaves the bytes to its

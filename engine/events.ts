@@ -1,5 +1,5 @@
 /** What a running pipeline tells. Progress bar, log lines and metrics subscribe; the loop knows none of them. */
-import type { Position, Range, WriteCounts } from './contracts.ts'
+import type { AbsentInput, Position, Range, WriteCounts } from './contracts.ts'
 import type { EmbeddingCounts } from './embedder.ts'
 import type { Retry } from './retry.ts'
 
@@ -79,6 +79,8 @@ export type PipelineEvent =
     }
   /** The source could not be told how far it was read; only tools that show its lag notice. */
   | { readonly type: 'offsets-not-told'; readonly pipeline: string; readonly error: unknown }
+  /** What the sources name and do not find (any more): a stream goes on without it, and reads it once it is there. */
+  | { readonly type: 'source-missing'; readonly pipeline: string; readonly missing: readonly AbsentInput[] }
   /** Pipelines have failed that write what this one reads, directly or not: it goes on with what is committed. */
   | { readonly type: 'input-behind'; readonly pipeline: string; readonly failed: readonly string[] }
   /** A source or sink could not be closed, or not in time, at the end of a run; nothing depends on it. */

@@ -3,6 +3,7 @@ import { lastValueFrom, toArray } from 'rxjs'
 import { afterEach, expect, test } from 'vitest'
 import { planRecovery } from '../checkpoints/recovery.ts'
 import type {
+  AbsentInput,
   Clock,
   CommitOutcome,
   Executor,
@@ -42,6 +43,10 @@ interface World {
   intrude?: (sink: string, commit: SinkCommit) => void
   /** Called whenever the source is asked for its end. */
   look?: () => void
+  /** What the source names and does not find. */
+  absent?: AbsentInput[]
+  /** Whether the source passes over partitions that are gone. */
+  passesOver?: boolean
   /** What the source says it is. */
   identity?: Position
   /** Of the definition that committed last. */
@@ -58,6 +63,8 @@ function sourceOf(state: World): Source {
     shape: 'records',
     start: async () => new Map([...state.ends.keys()].map((partition) => [partition, 0n])),
     identity: async () => state.identity ?? new Map(),
+    absent: async () => state.absent ?? [],
+    passesOver: () => state.passesOver ?? false,
     async latest() {
       state.look?.()
       return new Map(state.ends)
@@ -350,5 +357,91 @@ test('a partition that is gone is refused, unless the definition changed and may
   })
   state.fingerprint = 'another'
   await start(state)
+  expectTiled(state)
+})
+
+test('a partition that is gone is passed over where its source is configured so', async () => {
+  const state = world([
+    ['old/0', 5n],
+    ['new/0', 1n],
+  ])
+  await start(state)
+  state.ends.delete('old/0')
+  state.ends.set('new/0', 9n)
+  state.fingerprint = pipelineOf(availableNow(), 10).fingerprint
+  await expect(start(state)).rejects.toMatchObject({
+    message: expect.stringContaining(
+      "(restore the topic, or set onDataLoss: 'continue' at its source to go on without it)",
+    ),
+  })
+  state.passesOver = true
+  await start(state)
+  expect(positionIn(state, 'primary')).toEqual(
+    new Map([
+      ['old/0', 5n],
+      ['new/0', 9n],
+    ]),
+  )
+})
+
+test('a source that is gone from a running stream is waited for, and read on once it is there again', async () => {
+  const state = world([['t/0', 5n]])
+  state.fingerprint = pipelineOf(every({ seconds: 1 }), 10).fingerprint
+  state.identity = new Map([['t/id', 1n]])
+  const stop = new AbortController()
+  let tries = 0
+  state.intrude = (sink) => {
+    if (sink !== 'primary') return
+    if (state.ends.get('t/0') === 9n) return stop.abort()
+    state.identity = new Map()
+    state.ends.delete('t/0')
+  }
+  state.look = () => {
+    if (state.ends.size > 0) return
+    tries += 1
+    if (tries < 20) return
+    state.identity = new Map([['t/id', 1n]])
+    state.ends.set('t/0', 9n)
+  }
+  const events = await start(state, every({ seconds: 1 }), 10, stop)
+  expect(events.some((event) => event.type === 'retried' && event.error.code === 'SOURCE_RANGE_LOST')).toBe(true)
+  expectTiled(state)
+})
+
+const typo: AbsentInput = { what: 'topic typo', optional: false, advice: 'create it' }
+const lost: AbsentInput = { what: 'topic lost', optional: true, advice: 'passed over' }
+
+test('a run that ends refuses what its sources name and do not find, all of it and before anything is read', async () => {
+  const state = world([['t/0', 5n]])
+  state.absent = [typo, { ...typo, what: 'topic tpyo' }, lost]
+  await expect(start(state)).rejects.toMatchObject({
+    code: 'SOURCE_NOT_FOUND',
+    message: 'pipeline p: what it reads is not there: topic typo, topic tpyo (create it)',
+  })
+  expect(state.committed.size).toBe(0)
+  state.absent = [lost]
+  expect((await start(state)).filter((event) => event.type === 'source-missing')).toHaveLength(1)
+  expectTiled(state)
+})
+
+test('a stream says once what it waits for, and reads the rest meanwhile', async () => {
+  const state = world([['t/0', 5n]])
+  const stop = new AbortController()
+  state.absent = [typo]
+  let looks = 0
+  state.look = () => {
+    looks += 1
+    if (looks === 40) {
+      state.absent = []
+      state.ends.set('typo/0', 3n)
+    }
+  }
+  state.intrude = (sink) => {
+    if (sink === 'primary' && state.ends.has('typo/0')) stop.abort()
+  }
+  const events = await start(state, every({ seconds: 1 }), 10, stop)
+  expect(events.filter((event) => event.type === 'source-missing')).toEqual([
+    { type: 'source-missing', pipeline: 'p', missing: [typo] },
+  ])
   expectTiled(state)
 })

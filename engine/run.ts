@@ -4,6 +4,7 @@ import { endedOrLeft } from './abandon.ts'
 import type { Position } from './contracts.ts'
 import type { PipelineEvent } from './events.ts'
 import { faultPoint } from './fault-points.ts'
+import { tellMissingSources } from './missing-sources.ts'
 import type { Pipeline } from './pipeline.ts'
 import { type Retries, retryDelayMs, withRetries } from './retry.ts'
 import type { RunOptions, Runtime } from './runtime.ts'
@@ -96,6 +97,7 @@ async function loop(run: Run, retries: Retries): Promise<'end-of-input' | 'stop-
     const turn = await withRetries(async () => {
       try {
         if (await refreshInitial(session)) position = null
+        await tellMissingSources(run)
         if (bounded) goal ??= await latestPosition(session)
         else if (await holdShare(session)) position = null
         const from = position

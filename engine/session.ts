@@ -18,6 +18,8 @@ export interface Session {
   initial: Position
   /** What the sources are ({@link Source.identity}), as of the last {@link refreshInitial}. */
   identity: Position
+  /** What was told of as not there ({@link Source.absent}), as of the last turn. */
+  toldMissing: ReadonlySet<string>
   /** The partitions that are ours in this turn; null: all. */
   owned: ReadonlySet<string> | null
   close(): Promise<void>
@@ -49,7 +51,8 @@ export async function openSession(pipeline: Pipeline, runtime: Runtime): Promise
       opened.push(sink)
       sinks.push(sink)
     }
-    return { pipeline, runtime, sources, sinks, initial: new Map(), identity: new Map(), owned: null, close }
+    const nothingYet = { initial: new Map(), identity: new Map(), owned: null, toldMissing: new Set<string>() }
+    return { pipeline, runtime, sources, sinks, ...nothingYet, close }
   } catch (error) {
     await close().catch(() => {}) // why it could not be opened says more
     throw error
@@ -70,7 +73,8 @@ export async function latestPosition(session: Session): Promise<Position> {
 
 /**
  * Where reading begins for partitions without a position. A partition keeps the beginning that was first seen, so that
- * records which arrive between two looks are not taken for read. Whether a source is another one than at the last look.
+ * records which arrive between two looks are not taken for read. Whether a source is another one than at the last look, or
+ * gone.
  */
 export async function refreshInitial(session: Session): Promise<boolean> {
   const before = session.identity
@@ -87,7 +91,9 @@ export async function refreshInitial(session: Session): Promise<boolean> {
   for (const partition of moving) initial.set(startPartition(partition), initial.get(partition)!)
   session.identity = identity
   session.initial = initial
-  return replacedSources(before, identity).length > 0
+  return (
+    replacedSources(before, identity).length > 0 || [...before.keys()].some((partition) => !identity.has(partition))
+  )
 }
 
 /** Takes over where the first batch of a partition began, as sinks hold it: another process may have been first. */

@@ -1,7 +1,7 @@
 /** One turn of the loop: from where the sinks stand to the batch that comes next. */
-import type { Position, Range, SinkPosition } from './contracts.ts'
+import type { Position, Range } from './contracts.ts'
 import { MillraceError } from './errors.ts'
-import { identified, replacedSources, startedPartition } from './identity.ts'
+import { assertKept } from './kept.ts'
 import { type BatchOutcome, runBatch } from './micro-batch.ts'
 import type { HalfBatch, Recovery } from './runtime.ts'
 import { adoptStarts, latestPosition, ownedPositions, type Run, type Session, sinkPositions } from './session.ts'
@@ -75,32 +75,6 @@ async function takeBackLetters(run: Run, half: HalfBatch): Promise<Turn> {
     throw error
   }
   return { kind: 'taken-back', position: null }
-}
-
-/**
- * A sink cannot be ahead of its source: then the source lost records, or another one stands under its name, and what it
- * holds now would be taken for read, or be read twice. A partition that is not there at all says so only while the
- * definition is the one that wrote it, since a definition may give up a source.
- */
-function assertKept({ pipeline, identity }: Session, sinks: readonly SinkPosition[], latest: Position): void {
-  const lost: string[] = []
-  for (const { position, fingerprint } of sinks) {
-    for (const replaced of replacedSources(position, identity))
-      lost.push(`${replaced} has been deleted and created again`)
-    for (const [partition, next] of position) {
-      if (identified(partition) !== null || startedPartition(partition) !== null) continue
-      const end = latest.get(partition)
-      const gone = end === undefined && next > 0n && fingerprint === pipeline.fingerprint
-      if (gone) lost.push(`${partition} is gone and was read up to ${next}`)
-      else if (end !== undefined && end < next) lost.push(`${partition} ends at ${end} and was read up to ${next}`)
-    }
-  }
-  if (lost.length === 0) return
-  throw new MillraceError(
-    'SOURCE_RANGE_LOST',
-    `pipeline ${pipeline.name}: its source is not the one that it has read: ${[...new Set(lost)].join(', ')} (restore the topic or table, or begin anew with a pipeline of another name and new tables)`,
-    { context: { pipeline: pipeline.name } },
-  )
 }
 
 function definitionChanged({ pipeline, sinks: all }: Session, { ranges, sinks }: Missing, cause?: MillraceError) {

@@ -5,6 +5,7 @@ import type { Clock, Limits, Position, Range, RecordSource } from '../../engine/
 import type { MillraceError } from '../../engine/errors.ts'
 import { identityPartition } from '../../engine/identity.ts'
 import { makeFolder } from '../../engine/make-folder.ts'
+import { absentTopics, isOfChosenTopic } from '../records/absent-topics.ts'
 import { isAddition, type StartFrom, type TopicChoice, topicPattern } from '../records/description.ts'
 import { identityPosition, parseSourcePartition, sourcePartition, topicsIn } from '../records/source-partition.ts'
 import { rangeLost, storageFailed, topicNotFound } from './failures.ts'
@@ -28,7 +29,7 @@ export interface FileLogSourceOptions {
 }
 
 /**
- * A topic that does not exist yet has no partitions: nothing to read, not an error. `count` is exact, since offsets have
+ * A topic that does not exist yet has no partitions, and is told of by `absent`. `count` is exact, since offsets have
  * no gaps.
  */
 export function fileLogSource(options: FileLogSourceOptions): RecordSource {
@@ -95,6 +96,12 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
       return positions(beginningOf)
     },
     latest: () => positions(async (partition) => (await partition.bounds()).latest),
+    async absent() {
+      const present = new Set((await openTopics()).map(({ topic }) => topic.name))
+      const read = new Set([...readBefore, ...open.keys()])
+      return absentTopics({ choice, onDataLoss, present, read, advice: topicAdvice })
+    },
+    passesOver: (partition) => onDataLoss === 'continue' && isOfChosenTopic(choice, partition),
     async identity() {
       const topics = new Set((await openTopics()).map(({ topic }) => topic))
       return new Map([...topics].map(({ name, id }) => [identityPartition(name), identityPosition(id)]))
@@ -124,6 +131,8 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
     },
   }
 }
+
+const topicAdvice = "send records to it first, as 'millrace simulate' does, or check its name"
 
 async function chosenTopics(dir: string, choice: TopicChoice): Promise<Topic[]> {
   const pattern = 'pattern' in choice ? topicPattern(choice.pattern) : null

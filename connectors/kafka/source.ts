@@ -1,6 +1,7 @@
 /** Topics of a cluster as a source: positions, and cutting ranges to a batch's limits. */
 import type { Position, Range, RecordSource } from '../../engine/contracts.ts'
 import { identityPartition } from '../../engine/identity.ts'
+import { absentTopics, isOfChosenTopic } from '../records/absent-topics.ts'
 import { isAddition, type StartFrom, type TopicChoice, topicPattern } from '../records/description.ts'
 import { identityPosition, parseSourcePartition, sourcePartition, topicsIn } from '../records/source-partition.ts'
 import type { KafkaClient, KafkaTopic } from './client.ts'
@@ -25,7 +26,7 @@ interface Bounds {
 }
 
 /**
- * Topics that do not exist (yet) have no partitions: nothing to read, not an error. A range holds as many records as
+ * Topics that do not exist (yet) have no partitions, and are told of by `absent`. A range holds as many records as
  * offsets at most, since some hold none; its bytes are bounded where it is read.
  */
 export function kafkaSource(options: KafkaSourceOptions): RecordSource {
@@ -79,6 +80,12 @@ export function kafkaSource(options: KafkaSourceOptions): RecordSource {
     async latest() {
       return (await look()).latest
     },
+    async absent() {
+      const present = new Set((bounds ?? (await look())).topics.keys())
+      const seen = [...beginnings.keys()].map((name) => parseSourcePartition(name).topic)
+      return absentTopics({ choice, onDataLoss, present, read: new Set([...readBefore, ...seen]), advice: topicAdvice })
+    },
+    passesOver: (partition) => onDataLoss === 'continue' && isOfChosenTopic(choice, partition),
     async identity() {
       const { topics } = bounds ?? (await look())
       return new Map([...topics.values()].map(({ name, id }) => [identityPartition(name), identityPosition(id)]))
@@ -114,6 +121,8 @@ export function kafkaSource(options: KafkaSourceOptions): RecordSource {
     return { ...range, end: first < range.end ? first : range.end }
   }
 }
+
+const topicAdvice = 'create it, or check its name'
 
 function lost({ sourcePartition: name, start, end }: Range) {
   return rangeLost({ ...parseSourcePartition(name), start, end, why: `the earliest kept is ${end} or later` })

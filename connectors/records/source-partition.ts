@@ -34,7 +34,7 @@ export function topicsIn(held: Position): ReadonlySet<string> {
 export function topicReplaced(topic: string): MillraceError {
   return new MillraceError(
     'SOURCE_RANGE_LOST',
-    `topic ${topic} is not the one that was read: it has been deleted and created again (begin anew with a pipeline of another name and new tables)`,
+    `topic ${topic} is not the one that was read: it has been deleted and created again (read it by a pipeline of another name, into new tables)`,
     { context: { topic } },
   )
 }
