@@ -39,8 +39,8 @@ async function demo(): Promise<void> {
     if (!stop.stop.aborted) await printSummary(workspace, [first, second])
     console.log(`\ndone in ${((systemClock.nowMs() - startedMs) / 1000).toFixed(1)} s; the data is in data/demo`)
   } finally {
+    await stop.within(workspace.close())
     stop.dispose()
-    await workspace.close()
   }
 }
 
