@@ -52,6 +52,7 @@ export interface DuckdbType {
 
 /** The process's database. */
 export interface Duckdb {
+  readonly memoryLimitBytes: number
   /** Runs `work` on a connection of its own, closed afterwards; temporary tables live as long as the connection. */
   withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T>
   /** A connection of its own, to be closed. */
@@ -103,6 +104,7 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     preserve_insertion_order: 'false',
+    enable_external_file_cache: 'false', // the system keeps pages of local files; a second copy would be within our limit
   })
   const connect = async (): Promise<OpenConnection> => {
     const connection = await instance.connect()
@@ -115,6 +117,7 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
   }
   return {
     connect,
+    memoryLimitBytes: options.memoryLimitBytes,
     async withConnection(work) {
       const { connection, close } = await connect()
       try {

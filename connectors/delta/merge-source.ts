@@ -3,7 +3,15 @@ import type { Connection, Row } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
 import type { AddFile } from './actions.ts'
-import { dedupeSource, describeSource, keyValues, loadSource, type MergeShape } from './merge-sql.ts'
+import {
+  dedupeSource,
+  dedupeView,
+  describeSource,
+  keyValues,
+  loadSource,
+  type MergeShape,
+  viewSource,
+} from './merge-sql.ts'
 import { canonicalTypes } from './partitions/partition-values.ts'
 import { mayBeIn, type SoughtPartitions } from './partitions/pruning.ts'
 import { type ColumnRange, isComparableDate, mayMatchRanges } from './statistics.ts'
@@ -14,6 +22,8 @@ export interface SourceOptions {
   readonly shape: MergeShape
   readonly files: readonly ParquetFile[]
   readonly target: WriteTarget
+  /** Files that are larger together stay where they are, and are read by each statement. */
+  readonly mostLoadedBytes: number
 }
 
 export interface Source {
@@ -30,20 +40,19 @@ const mostSought = 1000
  * Takes the rows of a merge into the connection's temporary tables, one for each key. `SCHEMA_MISMATCH` if a row has no
  * key.
  */
-export async function readSource({ connection, shape, files, target }: SourceOptions): Promise<Source> {
-  await connection.run(
-    loadSource(
-      shape,
-      files.map(({ path }) => ({ path, constants: {} })),
-    ),
-  )
+export async function readSource(options: SourceOptions): Promise<Source> {
+  const { connection, shape, files, target } = options
+  const local = files.map(({ path }) => ({ path, constants: {} }))
+  const loads = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= options.mostLoadedBytes
+  await connection.run(loads ? loadSource(shape, local) : viewSource(shape, local))
   const [facts = {}] = await connection.rows(describeSource(shape))
   if (Number(facts.nullKeys) > 0)
     throw new MillraceError(
       'SCHEMA_MISMATCH',
       `table ${target.table.path}: ${facts.nullKeys} rows to merge have no key (${shape.key.join(', ')}; reject them in a step before)`,
     )
-  if (facts.keys !== facts.rows) for (const statement of dedupeSource(shape)) await connection.run(statement)
+  if (facts.keys !== facts.rows)
+    for (const statement of loads ? dedupeSource(shape) : dedupeView(shape, local)) await connection.run(statement)
   const ranges = shape.key.flatMap((name, i) => keyRange(shape, facts, name, i))
   const partitions = await keyPartitions(connection, shape)
   const rows = Number(facts.rows)

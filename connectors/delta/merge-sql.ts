@@ -1,6 +1,7 @@
 /**
  * The statements of a merge. Pure text: source rows go into a temporary table, are matched with the keys of the files
- * that may hold them, and from the two every new file is one query.
+ * that may hold them, and from the two every new file is one query. Where they are many or large, they stay in their files, and
+ * the temporary table is a view of them.
  *
  * The temporary tables: `source` has one row per key, `hits` one per match of a source key and a target file,
  * `fresh` the keys whose source row is newer than every target row, each with one of its files as home.
@@ -35,8 +36,9 @@ const boundTypes: ReadonlySet<DataType> = new Set<DataType>([
   'timestamp_ntz',
 ])
 
-/** The temporary table of the source's rows. */
+/** The temporary table, or view, of the source's rows. */
 export const source = 'millrace_source'
+const newest = 'millrace_newest'
 const hits = 'millrace_hits'
 const fresh = 'millrace_fresh'
 /** Further columns of target rows: their file and their number in it; and one of the source: whether it deletes. */
@@ -48,11 +50,31 @@ const newerColumn = '__millrace_newer'
 
 /** Statement: takes the source rows in, as they came but for what a partition column cannot tell apart. */
 export function loadSource(shape: MergeShape, files: readonly LocalFile[]): string {
+  return `CREATE TEMP TABLE ${source} AS ${sourceRows(shape, files)}`
+}
+
+/** Statement: the same, and the rows stay where they are. */
+export function viewSource(shape: MergeShape, files: readonly LocalFile[]): string {
+  return `CREATE TEMP VIEW ${source} AS ${sourceRows(shape, files)}`
+}
+
+function sourceRows(shape: MergeShape, files: readonly LocalFile[], withPlaces = false): string {
   const extra: Column[] = shape.deleteWhen === undefined ? [] : [{ name: shape.deleteWhen, type: 'boolean' }]
   const deletes = shape.deleteWhen === undefined ? 'false' : `coalesce(${identifier(shape.deleteWhen)}, false)`
-  const columns = [...shape.columns, ...extra]
-  const rows = normalizedRows(columns, shape.partitionColumns, selectFiles({ columns, files }))
-  return `CREATE TEMP TABLE ${source} AS SELECT ${names(shape)}, ${deletes} AS ${deleteColumn} FROM (${rows})`
+  const places: Column[] = withPlaces
+    ? [
+        { name: fileColumn, type: 'string' },
+        { name: rowColumn, type: 'long' },
+      ]
+    : []
+  const selected = selectFiles({
+    columns: [...shape.columns, ...extra],
+    files,
+    ...(withPlaces ? { fileColumn, rowColumn } : {}),
+  })
+  const rows = normalizedRows([...shape.columns, ...extra, ...places], shape.partitionColumns, selected)
+  const named = [names(shape), `${deletes} AS ${deleteColumn}`, ...places.map(({ name }) => name)]
+  return `SELECT ${named.join(', ')} FROM (${rows})`
 }
 
 /**
@@ -91,17 +113,29 @@ export function partitionsOf(shape: MergeShape, touched: readonly LocalFile[]): 
  * that the same rows in another order leave the same one.
  */
 export function dedupeSource(shape: MergeShape): string[] {
-  const order = [
-    ...shape.newer.map((name) => `${identifier(name)} DESC NULLS LAST`),
-    `${deleteColumn} DESC`,
-    `hash(${shape.columns.map(({ name }) => identifier(name)).join(', ')})`,
-  ]
-  const rank = `row_number() OVER (PARTITION BY ${shape.key.map(identifier).join(', ')} ORDER BY ${order.join(', ')})`
+  const content = `hash(${shape.columns.map(({ name }) => identifier(name)).join(', ')})`
   return [
-    `CREATE TEMP TABLE ${source}_deduped AS SELECT * FROM ${source} QUALIFY ${rank} = 1`,
+    `CREATE TEMP TABLE ${source}_deduped AS SELECT * FROM ${source} QUALIFY ${rankOf(shape, content)} = 1`,
     `DROP TABLE ${source}`,
     `ALTER TABLE ${source}_deduped RENAME TO ${source}`,
   ]
+}
+
+/** Statements: the same of a view. */
+export function dedupeView(shape: MergeShape, files: readonly LocalFile[]): string[] {
+  const rows = sourceRows(shape, files, true)
+  const content = `hash(${shape.columns.map(({ name }) => identifier(name)).join(', ')}) AS content`
+  const compared = [...new Set([...shape.key, ...shape.newer])].map(identifier)
+  const ranked = `SELECT ${[...compared, deleteColumn, fileColumn, rowColumn, content].join(', ')} FROM (${rows})`
+  return [
+    `CREATE TEMP TABLE ${newest} AS SELECT ${fileColumn}, ${rowColumn} FROM (${ranked}) QUALIFY ${rankOf(shape, 'content')} = 1`,
+    `CREATE OR REPLACE TEMP VIEW ${source} AS SELECT r.* EXCLUDE (${fileColumn}, ${rowColumn}) FROM (${rows}) r SEMI JOIN ${newest} n ON r.${fileColumn} = n.${fileColumn} AND r.${rowColumn} = n.${rowColumn}`,
+  ]
+}
+
+function rankOf(shape: MergeShape, content: string): string {
+  const order = [...shape.newer.map((name) => `${identifier(name)} DESC NULLS LAST`), `${deleteColumn} DESC`, content]
+  return `row_number() OVER (PARTITION BY ${shape.key.map(identifier).join(', ')} ORDER BY ${order.join(', ')})`
 }
 
 /** Statements: matches the source with the keys in `candidates`. */

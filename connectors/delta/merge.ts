@@ -55,11 +55,15 @@ export interface MergeOptions extends TableProperties, DeltaMergeClauses {
   readonly kept?: ReadonlySet<string>
 }
 
+/** Share of the memory that rows to merge may take as they lie in their files: unpacked they are several times as large. */
+const loadedShare = 64
+
 /** One try: the options, and the table as it is on this one. */
 interface Merge extends MergeOptions {
   readonly connection: Connection
   readonly shape: MergeShape
   readonly plan: MergePlan
+  readonly mostLoadedBytes: number
   readonly constraints: readonly Constraint[]
 }
 
@@ -96,7 +100,8 @@ export async function prepareMerge(options: MergeOptions, snapshot: Snapshot | n
     return await duckdb.withConnection((bare) => {
       const connection = onTable(bare, options.target.table.path)
       const constraints = schema.constraints.filter(({ name }) => options.kept?.has(name) !== true)
-      const merge: Merge = { ...options, files, stagingDir, connection, shape, plan, constraints }
+      const mostLoadedBytes = duckdb.memoryLimitBytes / loadedShare
+      const merge: Merge = { ...options, files, stagingDir, connection, shape, plan, mostLoadedBytes, constraints }
       return runMerge(merge, snapshot, schema.actions)
     })
   } finally {

@@ -6,9 +6,12 @@ import { describeColumns } from './duckdb-types.ts'
 export interface CopyOptions {
   /** Columns of the query, when the caller has described it already. */
   readonly columns?: readonly Column[]
-  /** Bytes of rows that end a row group, of which each thread holds one: without it only its 122,880th row does. */
+  /** Bytes of rows that end a row group, of which each thread holds one; its 122,880th row does as well. Default 8 MiB. */
   readonly rowGroupBytes?: number
 }
+
+/** Whoever reads wide rows holds some of a row group at a time. */
+const defaultRowGroupBytes = 8 * 2 ** 20
 
 /**
  * Writes the rows of `query` to a new Parquet file at `path` (its folder exists). Statistics come from the writer's
@@ -22,10 +25,9 @@ export async function copyToParquet(
   options: CopyOptions = {},
 ): Promise<ParquetFile> {
   const columns = options.columns ?? (await describeColumns(connection, query))
-  const { rowGroupBytes } = options
-  const rowGroups = rowGroupBytes === undefined ? '' : `, ROW_GROUP_SIZE_BYTES ${rowGroupBytes}`
+  const rowGroups = `ROW_GROUP_SIZE_BYTES ${options.rowGroupBytes ?? defaultRowGroupBytes}`
   const [written = {}] = await connection.rows(
-    `COPY (${query}) TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy${rowGroups}, RETURN_STATS)`,
+    `COPY (${query}) TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy, ${rowGroups}, RETURN_STATS)`,
   )
   return writtenFile(path, columns, written)
 }

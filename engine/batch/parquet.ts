@@ -13,12 +13,12 @@ import { columnsOf } from './arrow-types.ts'
 import { ipcMessage } from './ipc-message.ts'
 import { asWritten, dictionaryColumns, storedSchema } from './parquet-schema.ts'
 
-/** Encoded bytes after which a row group ends. */
-const rowGroupBytes = 16 * 2 ** 20
+/** Encoded bytes after which a row group ends: whoever reads wide rows holds some of it at a time, unpacked. */
+const rowGroupBytes = 2 * 2 ** 20
 /** Rows after which a row group ends, however small they are. */
 const rowGroupRows = 131_072
-/** Bytes of Arrow buffers handed to the encoder at once: the copy that it makes is bounded by this. */
-const sliceBytes = 4 * 2 ** 20
+/** Bytes of Arrow buffers handed to the encoder at once: the copy that it makes, and a page of the file, are bounded by this. */
+const sliceBytes = 2 ** 20
 
 /** A Parquet file being written. Calls must not overlap. */
 export interface ParquetWriter {

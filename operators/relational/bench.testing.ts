@@ -1,4 +1,5 @@
 /** Rows in, rows out, for tests of relational operators: a real stage over real files. */
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,9 +7,10 @@ import { join } from 'node:path'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { duckdbType } from '../../engine/batch/duckdb-types.ts'
 import { systemIds } from '../../engine/clock.ts'
-import type { Stage, StageInput, StageOutput, StageResult, Step } from '../../engine/contracts.ts'
+import type { Stage, StageInput, StageOutput, StageResult, StageRun, Step } from '../../engine/contracts.ts'
 import { type Duckdb, identifier, literal, openDuckdb, type Row } from '../../engine/duckdb.ts'
 import type { Column, DataType, ParquetFile } from '../../engine/schema.ts'
+import type { Budget } from './budget.ts'
 import { relationalExecutor } from './executor.ts'
 
 /** Column types, and rows of values in the order of the columns. A Uint8Array or a string serves as binary. */
@@ -39,24 +41,48 @@ export interface Ran {
   output(name: string): Promise<Row[]>
 }
 
-export async function openBench(): Promise<Bench> {
+/** A stage's rows one by one: what every cut must give, this one does. */
+const rowByRow: Budget = { wholeBytes: 0, partBytes: 1, vectorBytes: 2 ** 11 }
+
+export interface BenchOptions {
+  /** Runs every stage a second time, row by row, and fails where that does not give the same. */
+  readonly alsoInParts?: boolean
+}
+
+export async function openBench({ alsoInParts = false }: BenchOptions = {}): Promise<Bench> {
   const dir = join(tmpdir(), `millrace-relational-${randomUUID()}`)
   await mkdir(dir)
   const duckdb = await openDuckdb({ memoryLimitBytes: 512 * 2 ** 20, threads: 2, tempDir: join(dir, 'spill') })
-  const executor = relationalExecutor({ duckdb: async () => duckdb, ids: systemIds })
+  const common = { duckdb: async () => duckdb, ids: systemIds }
+  const executor = relationalExecutor(common)
+  const inParts = relationalExecutor({ ...common, budget: rowByRow })
   const file = (rows: Rows): Promise<ParquetFile> =>
     duckdb.withConnection((connection) =>
       copyToParquet(connection, valuesOf(rows), join(dir, `${randomUUID()}.parquet`)),
     )
-  const execute: Bench['execute'] = (steps, inputs, outputs) =>
-    executor.run({
+  const execute: Bench['execute'] = async (steps, inputs, outputs) => {
+    const run: StageRun = {
       pipeline: 'test',
       stage: stageOf(steps, [...inputs.keys()], outputs),
       inputs,
       stagingDir: dir,
       limits: { maxRecords: 1e6, maxBytes: 1e9, maxAgeMs: 1e6 },
       signal: new AbortController().signal,
-    })
+    }
+    if (!alsoInParts) return executor.run(run)
+    const [whole, parts] = await Promise.allSettled([executor.run(run), inParts.run(run)])
+    if (whole.status === 'rejected' || parts.status === 'rejected') {
+      assert.equal((parts as PromiseRejectedResult).reason?.message, (whole as PromiseRejectedResult).reason?.message)
+      throw (whole as PromiseRejectedResult).reason
+    }
+    assert.deepEqual(await contentOf(parts.value), await contentOf(whole.value))
+    return whole.value
+  }
+  const contentOf = async ({ outputs, violations, rowsIn }: StageResult) => {
+    const rows = new Map<string, readonly Row[]>()
+    for (const [name, files] of outputs) rows.set(name, await rowsOf(files))
+    return { rows: new Map([...rows].sort()), violations, rowsIn }
+  }
   const rowsOf: Bench['rowsOf'] = (files = [], orderBy = 'ALL') =>
     files.length === 0
       ? Promise.resolve([])

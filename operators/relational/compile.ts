@@ -14,14 +14,14 @@ export type Relations = ReadonlyMap<string, string>
 /** What the plans of a stage are compiled against. */
 export interface Compilation {
   readonly relations: Relations
-  /** Plans whose rows are already in a table of the given name. */
+  /** Plans whose rows are already in a table of the given name, or are what the relation of that name gives. */
   readonly tables: ReadonlyMap<Plan, string>
 }
 
 /** The SELECT of a plan; of its kept table, where it has one. */
 export function compile(plan: Plan, { relations, tables }: Compilation): string {
   const all = new Map(relations)
-  for (const name of tables.values()) all.set(name, `SELECT * FROM ${identifier(name)}`)
+  for (const name of tables.values()) if (!all.has(name)) all.set(name, `SELECT * FROM ${identifier(name)}`)
   return statement(fuse(readShared(plan, tables)), duckdbDialect, (scan) => scanQuery(scan, all))
 }
 

@@ -1,29 +1,32 @@
-/** Runs a relational stage in DuckDB: Parquet files in, one statement and one Parquet file per output. */
-import { rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
-import type { Executor, Ids, StageInput, StageOutput, StageResult, StageRun } from '../../engine/contracts.ts'
+/** Runs a relational stage in DuckDB: Parquet files in, one statement and one Parquet file per output and part. */
+import { stat } from 'node:fs/promises'
+import type { Executor, Ids, StageInput, StageResult, StageRun } from '../../engine/contracts.ts'
 import type { Connection, Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
-import { faultPoint } from '../../engine/fault-points.ts'
-import { deadLetterColumns } from '../../engine/record.ts'
-import type { Column, ParquetFile } from '../../engine/schema.ts'
-import { type Compilation, compile, compileDeadLetters, describer, keepStatement, keptName } from './compile.ts'
-import { stageFailure } from './failure.ts'
-import type { Plan, StepPlan } from './plan.ts'
-import { anyRejected, judgesAll, openRejections } from './rejections.ts'
-import { exactPaths, type InputRelation, inputRelation } from './scan.ts'
+import type { Column } from '../../engine/schema.ts'
+import { type Budget, budgetOf, smallerBudget } from './budget.ts'
+import { columnsRead } from './columns-read.ts'
+import { describer } from './compile.ts'
+import { isOutOfMemory, stageFailure } from './failure.ts'
+import { openRejections } from './rejections.ts'
+import { runInParts } from './run-parts.ts'
+import { type InputRelation, inputRelation } from './scan.ts'
+import { totalOf, widestVector } from './segments.ts'
 import { planStage, type StagePlan } from './stage-plan.ts'
-import { countViolations } from './violations.ts'
+import { runWork } from './stage-run.ts'
+import { type StoredRows, segmentsOf } from './stored-rows.ts'
 
 export interface RelationalExecutorOptions {
   /** Opens the process's database when the first stage runs. */
   readonly duckdb: () => Promise<Duckdb>
   readonly ids: Ids
+  /** How much is read at once; by default what fits into the database's memory. */
+  readonly budget?: Budget
 }
 
 /**
- * The executor of relational stages. Every output with rows becomes one new file of the staging directory. An abort is
+ * The executor of relational stages. Every output with rows becomes a new file of the staging directory, or several where the stage
+ * reads more than fits into memory; a stage that runs out of it is run again in smaller parts. An abort is
  * seen between statements. `STEP_FAILED` with DuckDB's words where a statement fails; `RECORDS_FAILED_EXPECTATION`
  * before anything is written.
  */
@@ -31,7 +34,17 @@ export function relationalExecutor(options: RelationalExecutorOptions): Executor
   return {
     async run(run) {
       const duckdb = await options.duckdb()
-      return await duckdb.withConnection((connection) => runStage(run, guarded(connection, run), options.ids))
+      const attempt = (budget: Budget) =>
+        duckdb.withConnection((connection) => runStage(run, guarded(connection, run), { ...options, budget }))
+      for (let budget = options.budget ?? budgetOf(duckdb.memoryLimitBytes); ; ) {
+        try {
+          return await attempt(budget)
+        } catch (error) {
+          const smaller = isOutOfMemory(error) ? smallerBudget(budget) : null
+          if (smaller === null) throw error
+          budget = smaller
+        }
+      }
     },
     async close() {
       // The database belongs to the process.
@@ -39,51 +52,59 @@ export function relationalExecutor(options: RelationalExecutorOptions): Executor
   }
 }
 
-async function runStage(run: StageRun, connection: Connection, ids: Ids): Promise<StageResult> {
+async function runStage(
+  run: StageRun,
+  connection: Connection,
+  options: RelationalExecutorOptions & Given,
+): Promise<StageResult> {
   await openRejections(connection)
   const inputs = new Map<string, InputRelation>()
   for (const [id, input] of run.inputs) inputs.set(id, await inputRelation(connection, input))
-  const read = await amountRead(connection, run.inputs)
   const relations = new Map([...inputs].map(([id, { query }]) => [id, query]))
   const plan = await planChecked(run, connection, inputs, relations)
+  const stored = await storedInputs(connection, inputs, plan)
+  const read = await amountRead(run.inputs, stored)
   const columns = columnsOfOutputs(run, plan)
-  if ([...inputs.values()].every(({ paths }) => paths.length === 0))
+  if ([...inputs.values()].every(({ files }) => files.length === 0))
     return { outputs: new Map(), columns, ranges: [], ...read, violations: new Map() }
-  const compilation = { relations, tables: await keepShared(connection, plan.shared, relations) }
-  const violations = await countViolations(run, plan, connection, compilation)
-  const outputs = await writeOutputs(run, plan, { connection, compilation, columns, ids })
-  return { outputs, columns, ranges: [], ...read, violations }
-}
-
-interface Writing {
-  readonly connection: Connection
-  readonly compilation: Compilation
-  readonly columns: ReadonlyMap<string, readonly Column[]>
-  readonly ids: Ids
-}
-
-/** Dead letters last: by then it is known of most steps whether there are any. */
-async function writeOutputs(run: StageRun, plan: StagePlan, writing: Writing): Promise<StageResult['outputs']> {
-  const { connection, compilation, columns, ids } = writing
-  const outputs = new Map<string, readonly ParquetFile[]>()
-  const computed = [...plan.shared]
-  for (const output of run.stage.outputs.toSorted((a, b) => Number(isRejected(a)) - Number(isRejected(b)))) {
-    const step = plan.steps.get(output.step) ?? null
-    const query = outputQuery(run, output, step, compilation)
-    if (step === null || query === null) continue
-    if (!isRejected(output)) computed.push(step.valid)
-    else if (judgesAll(computed, step) && !(await anyRejected(connection))) continue
-    const file = await writeOutput(connection, query, {
-      path: join(run.stagingDir, `${ids.uuid()}.parquet`),
-      columns: isRejected(output) ? deadLetterColumns : columns.get(output.step)!,
-    })
-    if (file !== null) outputs.set(isRejected(output) ? `${output.step}.rejected` : output.step, [file])
+  const context = { run, connection, ids: options.ids }
+  if (!fits([...stored.values()], options.budget)) {
+    const made = await runInParts({ ...context, plan, inputs: stored, budget: options.budget })
+    return { ...made, columns, ranges: [], ...read }
   }
-  return outputs
+  const work = { plan, outputs: run.stage.outputs }
+  const { outputs, violations } = await runWork(context, work, { relations, tables: new Map() })
+  return {
+    outputs: new Map([...outputs].map(([name, file]) => [name, [file]])),
+    columns,
+    ranges: [],
+    ...read,
+    violations,
+  }
 }
 
-function isRejected({ fork }: StageOutput): boolean {
-  return fork === 'rejected'
+interface Given {
+  readonly budget: Budget
+}
+
+async function storedInputs(
+  connection: Connection,
+  inputs: ReadonlyMap<string, InputRelation>,
+  { steps }: StagePlan,
+): Promise<ReadonlyMap<string, StoredRows>> {
+  const plans = [...steps.values()].flatMap((step) =>
+    step === null ? [] : [step.valid, ...(step.violations ? [step.violations.plan] : [])],
+  )
+  const read = columnsRead(plans)
+  const stored = new Map<string, StoredRows>()
+  for (const [id, relation] of inputs)
+    stored.set(id, { relation, segments: await segmentsOf(connection, relation.files, [...(read.get(id) ?? [])]) })
+  return stored
+}
+
+function fits(inputs: readonly StoredRows[], { wholeBytes, vectorBytes }: Budget): boolean {
+  const segments = inputs.flatMap((input) => input.segments)
+  return totalOf(segments).bytes <= wholeBytes && widestVector(segments) <= vectorBytes
 }
 
 function columnsOfOutputs(run: StageRun, plan: StagePlan): ReadonlyMap<string, readonly Column[]> {
@@ -130,65 +151,17 @@ async function planChecked(
   )
 }
 
-/** Rows that several read are computed once. */
-async function keepShared(
-  connection: Connection,
-  shared: readonly Plan[],
-  relations: ReadonlyMap<string, string>,
-): Promise<ReadonlyMap<Plan, string>> {
-  const tables = new Map<Plan, string>()
-  for (const plan of shared) {
-    await connection.run(keepStatement(plan, { relations, tables }))
-    tables.set(plan, keptName(tables))
-  }
-  return tables
-}
-
-function outputQuery(
-  run: StageRun,
-  output: StageOutput,
-  plan: StepPlan | null,
-  compilation: Compilation,
-): string | null {
-  if (plan === null) return null
-  if (output.fork === 'valid') return compile(plan.valid, compilation)
-  if (plan.rejected === undefined) return null
-  return compileDeadLetters(plan.rejected, { pipeline: run.pipeline, step: output.step }, compilation.relations)
-}
-
-async function writeOutput(
-  connection: Connection,
-  query: string,
-  { path, columns }: { readonly path: string; readonly columns: readonly Column[] },
-): Promise<ParquetFile | null> {
-  const file = await copyToParquet(connection, query, path, { columns })
-  if (file.rows === 0) {
-    await rm(path, { force: true })
-    return null
-  }
-  faultPoint('file-written')
-  return file
-}
-
+/** A file's bytes count as they lie there. */
 async function amountRead(
-  connection: Connection,
   inputs: ReadonlyMap<string, StageInput>,
+  stored: ReadonlyMap<string, StoredRows>,
 ): Promise<{ readonly rowsIn: number; readonly bytesIn: number }> {
   let rowsIn = 0
   let bytesIn = 0
-  for (const input of inputs.values()) {
-    if (input.kind === 'files')
-      for (const file of input.files) {
-        rowsIn += file.rows
-        bytesIn += file.sizeBytes
-      }
-    if (input.kind !== 'table' || input.table.files.length === 0) continue
-    const paths = input.table.files.map(({ path }) => path)
-    for (const path of paths) bytesIn += (await stat(path)).size
-    const [counted] = await connection.rows(
-      `SELECT sum(num_rows) AS n FROM parquet_file_metadata(${exactPaths(paths)})`,
-    )
-    rowsIn += Number(counted?.n ?? 0)
+  for (const [id, input] of inputs) {
+    rowsIn += totalOf(stored.get(id)!.segments).rows
+    if (input.kind === 'files') for (const file of input.files) bytesIn += file.sizeBytes
+    if (input.kind === 'table') for (const { path } of input.table.files) bytesIn += (await stat(path)).size
   }
   return { rowsIn, bytesIn }
 }

@@ -17,11 +17,20 @@ export function stageFailure(error: unknown, run: StageRun): MillraceError {
       `${where}: the disk is full: ${said} (free space for staging and spilling)`,
       { ...details, retryable: full },
     )
-  if (/^Out of Memory Error/i.test(said))
+  if (saysOutOfMemory(said))
     return new MillraceError(
       'STEP_FAILED',
       `${where}: the memory limit was reached: ${said} (raise the memory limit, or lower limits.maxBytes)`,
       details,
     )
   return new MillraceError('STEP_FAILED', `${where}: steps ${context.steps.join(', ')} failed: ${said}`, details)
+}
+
+/** Whether a stage failed for the memory limit alone. */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof MillraceError && error.code === 'STEP_FAILED' && saysOutOfMemory(messageOf(error.cause))
+}
+
+function saysOutOfMemory(said: string): boolean {
+  return /^Out of Memory Error/i.test(said)
 }

@@ -6,10 +6,15 @@ import * as o from '../index.ts'
 import { type Bench, openBench, type Rows } from './bench.testing.ts'
 
 let bench: Bench
+let benchInParts: Bench
 beforeAll(async () => {
   bench = await openBench()
+  benchInParts = await openBench({ alsoInParts: true })
 })
-afterAll(() => bench.close())
+afterAll(async () => {
+  await bench.close()
+  await benchInParts.close()
+})
 
 const { col } = o
 
@@ -22,7 +27,7 @@ test('the latest row of a key is the largest by order, whatever order rows arriv
     fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 15 }), fc.integer(), async (rows, seed) => {
       const listed = rows.map(({ k, t }, n) => [k, t, n] as const)
       const shuffled = listed.map((r, i) => ({ r, at: (i * 7919 + seed) % 104729 })).sort((a, b) => a.at - b.at)
-      const ran = await bench.run([o.latestByKey('l', { key: ['k'], order: ['t', 'n'] })], {
+      const ran = await benchInParts.run([o.latestByKey('l', { key: ['k'], order: ['t', 'n'] })], {
         columns: { k: 'long', t: 'long', n: 'long' },
         rows: shuffled.map(({ r }) => r),
       })
@@ -48,7 +53,7 @@ test('net changes lead from the table at the start to the table at the end, and 
     fc.asyncProperty(commit, fc.array(commit, { minLength: 1, maxLength: 6 }), async (initial, commits) => {
       const start = new Map(Object.entries(initial).filter(([, v]) => v !== null))
       const { rows, end } = changeFeed(start, commits)
-      const ran = await bench.run([o.netChanges('n', { key: ['id'] })], { columns, rows })
+      const ran = await benchInParts.run([o.netChanges('n', { key: ['id'] })], { columns, rows })
       const keys = [...new Set([...start.keys(), ...end.keys()])].filter((id) => start.get(id) !== end.get(id))
       const state = (table: typeof start, id: string) =>
         table.has(id) ? { id: BigInt(id), v: big(table.get(id)!) } : null

@@ -4,7 +4,7 @@ import { type Bench, openBench } from './bench.testing.ts'
 
 let bench: Bench
 beforeAll(async () => {
-  bench = await openBench()
+  bench = await openBench({ alsoInParts: true })
 })
 afterAll(() => bench.close())
 

@@ -7,9 +7,9 @@ import { type Connection, identifier, literal } from '../../engine/duckdb.ts'
 import { rejectionCounter } from '../expressions/duckdb.ts'
 import { inputsOf, type Plan, type StepPlan } from './plan.ts'
 
-/** Makes a connection ready for statements that count: also to describe them. Once per connection. */
+/** Makes a connection ready for statements that count, from nothing: also to describe them. */
 export async function openRejections(connection: Connection): Promise<void> {
-  await connection.run(`CREATE TEMP SEQUENCE ${identifier(rejectionCounter)}`)
+  await connection.run(`CREATE OR REPLACE TEMP SEQUENCE ${identifier(rejectionCounter)}`)
 }
 
 /** Whether any row has been rejected by a step that counts, since {@link openRejections}. */

@@ -4,6 +4,7 @@ import type { StageInput, TableInputFile } from '../../engine/contracts.ts'
 import { type Connection, identifier, literal, literals } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { type Column, sameType } from '../../engine/schema.ts'
+import type { Segment } from './segments.ts'
 
 /** An input of a stage as SQL. */
 export interface InputRelation {
@@ -11,8 +12,21 @@ export interface InputRelation {
   readonly columns: readonly Column[] | null
   /** Query of exactly these columns. */
   readonly query: string
-  readonly paths: readonly string[]
+  readonly files: readonly TableInputFile[]
+  /** Query of the same columns, for some of the rows; of no more than these, where only they are read. */
+  part(segments: readonly Segment[], options?: PartOptions): string
 }
+
+/** What a query of a part gives. */
+export interface PartOptions {
+  /** The only columns. */
+  readonly columns?: readonly Column[]
+  /** Adds {@link placeColumns}. */
+  readonly withPlaces?: boolean
+}
+
+/** Columns that say where a row is: number of its file in the input, and number of the row in it, both from 0. */
+export const placeColumns = { file: '_millrace_file', row: '_millrace_row' }
 
 /**
  * The rows of an input: its own columns, constants of a file as columns, and null where a file lacks a column or a
@@ -46,14 +60,76 @@ async function relation(
 ): Promise<InputRelation> {
   if (files.length === 0) {
     const columns = wanted === null || wanted.length === 0 ? null : wanted
-    return { columns, query: columns === null ? '' : emptyRelation(columns), paths: [] }
+    const query = columns === null ? '' : emptyRelation(columns)
+    return { columns, query, files, part: () => query }
   }
-  const groups = [...groupByConstants(files).values()]
-  const stored: (readonly Column[])[] = []
-  for (const group of groups) stored.push(await describeColumns(connection, readParquet(group)))
-  const columns = wanted ?? stored[0]!
-  const parts = groups.map((group, i) => selectAs(columns, stored[i]!, group))
-  return { columns, query: parts.join('\nUNION ALL '), paths: files.map(({ path }) => path) }
+  const groups: Group[] = []
+  for (const group of groupByConstants(files).values())
+    groups.push({ files: group, stored: await describeColumns(connection, readParquet(group)) })
+  return relationOf(wanted ?? groups[0]!.stored, files, groups)
+}
+
+/** The rows of files that were written with just these columns. */
+export function writtenRelation(columns: readonly Column[], paths: readonly string[]): InputRelation {
+  const files = paths.map((path) => ({ path, constants: {} }))
+  return relationOf(columns, files, files.length === 0 ? [] : [{ files, stored: columns }])
+}
+
+/** Files with the same constants, and the columns that they have together. */
+interface Group {
+  readonly files: readonly TableInputFile[]
+  readonly stored: readonly Column[]
+}
+
+function relationOf(
+  columns: readonly Column[],
+  files: readonly TableInputFile[],
+  groups: readonly Group[],
+): InputRelation {
+  const whole = groups.map((group) => selectAs(columns, group, readParquet(group.files)))
+  return {
+    columns,
+    query: whole.length === 0 ? emptyRelation(columns) : whole.join('\nUNION ALL '),
+    files,
+    part(segments, { columns: only = columns, withPlaces = false } = {}) {
+      const queries = groups.flatMap((group) => {
+        const members = new Set(group.files)
+        const own = segments.filter(({ file }) => members.has(file))
+        return readsOf(own, group).map((read) => selectAs(only, group, read, withPlaces))
+      })
+      return queries.length === 0
+        ? emptyRelation(withPlaces ? [...only, ...places] : only)
+        : queries.join('\nUNION ALL ')
+    },
+  }
+}
+
+const places: readonly Column[] = Object.values(placeColumns).map((name) => ({ name, type: 'long' }))
+
+/** Whole files are read together, parts of files one by one. */
+function readsOf(segments: readonly Segment[], group: Group): string[] {
+  const whole = segments.filter(({ isFile }) => isFile)
+  const together = whole.length === 0 ? [] : [readRows(whole, group)]
+  const cut = segments.filter(({ isFile }) => !isFile)
+  return [
+    ...together,
+    ...[...Map.groupBy(cut, ({ index }) => index).values()].map((of) => {
+      const ranges = of.map(({ from, rows }) => `(${rowNumber} >= ${from} AND ${rowNumber} < ${from + rows})`)
+      return `${readRows([of[0]!], group)} WHERE ${ranges.join(' OR ')}`
+    }),
+  ]
+}
+
+/** DuckDB's own name: it refuses files that have a column of that name. */
+const rowNumber = 'file_row_number'
+
+/** Rows with {@link placeColumns}. The empty relation in front gives every column of the group, whatever these files have. */
+function readRows(segments: readonly Segment[], { files, stored }: Group): string {
+  const paths = segments.map(({ file }) => file.path)
+  const number = `list_extract([${segments.map(({ index }) => index).join(', ')}]::BIGINT[], file_index::BIGINT + 1)`
+  const rows = `SELECT *, ${number} AS ${placeColumns.file} FROM read_parquet(${exactPaths(paths)}, union_by_name = true, hive_partitioning = false, file_row_number = true)`
+  const read = files.length === 1 ? rows : `(${emptyRelation(stored)}) UNION ALL BY NAME (${rows})`
+  return `SELECT *, ${rowNumber} AS ${placeColumns.row} FROM (${read})`
 }
 
 /** Files with the same constants are read together. */
@@ -77,8 +153,9 @@ export function exactPaths(paths: readonly string[]): string {
   return literals(paths.map((path) => path.replace(/[[*?]/g, '[$&]')))
 }
 
-function selectAs(columns: readonly Column[], stored: readonly Column[], group: readonly TableInputFile[]): string {
-  const constants = group[0]!.constants
+/** The columns out of what a query of a group's rows gives. */
+function selectAs(columns: readonly Column[], { files, stored }: Group, rows: string, withPlaces = false): string {
+  const constants = files[0]!.constants
   const values = columns.map((column) => {
     const found = stored.find(({ name }) => name === column.name)
     const name = identifier(column.name)
@@ -86,7 +163,8 @@ function selectAs(columns: readonly Column[], stored: readonly Column[], group: 
     const constant = constants[column.name]
     return constant === undefined ? nullColumn(column) : cast(constantSql(constant, column), column)
   })
-  return `SELECT ${values.join(', ')} FROM (${readParquet(group)})`
+  if (withPlaces) values.push(...Object.values(placeColumns))
+  return `SELECT ${values.join(', ')} FROM (${rows})`
 }
 
 /** A text for bytes stands for its own. */

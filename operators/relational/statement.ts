@@ -86,18 +86,24 @@ function flattened(
 }
 
 /**
- * The row before is the one that the key's first version took away; the row after, the one that its last version left.
- * A version that both takes away and adds is an update.
+ * Aggregate over a key's rows of a change feed: `value` of the row before or after, null where there is none. The row before is the one
+ * that the key's first version took away; the row after, the one that its last version left. A version that both takes away and adds is
+ * an update.
  */
+export function sideOf(side: 'before' | 'after', value: string, from: string): string {
+  const version = `${from}."_commit_version"`
+  const [least, types] =
+    side === 'before' ? ['min', "'delete', 'update_preimage'"] : ['max', "'insert', 'update_postimage'"]
+  const which = `FILTER (WHERE ${from}."_change_type" IN (${types}))`
+  return `CASE WHEN ${least}(${version}) ${which} = ${least}(${version}) THEN arg_${least}(${value}, ${version}) ${which} END`
+}
+
+/** One row per key that differs. */
 function netChanges(plan: NetChangesPlan, writer: Writer): string {
   const name = writer.dialect.identifier
   const column = (of: string): string => `${alias}.${name(of)}`
   const row = `struct_pack(${plan.state.map((of) => `${name(of)} := ${column(of)}`).join(', ')})`
-  const version = column('_commit_version')
-  const taken = `FILTER (WHERE ${column('_change_type')} IN ('delete', 'update_preimage'))`
-  const left = `FILTER (WHERE ${column('_change_type')} IN ('insert', 'update_postimage'))`
-  const before = `CASE WHEN min(${version}) ${taken} = min(${version}) THEN arg_min(${row}, ${version}) ${taken} END`
-  const after = `CASE WHEN max(${version}) ${left} = max(${version}) THEN arg_max(${row}, ${version}) ${left} END`
+  const [before, after] = [sideOf('before', row, alias), sideOf('after', row, alias)]
   const keys = plan.key.map((of) => `${column(of)} AS ${name(of)}`)
   const group = plan.key.length === 0 ? '' : `\n  GROUP BY ${plan.key.map(column).join(', ')}`
   const all = [...keys, `${before} AS "before"`, `${after} AS "after"`].join(', ')

@@ -6,12 +6,8 @@ import { type Compilation, compile, compileDeadLetters, type Relations } from '.
 import type { Plan } from './plan.ts'
 import type { StagePlan } from './stage-plan.ts'
 
-/**
- * Violations by step, of expectations that warn or drop.
- * @throws MillraceError `RECORDS_FAILED_EXPECTATION` for one that fails the batch, naming rules and first positions.
- */
+/** Violations by step, of every expectation that does not send rows to the dead letters. */
 export async function countViolations(
-  run: StageRun,
   plan: StagePlan,
   connection: Connection,
   compilation: Compilation,
@@ -20,12 +16,26 @@ export async function countViolations(
   for (const [step, planned] of plan.steps) {
     if (planned?.violations === undefined) continue
     const rows = await count(connection, compile(planned.violations.plan, compilation))
-    if (rows === 0) continue
-    if (planned.violations.onViolation === 'fail')
-      throw await failedExpectation({ run, step, rows }, planned.violations.plan, connection, compilation.relations)
-    counts.set(step, rows)
+    if (rows > 0) counts.set(step, rows)
   }
   return counts
+}
+
+/**
+ * @param relations of all that the stage reads
+ * @throws MillraceError `RECORDS_FAILED_EXPECTATION` if an expectation that fails the batch was broken, naming rules and first positions.
+ */
+export async function refuseFailed(
+  run: StageRun,
+  plan: StagePlan,
+  counts: ReadonlyMap<string, number>,
+  { connection, relations }: { readonly connection: Connection; readonly relations: Relations },
+): Promise<void> {
+  for (const [step, rows] of counts) {
+    const violations = plan.steps.get(step)?.violations
+    if (violations?.onViolation === 'fail')
+      throw await failedExpectation({ run, step, rows }, violations.plan, connection, relations)
+  }
 }
 
 async function count(connection: Connection, query: string): Promise<number> {
