@@ -4,7 +4,6 @@ import type { Row } from '../engine/duckdb.ts'
 import { identifier } from '../engine/duckdb.ts'
 import type { FoundTable } from './lake-tables.ts'
 import type { Place } from './place.ts'
-import { readable } from './table-rows.ts'
 
 /** What is shown of a dead letter, in this order. */
 const shownColumns = [
@@ -31,16 +30,17 @@ export async function newestLetters(place: Place, { table, snapshot }: FoundTabl
     duckdb: place.duckdb,
   })
   const shown = shownColumns.map((name) => {
-    const column = columns.find((each) => each.name === name)
-    return `${column === undefined ? 'NULL' : readable(name, column.type)} AS ${identifier(name)}`
+    const known = columns.some((column) => column.name === name)
+    return `${known ? identifier(name) : 'NULL'} AS ${identifier(name)}`
   })
   const sorted = ['timestamp', 'partition', 'offset'].filter((name) => columns.some((column) => column.name === name))
   const order =
     sorted.length === 0 ? '' : `ORDER BY ${sorted.map((name) => `${identifier(name)} DESC NULLS LAST`).join(', ')}`
   const duckdb = await place.duckdb()
   const rows = await duckdb.withConnection((connection) =>
-    connection.rows(
+    connection.select(
       `SELECT ${shown.join(', ')} FROM (SELECT * FROM (${from}) ${order} LIMIT ${limit}) AS letters ${order}`,
+      {},
     ),
   )
   return rows.map((row) => ({ table: table.path, ...row }))

@@ -52,3 +52,9 @@ test('dates, maps and nested values are printed as JSON has them', () => {
     '{"at":"1970-01-01T00:00:00.000Z","tags":{"a":1},"in":{"list":[null,{"x":2}]}}',
   )
 })
+
+test('what JSON has no number for is text, never null', () => {
+  expect(toJson({ a: Number.NaN, b: [Infinity, -Infinity], c: 0.5 })).toBe(
+    '{"a":"NaN","b":["Infinity","-Infinity"],"c":0.5}',
+  )
+})

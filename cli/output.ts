@@ -16,13 +16,17 @@ export function printRows(
   else console.log(formatTable(rows))
 }
 
-/** One line of JSON: int64 as numbers where exact, else as strings; bytes as text where they are UTF-8, else base64. */
+/**
+ * One line of JSON: int64 as numbers where exact, else as strings; bytes as text where they are UTF-8, else base64; `NaN` and infinities, which JSON
+ * has no numbers for, as text.
+ */
 export function toJson(value: unknown): string {
   return JSON.stringify(plain(value))
 }
 
 function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value)
   if (value instanceof Uint8Array)
     return isUtf8(value) ? Buffer.from(value).toString('utf8') : { base64: Buffer.from(value).toString('base64') }
   if (value instanceof Date) return value.toISOString()

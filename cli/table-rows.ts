@@ -6,7 +6,7 @@ import { withFieldIds } from '../connectors/delta/field-ids.ts'
 import { localDataFile, selectFiles } from '../connectors/delta/read.ts'
 import { rowsOf } from '../connectors/delta/statistics.ts'
 import { identifier, type Row } from '../engine/duckdb.ts'
-import type { Column, DataType } from '../engine/schema.ts'
+import type { Column } from '../engine/schema.ts'
 import type { FoundTable } from './lake-tables.ts'
 import type { Place } from './place.ts'
 
@@ -33,13 +33,9 @@ export async function firstRows(place: Place, { table, snapshot }: FoundTable, o
   const from = selectFiles({ columns, physical: physicalColumns(metaData, columns), files })
   const order = orderOf(columns)
   const duckdb = await place.duckdb()
-  const shown = columns.map(({ name, type }) => `${readable(name, type)} AS ${identifier(name)}`)
-  const rows = await duckdb.withConnection((connection) =>
-    connection.rows(
-      `SELECT ${shown.join(', ')} FROM (SELECT * FROM (${from}) ORDER BY ${order} LIMIT ${options.limit}) AS shown`,
-    ),
+  return duckdb.withConnection((connection) =>
+    connection.select(`SELECT * FROM (${from}) ORDER BY ${order} LIMIT ${options.limit}`, {}),
   )
-  return rows
 }
 
 /** Files that hold at least `limit` rows by their statistics; all of a small table. Pure. */
@@ -62,13 +58,4 @@ function orderOf(columns: readonly Column[]): string {
   return sortable.length === 0
     ? 'ALL NULLS LAST'
     : sortable.map(({ name }) => `${identifier(name)} NULLS LAST`).join(', ')
-}
-
-/** A column's SQL for showing: points in time to the microsecond, dates and decimals as they are written. */
-export function readable(name: string, type: DataType): string {
-  const column = identifier(name)
-  if (type === 'timestamp') return `strftime(CAST(${column} AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%fZ')`
-  if (type === 'timestamp_ntz') return `strftime(${column}, '%Y-%m-%dT%H:%M:%S.%f')`
-  if (type === 'date' || (typeof type === 'object' && type.kind === 'decimal')) return `CAST(${column} AS VARCHAR)`
-  return column
 }

@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api'
+import { readableValue } from './duckdb-values.ts'
 import { makeFolderNow } from './make-folder.ts'
 
 export interface DuckdbOptions {
@@ -29,8 +30,8 @@ export interface Connection {
   /** The columns of a query's result, some thousand rows at a time: for results that are large. BIGINT as bigint. */
   chunks(sql: string): AsyncIterable<readonly (readonly unknown[])[]>
   /**
-   * Rows of one statement that only reads; `$name` in it is the value of that name. Throws for anything else, without running it. What the statement
-   * reads is not limited.
+   * Rows of one statement that only reads, for those who ask: days, times and exact fractions are text, as `readable.ts` says. `$name` in it is the
+   * value of that name. Throws for anything else, without running it. What the statement reads is not limited.
    */
   select(sql: string, values: Readonly<Record<string, string>>): Promise<Row[]>
   /** Names and DuckDB types of a query's columns, without running it. */
@@ -178,7 +179,8 @@ function wrap(connection: DuckDBConnection): StreamingConnection {
     async select(sql, values) {
       const statement = await readingStatement(connection, sql, values)
       try {
-        return (await statement.runAndReadAll()).getRowObjectsJS() as Row[]
+        const readable = await readableRows()
+        return readable((await statement.runAndReadAll()).getRowObjects())
       } finally {
         statement.destroySync()
       }
@@ -186,7 +188,8 @@ function wrap(connection: DuckDBConnection): StreamingConnection {
     async *selectParts(sql, values) {
       const statement = await readingStatement(connection, sql, values)
       try {
-        yield* rowsOf(await statement.stream())
+        const readable = await readableRows()
+        for await (const rows of (await statement.stream()).yieldRowObjects()) yield readable(rows)
       } finally {
         statement.destroySync()
       }
@@ -204,6 +207,14 @@ function wrap(connection: DuckDBConnection): StreamingConnection {
 
 async function* rowsOf(result: DuckDBResult): AsyncIterable<Row[]> {
   for await (const rows of result.yieldRowObjectJs()) yield rows as Row[]
+}
+
+/** What makes rows readable; the client's classes are loaded by then. */
+async function readableRows(): Promise<(rows: readonly Row[]) => Row[]> {
+  const api = await import('@duckdb/node-api')
+  const readable = (row: Row): Row =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, readableValue(value, api)]))
+  return (rows) => rows.map(readable)
 }
 
 /** One statement, bound, that only reads; to be destroyed. */

@@ -24,7 +24,10 @@ beforeAll(async () => {
     'tmdb.tv_series',
     movieEvent(3, '', { title: undefined, name: 'Serial', networks: [drama] }).replace('"movie"', '"tv_series"'),
   )
-  await data.send('tmdb.people', movieEvent(4, '', { title: undefined, name: 'Ann' }).replace('"movie"', '"person"'))
+  await data.send(
+    'tmdb.people',
+    movieEvent(4, '', { title: undefined, name: 'Ann', gender: 1 }).replace('"movie"', '"person"'),
+  )
   const kinds = ['movies', 'tv_series', 'people']
   await data.run(...['bronze', 'silver', 'olap'].flatMap((layer) => kinds.map((kind) => `${layer}-${kind}`)))
 })

@@ -12,7 +12,7 @@ export type Parameters = Readonly<Record<string, unknown>>
 /** What a query gave. */
 export interface Answer {
   readonly columns: readonly { readonly name: string; readonly type: string }[]
-  /** Whole numbers of 64 bits are text. */
+  /** Whole numbers of 64 bits, exact fractions and numbers that JSON has none for are text. */
   readonly rows: readonly Readonly<Record<string, unknown>>[]
 }
 
@@ -79,6 +79,8 @@ export function openClickhouse(settings: ClickhouseSettings): Clickhouse {
         const clickhouse_settings = {
           wait_end_of_query: 1,
           cancel_http_readonly_queries_on_client_close: 1,
+          output_format_json_quote_decimals: 1, // as numbers they would lose digits
+          output_format_json_quote_denormals: 1,
           readonly: '1',
         } as const
         const query = { query: sql, query_params, clickhouse_settings, format: 'JSON' } as const

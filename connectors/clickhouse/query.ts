@@ -4,6 +4,7 @@ import { checkParameters } from '../olap/parameters.ts'
 import { noTable, type OlapQueries, type OlapRow } from '../olap/store.ts'
 import type { Clickhouse } from './client.ts'
 import { clickhouseError } from './failures.ts'
+import { readValue } from './result-values.ts'
 
 /** The service itself refuses what would write, settings too. */
 export function clickhouseQueries(clickhouse: Clickhouse): OlapQueries {
@@ -24,14 +25,4 @@ function told(error: unknown): never {
     throw noTable(name ?? 'of that name', error)
   }
   throw error
-}
-
-/** Whole numbers of any size as bigint, also in lists. */
-function readValue(value: unknown, type: string): unknown {
-  if (value === null || value === undefined) return null
-  const inner = /^(?:Nullable|LowCardinality)\((.*)\)$/.exec(type)?.[1]
-  if (inner !== undefined) return readValue(value, inner)
-  if (/^U?Int\d+$/.test(type)) return BigInt(String(value))
-  const element = /^Array\((.*)\)$/.exec(type)?.[1]
-  return element !== undefined && Array.isArray(value) ? value.map((each) => readValue(each, element)) : value
 }

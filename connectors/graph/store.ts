@@ -3,7 +3,7 @@
 /** Values of a query's parameters, by name without `$`. Numbers go as text, and are cast in the query. */
 export type GraphParameters = { readonly [name: string]: string | boolean | readonly string[] }
 
-/** One row of a query's result, by column. */
+/** One row of a query's result, by column; days and times are text, as `engine/readable.ts` has them. */
 export type GraphRow = { readonly [column: string]: unknown }
 
 /** Runs one query that only reads. */

@@ -17,3 +17,19 @@ test('a number that would not be exact is refused by the name of its column, a l
     message: expect.stringContaining('Nope'),
   })
 })
+
+test('days and times are text, wherever they stand', async () => {
+  const day = "date('1874-12-09')"
+  const time = "timestamp('2020-01-01 00:00:00.123')"
+  const rows = await graph().query(
+    `RETURN ${day} AS day, ${time} AS time, [${day}] AS days, {a: ${time}, b: ${day}} AS pair`,
+  )
+  expect(rows).toEqual([
+    {
+      day: '1874-12-09',
+      time: '2020-01-01T00:00:00.123000Z',
+      days: ['1874-12-09'],
+      pair: { a: '2020-01-01T00:00:00.123000Z', b: '1874-12-09' },
+    },
+  ])
+})

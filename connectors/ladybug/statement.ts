@@ -1,6 +1,8 @@
 /** One statement of Cypher, run to its end. */
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 import type { NativeConnection, NativeParameter, NativeResult } from './native.ts'
+import { holdsDate, labelsIn, type PropertyTypes, readableRows } from './result-values.ts'
+import { text } from './types.ts'
 
 /** Columns of a result by name. */
 export type GraphRow = Readonly<Record<string, unknown>>
@@ -8,7 +10,7 @@ export type GraphRow = Readonly<Record<string, unknown>>
 export type GraphParameters = Readonly<Record<string, NativeParameter>>
 
 /**
- * Runs a statement; in mode `read` one that would change anything is refused. `SINK_FAILED` with the engine's words. Every result is closed: one
+ * Runs a statement; in mode `read` one that would change anything is refused, and days and times are text, as `engine/readable.ts` has them. `SINK_FAILED` with the engine's words. Every result is closed: one
  * left open keeps the database open after its `close`, and commits were lost that way.
  */
 export async function execute(
@@ -18,16 +20,42 @@ export async function execute(
   mode: 'read' | 'write' = 'write',
 ): Promise<GraphRow[]> {
   try {
-    const results = [await start(connection, cypher, parameters, mode)].flat()
-    try {
-      return exactRows(results.at(-1)!)
-    } finally {
-      for (const result of results) result.close()
-    }
+    const { rows, types } = await resultOf(connection, cypher, parameters, mode)
+    if (mode === 'write' || !rows.some(holdsDate)) return rows
+    return readableRows(rows, types, await propertyTypes(connection, labelsIn(rows)))
   } catch (cause) {
     if (cause instanceof MillraceError) throw cause
     throw new MillraceError('SINK_FAILED', `graph statement failed: ${messageOf(cause)}; it was: ${cypher}`, { cause })
   }
+}
+
+interface ExactResult {
+  readonly rows: GraphRow[]
+  readonly types: ReadonlyMap<string, string>
+}
+
+async function resultOf(
+  connection: NativeConnection,
+  cypher: string,
+  parameters: GraphParameters | undefined,
+  mode: 'read' | 'write',
+): Promise<ExactResult> {
+  const results = [await start(connection, cypher, parameters, mode)].flat()
+  try {
+    return exactResult(results.at(-1)!)
+  } finally {
+    for (const result of results) result.close()
+  }
+}
+
+/** Types of the properties of nodes and relationships: inside of one, only the schema tells a day from a time. */
+async function propertyTypes(connection: NativeConnection, labels: ReadonlySet<string>): Promise<PropertyTypes> {
+  const types = new Map<string, ReadonlyMap<string, string>>()
+  for (const label of labels) {
+    const { rows } = await resultOf(connection, `CALL table_info(${text(label)}) RETURN name, type`, {}, 'read')
+    types.set(label, new Map(rows.map((row) => [String(row.name), String(row.type)])))
+  }
+  return (label, property) => types.get(label)?.get(property)
 }
 
 async function start(
@@ -45,13 +73,13 @@ async function start(
   return connection.execute(statement, { ...parameters })
 }
 
-function exactRows(result: NativeResult): GraphRow[] {
+function exactResult(result: NativeResult): ExactResult {
   const names = result.getColumnNamesSync()
   const types = new Map(result.getColumnDataTypesSync().map((type, i) => [names[i]!, type]))
   const rows = result.getAllSync()
-  return rows.map((row) =>
-    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, exact(name, types.get(name) ?? '', value)])),
-  )
+  const exactly = (row: GraphRow): GraphRow =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, exact(name, types.get(name) ?? '', value)]))
+  return { rows: rows.map(exactly), types }
 }
 
 /** The client gives INT64 as a double: it is exact up to 2^53, and beyond that refused. */

@@ -15,16 +15,19 @@ describe.skipIf(service.uri === '')('over a service (needs NEO4J_URI)', () => {
     graph: () => openGraph(own.neo4j),
   }))
 
-  test('whole numbers of any size are exact, days and times are dates, nodes are plain', async () => {
-    const values = `date('1874-12-09') AS day, datetime('2026-01-02T03:04:05.678+01:00') AS time, [1, ${far}] AS list`
+  test('whole numbers of any size are exact, days and times are text, nodes are plain', async () => {
+    const values = `date('1874-12-09') AS day, datetime('2026-01-02T03:04:05.678901+01:00') AS time, [1, ${far}] AS list,
+      localdatetime('1874-12-09T23:59:59.5') AS local, [date('1999-01-01')] AS days`
     expect(await graph().query(`MATCH (n:Movie {title: 'Two'}) RETURN n, n.id AS id, 1.5 AS half, ${values}`)).toEqual([
       {
         n: { id: far, title: 'Two', stub: false, _label: 'Movie', _id: expect.any(String) },
         id: far,
         half: 1.5,
-        day: new Date('1874-12-09'),
-        time: new Date('2026-01-02T02:04:05.678Z'),
+        day: '1874-12-09',
+        time: '2026-01-02T02:04:05.678901Z',
         list: [1, far],
+        local: '1874-12-09T23:59:59.500000',
+        days: ['1999-01-01'],
       },
     ])
   })

@@ -1,16 +1,19 @@
-/** Results as every graph store gives them: plain values, days and times as JavaScript's dates. */
+/** Results as every graph store gives them: plain values, days and times as `engine/readable.ts` has them. */
 import {
   type DateTime,
   type Date as Day,
   isDate,
   isDateTime,
+  isLocalDateTime,
   isNode,
   isPath,
   isRelationship,
+  type LocalDateTime,
   type Node,
   type Path,
   type Relationship,
 } from 'neo4j-driver'
+import { dayText, timeText } from '../../engine/readable.ts'
 import type { GraphRow } from '../graph/store.ts'
 import type { ResultRow } from './client.ts'
 
@@ -28,8 +31,9 @@ function plain(value: unknown): unknown {
   if (isNode(value)) return plainNode(value as unknown as Node<bigint>)
   if (isRelationship(value)) return plainRelationship(value as unknown as Relationship<bigint>)
   if (isPath(value)) return plainPath(value as unknown as Path<bigint>)
-  if (isDate(value)) return dateOf(value as unknown as Day<bigint>, 0n)
+  if (isDate(value)) return dayText(daysOf(value as unknown as Day<bigint>))
   if (isDateTime(value)) return timeOf(value as unknown as DateTime<bigint>)
+  if (isLocalDateTime(value)) return timeText(microsOf(value as unknown as LocalDateTime<bigint>), '')
   if (Object.getPrototypeOf(value) !== Object.prototype) return String(value) // durations, points and the like
   return plainProperties(value)
 }
@@ -60,16 +64,18 @@ function plainPath({ start, segments }: Path<bigint>): object {
   }
 }
 
-function timeOf(value: DateTime<bigint>): Date | string {
-  const { hour, minute, second, nanosecond, timeZoneOffsetSeconds } = value
-  const ms = ((hour * 60n + minute) * 60n + second - (timeZoneOffsetSeconds ?? 0n)) * 1000n + nanosecond / 1_000_000n
-  return dateOf(value, ms)
+/** A point in time, whatever zone it was given in. */
+function timeOf(value: DateTime<bigint>): string {
+  return timeText(microsOf(value) - (value.timeZoneOffsetSeconds ?? 0n) * 1_000_000n, 'Z')
 }
 
-/** Text for what JavaScript's dates cannot be. */
-function dateOf(value: Day<bigint> | DateTime<bigint>, ms: bigint): Date | string {
+function microsOf({ hour, minute, second, nanosecond, ...day }: LocalDateTime<bigint> | DateTime<bigint>): bigint {
+  const seconds = BigInt(daysOf(day)) * 86_400n + (hour * 60n + minute) * 60n + second
+  return seconds * 1_000_000n + nanosecond / 1000n
+}
+
+function daysOf({ year, month, day }: Pick<Day<bigint>, 'year' | 'month' | 'day'>): number {
   const date = new Date(0)
-  date.setUTCFullYear(Number(value.year), Number(value.month) - 1, Number(value.day))
-  date.setTime(date.getTime() + Number(ms))
-  return Number.isNaN(date.getTime()) ? String(value) : date
+  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
+  return Math.round(date.getTime() / 86_400_000)
 }

@@ -4,7 +4,10 @@ import { MillraceError } from '../../engine/errors.ts'
 /** Values of a query's parameters, by name, as text: `{name:Type}` in the query says what they are. */
 export type OlapParameters = { readonly [name: string]: string }
 
-/** One row of a query's result, by column. Whole numbers of 64 bits are bigint. */
+/**
+ * One row of a query's result, by column. Whole numbers of 64 bits are bigint; days, times and exact fractions are text, as
+ * `engine/readable.ts` has them.
+ */
 export type OlapRow = { readonly [column: string]: unknown }
 
 export interface OlapQueries {
