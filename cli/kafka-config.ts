@@ -1,5 +1,6 @@
 /** The settings that say which Kafka cluster is used, and how it is reached. */
 import { type KafkaSettings, type KafkaTls, type SaslMechanism, saslMechanisms } from '../connectors/kafka/settings.ts'
+import { defaultGroupPrefix } from '../connectors/records/description.ts'
 import { type Problem, readPem, type Setting, whole } from './setting.ts'
 
 const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
@@ -26,7 +27,7 @@ export const kafkaSettings = {
   cert: { key: 'kafkaCert', variable: 'KAFKA_CERT', fallback: null, read: readPem },
   privateKey: { key: 'kafkaKey', variable: 'KAFKA_KEY', fallback: null, read: readPem },
   clientId: { key: 'kafkaClientId', variable: 'KAFKA_CLIENT_ID', fallback: 'millrace', read: word },
-  groupPrefix: { key: 'kafkaGroupPrefix', variable: 'KAFKA_GROUP_PREFIX', fallback: 'millrace-', read: word },
+  groupPrefix: { key: 'kafkaGroupPrefix', variable: 'KAFKA_GROUP_PREFIX', fallback: defaultGroupPrefix, read: word },
   groupMember: { key: 'kafkaGroupMember', variable: 'KAFKA_GROUP_MEMBER', fallback: null, read: word },
   maxBatchMib: { key: 'kafkaMaxBatchMiB', variable: 'KAFKA_MAX_BATCH_MIB', fallback: 128, read: whole(1, 1024) },
 } satisfies { readonly [name: string]: Setting<unknown> }

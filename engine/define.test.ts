@@ -87,6 +87,44 @@ test('a sink may not write what the pipeline reads, nor twice the same', () => {
   ])
 })
 
+test('a list or a pattern of topics that holds what a sink writes is refused, dead letters included', () => {
+  const reading = (reads: string) => ({ ...topic, reads })
+  const writing = (name: string) => ({ ...into(name), writes: `topic:${name}` })
+  const define = (reads: string) => () =>
+    definePipeline({
+      name: 'p',
+      source: reading(reads),
+      steps: [columns('a', { rejects: true })],
+      sink: writing('orders.out'),
+      deadLetters: writing('orders.bad'),
+    })
+  expect(problemsOf(define('topics:/orders\\..*/'))).toEqual([
+    'p: sink topic:orders.bad: the pipeline also reads it, and would never end',
+    'p: sink topic:orders.out: the pipeline also reads it, and would never end',
+  ])
+  expect(problemsOf(define('topics:x,orders.out'))).toEqual([
+    'p: sink topic:orders.out: the pipeline also reads it, and would never end',
+  ])
+  expect(define('topics:/orders/')().name).toBe('p')
+})
+
+test('one topic or table in two sources is refused when it is defined', () => {
+  const both = (left: string, right: string) => () =>
+    definePipeline({
+      name: 'p',
+      sources: { left: { ...table('x'), reads: left }, right: { ...table('x'), reads: right } },
+      steps: [relational('s', { from: ['left', 'right'] })],
+      sink: into('out'),
+    })
+  const refusal = (what: string) => [
+    `p: source right: reads ${what}, which source left reads as well (read it in one and let the steps of both start there)`,
+  ]
+  expect(problemsOf(both('table:a', 'table:a'))).toEqual(refusal('table:a'))
+  expect(problemsOf(both('topic:a', 'topics:b,a'))).toEqual(refusal('topic:a'))
+  expect(problemsOf(both('topics:/a.*/', 'topic:ab'))).toEqual(refusal('topic:ab'))
+  expect(both('topic:a', 'topic:b')().name).toBe('p')
+})
+
 test('the fingerprint follows the meaning, not the order of keys, the trigger or the limits', () => {
   const base = { name: 'p', source: topic, steps: [columns('a', { options: { x: 1, y: 2 } })], sink: into('out') }
   const same = definePipeline({

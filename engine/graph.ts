@@ -1,6 +1,7 @@
 /** The rules that make sources, steps and sinks a runnable graph. Pure. */
 import type { SinkDescription, Step } from './contracts.ts'
 import type { Pipeline } from './pipeline.ts'
+import { readsTarget, sharedTarget } from './targets.ts'
 
 /** Suffix of the fork that carries a step's rejected rows. */
 export const rejectedSuffix = '.rejected'
@@ -18,6 +19,7 @@ export function checkGraph(pipeline: Pipeline, problems: string[]): void {
   for (const sink of pipeline.sinks) checkSink(sink, pipeline, known, problems)
   checkDeadLetters(pipeline, problems)
   checkUnread(pipeline, problems)
+  checkSources(pipeline, problems)
   checkTargets(pipeline, problems)
 }
 
@@ -74,13 +76,27 @@ function checkUnread(pipeline: Pipeline, problems: string[]): void {
     if (!read.has(name)) problems.push(`source ${name}: no step reads it (name it in a from, or remove it)`)
 }
 
+/** A partition has one position in the pipeline, whichever source reads it. */
+function checkSources(pipeline: Pipeline, problems: string[]): void {
+  const sources = Object.entries(pipeline.sources).filter(([, source]) => isDescription(source))
+  for (const [i, [name, { reads }]] of sources.entries())
+    for (const [other, earlier] of sources.slice(0, i)) {
+      const shared = sharedTarget(earlier.reads, reads)
+      if (shared !== null)
+        problems.push(
+          `source ${name}: reads ${shared}, which source ${other} reads as well (read it in one and let the steps of both start there)`,
+        )
+    }
+}
+
 function checkTargets(pipeline: Pipeline, problems: string[]): void {
   const seen = new Set<string>()
-  const reads = new Set(Object.values(pipeline.sources).map((source) => source.reads))
-  for (const { writes } of pipeline.sinks) {
+  const sources = Object.values(pipeline.sources).filter(isDescription)
+  for (const { writes } of pipeline.sinks.filter(isDescription)) {
     if (seen.has(writes))
       problems.push(`sink ${writes}: two sinks of the pipeline write it (one position cannot serve both)`)
-    if (reads.has(writes)) problems.push(`sink ${writes}: the pipeline also reads it, and would never end`)
+    if (sources.some(({ reads }) => readsTarget(reads, writes)))
+      problems.push(`sink ${writes}: the pipeline also reads it, and would never end`)
     seen.add(writes)
   }
 }

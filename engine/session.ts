@@ -1,5 +1,6 @@
 /** The opened sources and sinks of one running pipeline, and the questions that the loop asks of them together. */
 import type { Position, Range, Sink, SinkPosition, Source } from './contracts.ts'
+import { MillraceError } from './errors.ts'
 import type { PipelineEvent } from './events.ts'
 import { replacedSources, startedPartition, startPartition } from './identity.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -81,9 +82,14 @@ export async function refreshInitial(session: Session): Promise<boolean> {
   const held = session.initial.size === 0 ? (await sinkPositions(session)).flatMap(({ position }) => [...position]) : []
   const now = new Map<string, bigint>()
   const moving: string[] = []
-  for (const source of session.sources.values()) {
+  const readBy = new Map<string, string>()
+  for (const [name, source] of session.sources) {
     const start = await source.start(new Map(held))
-    for (const [partition, next] of start) now.set(partition, next)
+    for (const [partition, next] of start) {
+      if (readBy.has(partition)) throw readTwice(session.pipeline.name, partition, readBy.get(partition)!, name)
+      readBy.set(partition, name)
+      now.set(partition, next)
+    }
     if (source.startMoves === true) moving.push(...start.keys())
   }
   const identity = await merged(session, async (source) => (await source.identity?.()) ?? new Map())
@@ -93,6 +99,14 @@ export async function refreshInitial(session: Session): Promise<boolean> {
   session.initial = initial
   return (
     replacedSources(before, identity).length > 0 || [...before.keys()].some((partition) => !identity.has(partition))
+  )
+}
+
+/** One position cannot say how far each of them is. */
+function readTwice(pipeline: string, partition: string, first: string, second: string): MillraceError {
+  return new MillraceError(
+    'DEFINITION_INVALID',
+    `pipeline ${pipeline}: sources ${first} and ${second} both read ${partition} (choose topics or tables so that each is read by one source only)`,
   )
 }
 

@@ -180,3 +180,32 @@ test('where another process began, one that started beside it goes on, though th
     expect([world.read('second'), world.read('primary')]).toEqual([[[3n, 8n], [8n, 10n]], [[3n, 8n], [8n, 10n]]]) // biome-ignore format: pairs
   })
 })
+
+test.each<readonly [string, StartFrom, RegExp]>([
+  ['past the end', { offsets: { 't/0': 11 } }, /t\/0 ends at offset 10, before 11/],
+  [
+    'of a partition that is not there',
+    { offsets: { 't/7': 0, 't/0': 99 } },
+    /no partition t\/7\n.*t\/0 ends at offset 10/,
+  ],
+])('an offset %s is refused before anything is committed', async (_, startFrom, why) => {
+  await withWorld(startFrom, async (world) => {
+    await expect(world.run()).rejects.toMatchObject({
+      code: 'DEFINITION_INVALID',
+      message: expect.stringMatching(why),
+    })
+    expect(world.committed.size).toBe(0)
+  })
+})
+
+test('offsets say nothing any more once a position is held', async () => {
+  await withWorld({ offsets: { 't/0': 5 } }, async (world) => {
+    await world.run()
+    await world.send('later')
+    await world.run()
+    expect(world.read('primary')).toEqual([
+      [5n, 10n],
+      [10n, 11n],
+    ])
+  })
+})

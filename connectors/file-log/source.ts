@@ -5,9 +5,10 @@ import type { Clock, Limits, Position, Range, RecordSource } from '../../engine/
 import type { MillraceError } from '../../engine/errors.ts'
 import { identityPartition } from '../../engine/identity.ts'
 import { makeFolder } from '../../engine/make-folder.ts'
-import { absentTopics, isOfChosenTopic } from '../records/absent-topics.ts'
-import { isAddition, type StartFrom, type TopicChoice, topicPattern } from '../records/description.ts'
+import { absentTopics, isPassedOver } from '../records/absent-topics.ts'
+import { isAddition, type StartFrom, type TopicChoice, topicMatcher } from '../records/description.ts'
 import { identityPosition, parseSourcePartition, sourcePartition, topicsIn } from '../records/source-partition.ts'
+import { checkStartOffsets, startOffsets } from '../records/start-from.ts'
 import { rangeLost, storageFailed, topicNotFound } from './failures.ts'
 import { frameLayout } from './frame.ts'
 import { type Bounds, openPartition, type Partition } from './partition.ts'
@@ -82,6 +83,8 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
     return begins
   }
 
+  const latest = () => positions(async (partition) => (await partition.bounds()).latest)
+
   async function missingPart(range: Range): Promise<Range | null> {
     const { earliest } = await (await partitionOf(range)).bounds()
     if (earliest <= range.start) return null
@@ -91,17 +94,20 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
   return {
     shape: 'records',
     startMoves: startFrom !== 'earliest',
-    start(held = new Map()) {
-      if (!looked) readBefore = topicsIn(held)
+    async start(held = new Map()) {
+      if (!looked) {
+        readBefore = topicsIn(held)
+        checkStartOffsets(startFrom, await latest(), readBefore)
+      }
       return positions(beginningOf)
     },
-    latest: () => positions(async (partition) => (await partition.bounds()).latest),
+    latest,
     async absent() {
       const present = new Set((await openTopics()).map(({ topic }) => topic.name))
       const read = new Set([...readBefore, ...open.keys()])
       return absentTopics({ choice, onDataLoss, present, read, advice: topicAdvice })
     },
-    passesOver: (partition) => onDataLoss === 'continue' && isOfChosenTopic(choice, partition),
+    passesOver: (partition) => isPassedOver({ choice, onDataLoss }, partition),
     async identity() {
       const topics = new Set((await openTopics()).map(({ topic }) => topic))
       return new Map([...topics].map(({ name, id }) => [identityPartition(name), identityPosition(id)]))
@@ -135,9 +141,9 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
 const topicAdvice = "send records to it first, as 'millrace simulate' does, or check its name"
 
 async function chosenTopics(dir: string, choice: TopicChoice): Promise<Topic[]> {
-  const pattern = 'pattern' in choice ? topicPattern(choice.pattern) : null
+  const matches = 'pattern' in choice ? topicMatcher(choice.pattern) : null
   const names = 'topic' in choice ? [choice.topic] : 'topics' in choice ? choice.topics : await listTopics(dir)
-  const chosen = names.filter((name) => pattern?.test(name) ?? true)
+  const chosen = names.filter((name) => matches?.(name) ?? true)
   const found = await Promise.all(chosen.map((name) => readTopic(dir, name)))
   return found.filter((topic) => topic !== null)
 }
@@ -148,7 +154,7 @@ async function startOf(partition: Partition, startFrom: StartFrom): Promise<bigi
   if (startFrom === 'earliest') return earliest
   if (startFrom === 'latest') return latest
   if ('offsets' in startFrom)
-    return BigInt(startFrom.offsets[sourcePartition(partition.topic.name, partition.number)] ?? earliest)
+    return startOffsets(startFrom).get(sourcePartition(partition.topic.name, partition.number)) ?? earliest
   return firstSince(partition, { earliest, latest, timestampUs: BigInt(Date.parse(startFrom.timestamp)) * 1000n })
 }
 

@@ -1,9 +1,10 @@
 /** Topics of a cluster as a source: positions, and cutting ranges to a batch's limits. */
 import type { Position, Range, RecordSource } from '../../engine/contracts.ts'
 import { identityPartition } from '../../engine/identity.ts'
-import { absentTopics, isOfChosenTopic } from '../records/absent-topics.ts'
-import { isAddition, type StartFrom, type TopicChoice, topicPattern } from '../records/description.ts'
+import { absentTopics, isPassedOver } from '../records/absent-topics.ts'
+import { isAddition, type StartFrom, type TopicChoice, topicMatcher } from '../records/description.ts'
 import { identityPosition, parseSourcePartition, sourcePartition, topicsIn } from '../records/source-partition.ts'
+import { checkStartOffsets, startOffsets } from '../records/start-from.ts'
 import type { KafkaClient, KafkaTopic } from './client.ts'
 import { rangeLost } from './failures.ts'
 import { type GroupMembership, joinGroup } from './group.ts'
@@ -60,6 +61,7 @@ export function kafkaSource(options: KafkaSourceOptions): RecordSource {
     const fresh = partitionsOf(found.topics).filter(({ topic, partition }) => {
       return !beginnings.has(sourcePartition(topic.name, partition))
     })
+    if (firstLook) checkStartOffsets(startFrom, found.latest, readBefore)
     if (fresh.length === 0) return
     const configured = firstLook ? await configuredStart(client, startFrom, fresh, found) : found.earliest
     for (const { topic, partition } of fresh) {
@@ -85,7 +87,7 @@ export function kafkaSource(options: KafkaSourceOptions): RecordSource {
       const seen = [...beginnings.keys()].map((name) => parseSourcePartition(name).topic)
       return absentTopics({ choice, onDataLoss, present, read: new Set([...readBefore, ...seen]), advice: topicAdvice })
     },
-    passesOver: (partition) => onDataLoss === 'continue' && isOfChosenTopic(choice, partition),
+    passesOver: (partition) => isPassedOver({ choice, onDataLoss }, partition, client.settings.groupPrefix),
     async identity() {
       const { topics } = bounds ?? (await look())
       return new Map([...topics.values()].map(({ name, id }) => [identityPartition(name), identityPosition(id)]))
@@ -131,8 +133,8 @@ function lost({ sourcePartition: name, start, end }: Range) {
 async function chosenTopics(client: KafkaClient, choice: TopicChoice): Promise<ReadonlyMap<string, KafkaTopic>> {
   if ('topic' in choice) return client.topics([choice.topic])
   if ('topics' in choice) return client.topics(choice.topics)
-  const pattern = topicPattern(choice.pattern)
-  return new Map([...(await client.topics(null))].filter(([name]) => pattern.test(name)))
+  const matches = topicMatcher(choice.pattern, client.settings.groupPrefix)
+  return new Map([...(await client.topics(null))].filter(([name]) => matches(name)))
 }
 
 function positions(partitions: readonly TopicPartition[], offsets: readonly bigint[]): Position {
@@ -151,6 +153,5 @@ async function configuredStart(
     const timestampMs = Date.parse(startFrom.timestamp)
     return positions(partitions, await listOffsets(client, partitions, { timestampMs }))
   }
-  const named = Object.entries(startFrom.offsets).map(([name, offset]) => [name, BigInt(offset)] as const)
-  return new Map([...earliest, ...named.filter(([name]) => earliest.has(name))])
+  return new Map([...earliest, ...startOffsets(startFrom)])
 }

@@ -249,7 +249,9 @@ describe.skipIf(cluster.brokers === '')('what a cluster does, and what becomes o
     for (const timestamp of ['1969-12-31T23:59:59.999Z', '1969-12-31T23:59:59.998Z', '1901-01-01'])
       expect(await start({ startFrom: { timestamp } })).toBe(0n)
     expect(await start({ startFrom: { offsets: { [`${topic}/0`]: '7' } } })).toBe(7n)
-    expect(await start({ startFrom: { offsets: { 'other/0': 7 } } })).toBe(0n)
+    expect(await start({ startFrom: { offsets: {} } })).toBe(0n)
+    for (const offsets of [{ 'other/0': 7 }, { [`${topic}/0`]: 11 }, { [`${topic}/1`]: 0 }])
+      await expect(start({ startFrom: { offsets } })).rejects.toMatchObject({ code: 'DEFINITION_INVALID' })
   })
 
   test('a topic that is not there has nothing to read; an empty one has partitions', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { absentTopics, isOfChosenTopic } from './absent-topics.ts'
+import { absentTopics, isPassedOver } from './absent-topics.ts'
 import type { TopicChoice } from './description.ts'
 
 const absent = (
@@ -31,9 +31,19 @@ test('a pattern that matches nothing is told and may be', () => {
 })
 
 test('partitions are of a source by their topic', () => {
-  expect(isOfChosenTopic({ pattern: 't\\..*' }, 't.a/0')).toBe(true)
-  expect(isOfChosenTopic({ pattern: 't\\..*' }, 't.a/b/0')).toBe(true)
+  const passed = (choice: TopicChoice, partition: string) => isPassedOver({ choice, onDataLoss: 'continue' }, partition)
+  expect(passed({ pattern: 't\\..*' }, 't.a/0')).toBe(true)
+  expect(passed({ pattern: 't\\..*' }, 't.a/b/0')).toBe(true)
   for (const partition of ['u/0', 't.a', 't.a/id', '5f0b7a0e-55d2-4b0e-9f0e-000000000000'])
-    expect(isOfChosenTopic({ pattern: 't\\..*' }, partition)).toBe(false)
-  expect([isOfChosenTopic({ topics: ['a'] }, 'a/12'), isOfChosenTopic({ topic: 'a' }, 'b/0')]).toEqual([true, false])
+    expect(passed({ pattern: 't\\..*' }, partition)).toBe(false)
+  expect([passed({ topics: ['a'] }, 'a/12'), passed({ topic: 'a' }, 'b/0')]).toEqual([true, false])
+  expect(isPassedOver({ choice: { topic: 'a' }, onDataLoss: 'fail' }, 'a/0')).toBe(false)
+})
+
+test('topics of positions, which patterns matched in earlier versions, are passed over', () => {
+  const choice = { pattern: '.*orders.*' }
+  const passed = (partition: string) => isPassedOver({ choice, onDataLoss: 'fail' }, partition, 'prod-')
+  expect(passed('millrace-position.orders.out/0')).toBe(true)
+  expect(passed('prod-position.orders.out/0')).toBe(true)
+  expect(passed('shop.orders/0')).toBe(false)
 })

@@ -1,6 +1,6 @@
 /** Topics that a source names and that are not there, the same for every log that has topics. */
 import type { AbsentInput } from '../../engine/contracts.ts'
-import { type TopicChoice, topicPattern } from './description.ts'
+import { isInternalTopic, type TopicChoice, topicMatcher } from './description.ts'
 
 /** What is known of topics by a source. */
 export interface KnownTopics {
@@ -31,14 +31,23 @@ export function absentTopics({ choice, onDataLoss, present, read, advice }: Know
   ]
 }
 
-/** Whether a source partition, of whatever source, is of a topic that the description means. */
-export function isOfChosenTopic(choice: TopicChoice, partition: string): boolean {
+/**
+ * Whether a source partition that is gone is passed over: one of a topic that the description means, if so configured, and always one
+ * of a topic that patterns matched in earlier versions and do not any more.
+ */
+export function isPassedOver(
+  { choice, onDataLoss }: Pick<KnownTopics, 'choice' | 'onDataLoss'>,
+  partition: string,
+  groupPrefix?: string,
+): boolean {
   const topic = /^(.+)\/\d{1,5}$/.exec(partition)?.[1]
-  return topic !== undefined && isChosen(choice, topic)
+  if (topic === undefined) return false
+  if ('pattern' in choice && isInternalTopic(topic, groupPrefix)) return true
+  return onDataLoss === 'continue' && isChosen(choice, topic)
 }
 
 function isChosen(choice: TopicChoice, name: string): boolean {
-  return 'pattern' in choice ? topicPattern(choice.pattern).test(name) : namesOf(choice).includes(name)
+  return 'pattern' in choice ? topicMatcher(choice.pattern)(name) : namesOf(choice).includes(name)
 }
 
 function namesOf(choice: TopicChoice): readonly string[] {

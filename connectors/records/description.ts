@@ -1,24 +1,15 @@
 /** `kafka({...})`: topics, served by a broker where one is configured and by the embedded log where none is. */
 import type { SinkDescription, SourceDescription } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
+import { type StartFrom, startProblems } from './start-from.ts'
+
+export type { StartFrom } from './start-from.ts'
 
 /** Which topics are read: one, several, or all whose whole name a regular expression matches, also later ones. */
 export type TopicChoice =
   | { readonly topic: string }
   | { readonly topics: readonly string[] }
   | { readonly pattern: string }
-
-/**
- * Where partitions begin that a pipeline has no position for: at the first record, at the end as it is when the run
- * starts, at the first record as new as a time (ISO 8601), or at offsets by source partition (`<topic>/<partition>`;
- * the others begin at the first record). A partition that is added later always begins at its first record, also if
- * it was added while nobody read.
- */
-export type StartFrom =
-  | 'earliest'
-  | 'latest'
-  | { readonly timestamp: string }
-  | { readonly offsets: { readonly [sourcePartition: string]: string | number } }
 
 export type TopicOptions = TopicChoice & {
   /** Default `earliest`. */
@@ -67,15 +58,29 @@ function problemsOf(options: TopicOptions): string[] {
   const given = ['topic', 'topics', 'pattern'].filter((name) => name in options)
   if (given.length !== 1)
     problems.push(`kafka: give one of topic, topics and pattern, not ${given.join(' and ') || 'none'}`)
-  if ('topics' in options && options.topics.length === 0) problems.push('kafka: topics: name one at least')
+  if ('topics' in options) problems.push(...listProblems(options.topics))
   if ('pattern' in options) {
     const fault = patternFault(options.pattern)
     if (fault !== null) problems.push(`kafka: pattern: ${fault}`)
   }
-  problems.push(...startProblems(options.startFrom ?? 'earliest'))
+  if (problems.length === 0)
+    problems.push(...startProblems(options.startFrom === undefined ? 'earliest' : options.startFrom, readerOf(options)))
   if (!['fail', 'continue', undefined].includes(options.onDataLoss))
     problems.push(`kafka: onDataLoss: must be fail or continue, not ${JSON.stringify(options.onDataLoss)}`)
   return problems
+}
+
+function listProblems(topics: readonly string[]): string[] {
+  if (!Array.isArray(topics) || topics.length === 0) return ['kafka: topics: name one at least']
+  const twice = new Set(topics.filter((name, i) => topics.indexOf(name) !== i))
+  return [...twice].map((name) => `kafka: topics: ${JSON.stringify(name)} stands there twice (name it once)`)
+}
+
+/** Whether a topic is one of those chosen. */
+function readerOf(choice: TopicChoice): (topic: string) => boolean {
+  if ('topic' in choice) return (topic) => topic === choice.topic
+  if ('topics' in choice) return (topic) => choice.topics.includes(topic)
+  return topicMatcher(choice.pattern)
 }
 
 function patternFault(pattern: string): string | null {
@@ -87,28 +92,35 @@ function patternFault(pattern: string): string | null {
   }
 }
 
-function startProblems(startFrom: StartFrom): string[] {
-  if (startFrom === 'earliest' || startFrom === 'latest') return []
-  if (typeof startFrom === 'object' && 'timestamp' in startFrom)
-    return Number.isNaN(Date.parse(startFrom.timestamp))
-      ? [`kafka: startFrom.timestamp: must be an ISO 8601 time, not ${JSON.stringify(startFrom.timestamp)}`]
-      : []
-  if (typeof startFrom === 'object' && 'offsets' in startFrom)
-    return Object.entries(startFrom.offsets)
-      .filter(([partition, offset]) => !/^.+\/\d+$/.test(partition) || !/^\d+$/.test(String(offset)))
-      .map(
-        ([partition, offset]) =>
-          `kafka: startFrom.offsets: must map <topic>/<partition> to an offset, not ${JSON.stringify(partition)} to ${JSON.stringify(offset)}`,
-      )
-  return [`kafka: startFrom: must be earliest, latest, { timestamp } or { offsets }, not ${JSON.stringify(startFrom)}`]
-}
-
 /** Whether partitions of a topic that have no position were added to topics that were read before. */
 export function isAddition(choice: TopicChoice, topic: string, readBefore: ReadonlySet<string>): boolean {
   return readBefore.has(topic) || ('pattern' in choice && readBefore.size > 0)
 }
 
+/** What positions' topics begin with where nothing else is configured. */
+export const defaultGroupPrefix = 'millrace-'
+
+/** Begins the names of topics in which sinks keep their positions. */
+export function positionTopicPrefix(groupPrefix: string): string {
+  return `${groupPrefix}position.`
+}
+
+/**
+ * Whether a topic is one of the cluster's own (`__consumer_offsets`) or one in which a sink keeps its position. No pattern means
+ * those: a pipeline that read them would feed itself.
+ */
+export function isInternalTopic(topic: string, groupPrefix = defaultGroupPrefix): boolean {
+  const own = ['__', positionTopicPrefix(defaultGroupPrefix), positionTopicPrefix(groupPrefix)]
+  return own.some((prefix) => topic.startsWith(prefix))
+}
+
+/** Whether a pattern means a topic: it matches the whole name, and the topic is not internal. */
+export function topicMatcher(pattern: string, groupPrefix?: string): (topic: string) => boolean {
+  const expression = topicPattern(pattern)
+  return (topic) => expression.test(topic) && !isInternalTopic(topic, groupPrefix)
+}
+
 /** The expression of a pattern: it must match a topic's whole name. */
-export function topicPattern(pattern: string): RegExp {
+function topicPattern(pattern: string): RegExp {
   return new RegExp(`^(?:${pattern})$`)
 }
