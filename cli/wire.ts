@@ -10,6 +10,7 @@ import type { Sink, SinkDescription, Source, SourceDescription } from '../engine
 import { type DuckdbStore, duckdbStore } from '../engine/duckdb-store.ts'
 import { MillraceError } from '../engine/errors.ts'
 import type { Place } from './place.ts'
+import { sinkOfOne } from './sink-of-one.ts'
 
 /** Opens what a source description names, for a pipeline. */
 export async function openSource(description: SourceDescription, place: Place, pipeline: string): Promise<Source> {
@@ -108,15 +109,9 @@ export async function openSink(description: SinkDescription, place: Place): Prom
       })
     }
     case 'kafka': {
-      const { logDir, duckdb, clock, ids, scratchDir } = place
-      const { topic } = description.options as { topic?: string }
-      const target = topic === undefined ? {} : { topic }
-      if (place.kafka !== null) {
-        const { kafkaSink } = await import('../connectors/kafka/sink.ts')
-        return kafkaSink({ client: await place.kafkaClient(), ...target, duckdb, clock, stagingDir: scratchDir })
-      }
-      const { fileLogSink } = await import('../connectors/file-log/sink.ts')
-      return fileLogSink({ dir: logDir, ...target, duckdb: await duckdb(), clock, ids, stagingDir: scratchDir })
+      const { topic, positionOf } = description.options as { topic?: string; positionOf?: string }
+      const sink = await openTopicSink(topic, place)
+      return positionOf === undefined ? sink : sinkOfOne(sink, positionOf)
     }
     case 'olap': {
       const options = description.options as unknown as OlapOptions
@@ -162,6 +157,17 @@ export async function openSink(description: SinkDescription, place: Place): Prom
     default:
       throw unknown('sink', description.kind)
   }
+}
+
+async function openTopicSink(topic: string | undefined, place: Place): Promise<Sink> {
+  const { logDir, duckdb, clock, ids, scratchDir: stagingDir } = place
+  const target = topic === undefined ? {} : { topic }
+  if (place.kafka !== null) {
+    const { kafkaSink } = await import('../connectors/kafka/sink.ts')
+    return kafkaSink({ client: await place.kafkaClient(), ...target, duckdb, clock, stagingDir })
+  }
+  const { fileLogSink } = await import('../connectors/file-log/sink.ts')
+  return fileLogSink({ dir: logDir, ...target, duckdb: await duckdb(), clock, ids, stagingDir })
 }
 
 /** The file of the embedded OLAP store. */

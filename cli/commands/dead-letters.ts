@@ -48,16 +48,16 @@ function textOf(bytes: unknown): unknown {
 }
 
 /**
- * Sends the records of a dead-letter table through their topics again and prints how many. Each is sent once, whenever
- * and however often the command is run: how far the table was sent is kept with the records.
+ * Sends the records of a dead-letter table through their topics again, as new records, and prints how many. Each is sent once,
+ * whenever and however often the command is run: how far the table was sent is kept with the records.
  */
 export async function replay({ config, arguments: [name = ''], json }: CommandContext): Promise<number> {
   requireDataDir(config)
   return inWorkspace(config, async (workspace, stop) => {
     const counts = { read: 0, sent: 0 }
     const [path = name] = await chosenTables(workspace, name)
-    await checkLetters(workspace, path)
-    const failed = await runAll([replayPipeline(path)], workspace.runtime, stop, (events) => {
+    const id = await checkLetters(workspace, path)
+    const failed = await runAll([replayPipeline(path, id)], workspace.runtime, stop, (events) => {
       events.subscribe({
         next(event) {
           if (event.type === 'retried') console.error(retrying(event))
@@ -74,15 +74,15 @@ export async function replay({ config, arguments: [name = ''], json }: CommandCo
   })
 }
 
-/** `CONFIG_INVALID` for a table of something else: bronze, say, would be sent again as a whole. */
-async function checkLetters(place: Place, path: string): Promise<void> {
+/** The table's id. `CONFIG_INVALID` for a table of something else: bronze, say, would be sent again as a whole. */
+async function checkLetters(place: Place, path: string): Promise<string> {
   const { snapshot } = await openTable(place, path)
   const missing = ['step', 'code', ...toSend].filter((name) => !snapshot.columns.some((column) => column.name === name))
-  if (missing.length > 0)
-    throw new MillraceError(
-      'CONFIG_INVALID',
-      `table ${path} holds no dead letters: it has no column ${missing.join(', ')} (name a table under ${deadLettersFolder})`,
-    )
+  if (missing.length === 0) return snapshot.metaData.id
+  throw new MillraceError(
+    'CONFIG_INVALID',
+    `table ${path} holds no dead letters: it has no column ${missing.join(', ')} (name a table under ${deadLettersFolder})`,
+  )
 }
 
 function print(table: string, { read, sent }: { readonly read: number; readonly sent: number }, json: boolean): void {

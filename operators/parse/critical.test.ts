@@ -195,6 +195,29 @@ test('tombstones take their fields from the record, where the fields say so', as
   )
 })
 
+test('a tombstone that was sent again is as old as when it first was', async () => {
+  const fields = {
+    id: int64('$.id', { tombstone: recordKey() }),
+    at: timestamp('$.at', { tombstone: recordTimestamp() }),
+  }
+  const again = (value: string) => ({
+    ...record(null, '7'),
+    headers: [
+      { key: 'other', value: null },
+      { key: 'millrace-first-timestamp', value: Buffer.from(value) },
+    ],
+  })
+  const { valid } = await parse(
+    fields,
+    again('2023-11-14T22:13:21.000007Z'),
+    again('1969-12-31T23:59:59.999999Z'),
+    again('some day'),
+    record(null, '8'),
+  )
+  const now = 1_700_000_000_000_000n
+  expect([...(valid.getChild('at')!.data[0]!.values as BigInt64Array)]).toEqual([now + 1_000_007n, -1n, now, now])
+})
+
 test('a tombstone that the fields do not provide for is rejected', async () => {
   const { rejected } = await parse({ id: int64('$.id') }, record(null, '1'))
   expect(rejected!.codes).toEqual(['TOMBSTONE_UNEXPECTED'])

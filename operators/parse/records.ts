@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Data, RecordBatch } from 'apache-arrow'
 import { MillraceError } from '../../engine/errors.ts'
+import { firstTimeHeader, firstTimeMicros } from '../../engine/first-time.ts'
 
 /** The columns of a record table that parsing needs, as raw buffers. */
 export interface Records {
@@ -12,7 +13,7 @@ export interface Records {
   readonly allUtf8: boolean
   isTombstone(record: number): boolean
   key(record: number): Buffer | null
-  /** Microseconds since 1970. */
+  /** Microseconds since 1970: of a record that was sent again, when it first was. */
   timestamp(record: number): bigint | null
 }
 
@@ -31,6 +32,7 @@ export function recordsOf(batch: RecordBatch, stepId: string, fieldNames: readon
     )
   const keys = column('key')
   const timestamps = column('timestamp')
+  const headers = column('headers')
   const bytes = bufferOf(values)
   const offsets: Int32Array = values.valueOffsets
   return {
@@ -40,8 +42,18 @@ export function recordsOf(batch: RecordBatch, stepId: string, fieldNames: readon
     isTombstone: values.nullCount === 0 ? () => false : (record) => !values.getValid(record),
     key: (record) => (keys === undefined || !keys.getValid(record) ? null : cell(keys, record)),
     timestamp: (record) =>
-      timestamps === undefined || !timestamps.getValid(record) ? null : (timestamps.values[record] as bigint),
+      firstTime(headers, record) ??
+      (timestamps === undefined || !timestamps.getValid(record) ? null : (timestamps.values[record] as bigint)),
   }
+}
+
+/** What the header of a record that was sent again says; null for all others. */
+function firstTime(headers: Data | undefined, record: number): bigint | null {
+  if (headers?.valueOffsets === undefined || !headers.getValid(record)) return null
+  const [keys, values] = headers.children[0]!.children
+  for (let i = headers.valueOffsets[record]!; i < headers.valueOffsets[record + 1]!; i += 1)
+    if (cell(keys!, i).toString() === firstTimeHeader) return firstTimeMicros(cell(values!, i))
+  return null
 }
 
 function bufferOf(column: Data): Buffer {
