@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseRetention, retentionProblem } from '../connectors/delta/retention.ts'
+import type { LogRetention } from '../connectors/file-log/retention.ts'
 import { messageOf } from '../engine/errors.ts'
 import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-points.ts'
 import { usageError } from './args.ts'
@@ -10,6 +11,7 @@ import { clickhouseSettings, readClickhouse } from './clickhouse-config.ts'
 import { embedderSettings, readEmbedder } from './embedder-config.ts'
 import { kafkaSettings, readKafka } from './kafka-config.ts'
 import { type LakeSettings, lakeSettings, readLake } from './lake-config.ts'
+import { logSettings, readLogRetention } from './log-config.ts'
 import { neo4jSettings, readNeo4j } from './neo4j-config.ts'
 import { pineconeSettings, readPinecone } from './pinecone-config.ts'
 import { serveSettings } from './serve-config.ts'
@@ -27,6 +29,8 @@ export interface Config extends ServiceSettings {
   readonly memoryLimitBytes: number
   /** How long a batch is retried that fails for a reason that may pass; null: as the kind of run has it. */
   readonly retryForMs: number | null
+  /** What is kept of the embedded log; null: all of it. */
+  readonly logRetention: LogRetention | null
   /** How long tables that are made keep their past, in milliseconds; null: as long as suits how they are written. */
   readonly retentionMs: number | null
   /** Where the tables are; null: in the data directory. */
@@ -71,7 +75,11 @@ const settings = {
     read: (text: string) => parseRetention(text) ?? { problem: retentionProblem.replace('retention ', '') },
   },
   fault: { key: 'fault', variable: 'MILLRACE_FAULT', fallback: null, read: readFault },
-} satisfies { readonly [K in Exclude<keyof Config, 'lake' | 'serveToken' | keyof ServiceSettings>]: Setting<Config[K]> }
+} satisfies {
+  readonly [K in Exclude<keyof Config, 'lake' | 'logRetention' | 'serveToken' | keyof ServiceSettings>]: Setting<
+    Config[K]
+  >
+}
 
 /** Where settings come from. */
 export interface ConfigInput {
@@ -94,6 +102,7 @@ export function readConfig(input: ConfigInput): Config {
       settings,
       kafkaSettings,
       lakeSettings,
+      logSettings,
       clickhouseSettings,
       neo4jSettings,
       pineconeSettings,
@@ -113,6 +122,7 @@ export function readConfig(input: ConfigInput): Config {
     retryForMs: value(settings.retryForMs as Setting<number | null>),
     kafka: readKafka((setting) => value(setting), problems),
     retentionMs: value(settings.retentionMs as Setting<number | null>),
+    logRetention: readLogRetention((setting) => value(setting)),
     lake: readLake((setting) => value(setting), problems),
     clickhouse: readClickhouse((setting) => value(setting)),
     pinecone: readPinecone((setting) => value(setting)),

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { openDeltaTable } from '../connectors/delta/delta-table.ts'
 import type { DeltaTable } from '../connectors/delta/table.ts'
+import type { LogRetention } from '../connectors/file-log/retention.ts'
 import type { Clock, Ids, ObjectStore } from '../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
 import { releaseFilesIn } from '../engine/shared-file/shared-file.ts'
@@ -22,6 +23,8 @@ export interface Place extends Services {
   readonly ids: Ids
   /** How long to wait for an embedded store that a program of others has open. */
   readonly patience: Patience
+  /** What is kept of the embedded log that every pipeline has read; null: everything. */
+  readonly logRetention: LogRetention | null
   /** How long tables that are made keep their past; null: as long as suits how they are written. */
   readonly retentionMs: number | null
   /** The process's one DuckDB database, opened at the first call. */
@@ -38,6 +41,8 @@ export interface PlaceOptions extends Partial<ServiceSettings> {
   /** For what is not part of any table yet, and for what DuckDB spills; removed at the end. */
   readonly scratchDir: string
   readonly memoryLimitBytes: number
+  /** See {@link Place.logRetention}. Default: everything. */
+  readonly logRetention?: LogRetention | null
   /** See {@link Place.retentionMs}. */
   readonly retentionMs?: number | null
   /** Null: a folder in the data directory. */
@@ -93,8 +98,9 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
     await rm(scratchDir, { recursive: true, force: true })
   }
   const { prepare: prepareLake, hold: holdFiles } = opened
-  const { retentionMs = null } = options
+  const { retentionMs = null, logRetention = null } = options
   const parts = {
+    logRetention,
     retentionMs,
     logDir,
     storesDir,

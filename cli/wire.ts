@@ -41,7 +41,8 @@ async function openTopics(options: TopicOptions, place: Place, pipeline: string)
   const what = { choice: options, startFrom, onDataLoss }
   if (place.kafka === null) {
     const { fileLogSource } = await import('../connectors/file-log/source.ts')
-    return fileLogSource({ ...what, dir: place.logDir, clock: place.clock })
+    const { logDir: dir, logRetention: retention, clock } = place
+    return fileLogSource({ ...what, dir, group: pipeline, clock, ...(retention === null ? {} : { retention }) })
   }
   const { kafkaSource } = await import('../connectors/kafka/source.ts')
   return kafkaSource({ ...what, client: await place.kafkaClient(), group: place.kafka.groupPrefix + pipeline })

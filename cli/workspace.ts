@@ -5,6 +5,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { planRecovery } from '../checkpoints/recovery.ts'
+import type { LogRetention } from '../connectors/file-log/retention.ts'
 import { storageError } from '../connectors/storage/storage-error.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Clock, Executor, Ids } from '../engine/contracts.ts'
@@ -28,6 +29,8 @@ export interface WorkspaceOptions extends Partial<ServiceSettings> {
   readonly workers: number
   /** For DuckDB; it spills to disk beyond. */
   readonly memoryLimitBytes: number
+  /** What is kept of the embedded log that every pipeline has read; by default everything. */
+  readonly logRetention?: LogRetention | null
   /** How long tables that are made keep their past; by default as long as suits how they are written. */
   readonly retentionMs?: number | null
   /** Where the tables are; without it in the data directory. */

@@ -2,6 +2,7 @@
 import type { MillraceError } from '../../engine/errors.ts'
 import { lastVacuumedMs } from './beginning.ts'
 import { CommitNotAllowed } from './commit.ts'
+import { missingKeys } from './files-below.ts'
 import { entryKey } from './log-entry.ts'
 import { leastAgeMs } from './retention.ts'
 import type { TableHead, Transaction, TransactionResult } from './table.ts'
@@ -44,10 +45,9 @@ function deletingNow({ clock }: WriteTarget, { actions }: Transaction): Transact
 
 /** Other engines vacuum without a word. */
 async function assertThere(target: WriteTarget): Promise<void> {
-  const missing = new Set(target.published)
-  if (missing.size > 0) for await (const { key } of target.store.list(`${target.table.path}/`)) missing.delete(key)
+  const missing = await missingKeys(target.store, target.table.path, target.published)
   const [first] = missing
-  if (first !== undefined) throw tooLate(target, `${missing.size} of its files were deleted meanwhile, as ${first}`)
+  if (first !== undefined) throw tooLate(target, `${missing.length} of its files were deleted meanwhile, as ${first}`)
 }
 
 /** Asked on every try: a vacuum says so in the log before it deletes files that no version names. */

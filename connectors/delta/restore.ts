@@ -3,7 +3,7 @@ import { partsOfAppId } from '../../checkpoints/position.ts'
 import type { Clock, Ids, ObjectStore } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Action, AddFile } from './actions.ts'
-import { keysOf } from './file-keys.ts'
+import { missingFiles } from './files-below.ts'
 import type { DeltaTable, LiveFiles, Snapshot, Transaction } from './table.ts'
 import { removalOf } from './table-write.ts'
 
@@ -97,10 +97,7 @@ function settings({ metaData }: Snapshot) {
 }
 
 async function assertThere({ store, table, version }: RestoreOptions, adds: readonly AddFile[]): Promise<void> {
-  if (adds.length === 0) return
-  const present = new Set<string>()
-  for await (const { key } of store.list(`${table.path}/`)) present.add(key)
-  const missing = adds.flatMap((add) => keysOf(store, table.path, add)).filter((key) => !present.has(key))
+  const missing = await missingFiles(store, table.path, adds)
   if (missing.length === 0) return
   throw new MillraceError(
     'TABLE_CORRUPT',

@@ -104,3 +104,16 @@ test('what is no batch of exactly those ranges, or was changed since, is refused
   await expect(undo(sink, span(5n, 9n))).rejects.toThrowError(/version 2 changed rows after it/)
   expect((await sink.position('p')).position.get('s/0')).toBe(9n)
 })
+
+test('a batch whose replaced files were deleted since is not taken back, and the table stays whole', async () => {
+  const { sink, write } = await writer('vacuumed', { write: { mode: 'merge', key: ['id'], newer: ['v'] } })
+  await write(0n, 5n, 1, 2)
+  const before = [...(await (await lake.table('vacuumed').snapshot())!.files()).values()]
+  await sink.commit(batch(5n, 6n, await lake.stage('SELECT 1::BIGINT AS id, 2 AS v')))
+  for (const { path } of before) await lake.store.delete(`vacuumed/${path}`)
+  await expect(undo(sink, span(5n, 6n))).rejects.toMatchObject({
+    code: 'SINK_FAILED',
+    message: expect.stringMatching(/1 files of the version before have been deleted/),
+  })
+  expect(await ids('vacuumed')).toEqual([1n, 2n])
+})

@@ -1,14 +1,16 @@
 /** Taking a pipeline's newest batch out of a table again, rows and position, as a new version. */
 import { appId, positionOf, txnsOf } from '../../checkpoints/position.ts'
-import type { Clock, Range, SinkUndo } from '../../engine/contracts.ts'
+import type { Clock, ObjectStore, Range, SinkUndo } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Action, AddFile } from './actions.ts'
+import { missingFiles } from './files-below.ts'
 import { readEntries, tableHistory } from './history.ts'
 import type { DeltaTable, LiveFiles, LogEntry, Snapshot } from './table.ts'
 import { removalOf } from './table-write.ts'
 
 export interface UndoBatchOptions {
   readonly table: DeltaTable
+  readonly store: ObjectStore
   readonly clock: Clock
 }
 
@@ -41,9 +43,16 @@ function isUndone(snapshot: Snapshot, { pipeline, ranges }: SinkUndo): boolean {
   return ranges.every(({ sourcePartition, start }) => (position.get(sourcePartition) ?? start) === start)
 }
 
-async function tryUndo({ table, clock }: UndoBatchOptions, undo: SinkUndo, snapshot: Snapshot): Promise<boolean> {
+async function tryUndo(
+  { table, store, clock }: UndoBatchOptions,
+  undo: SinkUndo,
+  snapshot: Snapshot,
+): Promise<boolean> {
   const entry = await entryOf(table, undo)
   const { adds, removes } = await inverse(table, snapshot, entry)
+  const missing = await missingFiles(store, table.path, adds)
+  if (missing.length > 0)
+    throw cannot(table, `${missing.length} files of the version before have been deleted, as ${missing[0]}`)
   const { pipeline, ranges, txnId } = undo
   const nowMs = clock.nowMs()
   const starts = ranges.map(({ sourcePartition, start }) => ({ sourcePartition, start, end: start }))

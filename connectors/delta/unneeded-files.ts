@@ -1,6 +1,7 @@
 /** Which files below a table no version within its retention names. */
 import type { ObjectInfo, ObjectStore } from '../../engine/contracts.ts'
 import { keysOf, type NamedFile } from './file-keys.ts'
+import { filesBelow } from './files-below.ts'
 import { newestFirst } from './history.ts'
 import { commitInfoOf } from './log-entry.ts'
 import { leastAgeMs } from './retention.ts'
@@ -33,7 +34,7 @@ export interface UnneededFiles {
  */
 export async function unneededFiles(place: TablePlace, snapshot: Snapshot, times: Times): Promise<UnneededFiles> {
   const { kept, expired } = await rememberedFiles(place, snapshot, times)
-  const old = (await filesBelow(place, snapshot)).filter(
+  const old = (await ownFiles(place, snapshot)).filter(
     ({ key, modifiedMs }) => modifiedMs < times.oldestMs && !kept.has(key),
   )
   const unnamed = old.filter(({ key }) => !expired.has(key))
@@ -82,29 +83,17 @@ async function namedLately(
 }
 
 /** Files that belong to the table and to nothing else. */
-async function filesBelow({ store, table }: TablePlace, { metaData }: Snapshot): Promise<ObjectInfo[]> {
+async function ownFiles({ store, table }: TablePlace, { metaData }: Snapshot): Promise<ObjectInfo[]> {
   const prefix = `${table.path}/`
   const files: ObjectInfo[] = []
   const others: string[] = []
-  for await (const info of outsideOfLog(store, prefix)) {
+  for await (const info of filesBelow(store, table.path)) {
     const folders = info.key.slice(prefix.length).split('/')
     const log = folders.indexOf('_delta_log')
     if (log > 0) others.push(`${prefix}${folders.slice(0, log).join('/')}/`)
     if (!folders.some((name) => isHidden(name, metaData.partitionColumns))) files.push(info)
   }
   return files.filter(({ key }) => !others.some((other) => key.startsWith(other)))
-}
-
-/** What a prefix holds but for the log directly below it, which may be long. */
-async function* outsideOfLog(store: ObjectStore, prefix: string): AsyncGenerator<ObjectInfo> {
-  const log = `${prefix}_delta_log`
-  for await (const info of store.list(prefix)) {
-    if (info.key.startsWith(`${log}/`)) {
-      yield* store.list(prefix, `${log}0`) // the character after the slash
-      return
-    }
-    yield info
-  }
 }
 
 function isHidden(name: string, partitionColumns: readonly string[]): boolean {

@@ -116,7 +116,7 @@ function modelCut(
   return at
 }
 
-test('committed offsets are noted for lag tools', async () => {
+test('committed offsets are noted, for lag tools and for what is kept', async () => {
   await withFolder(async (dir) => {
     const clock = { ...systemClock, nowMs: () => 1234 }
     const source = fileLogSource({ dir, choice: { topic: 't' }, clock, group: 'bronze/movies' })

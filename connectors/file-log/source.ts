@@ -1,18 +1,17 @@
 /** A topic of the embedded log as a source: positions, and cutting ranges to a batch's limits. */
-import { rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Clock, Limits, Position, Range, RecordSource } from '../../engine/contracts.ts'
 import type { MillraceError } from '../../engine/errors.ts'
 import { identityPartition } from '../../engine/identity.ts'
-import { makeFolder } from '../../engine/make-folder.ts'
 import { absentTopics, isPassedOver } from '../records/absent-topics.ts'
 import { isAddition, type StartFrom, type TopicChoice, topicMatcher } from '../records/description.ts'
 import { identityPosition, parseSourcePartition, sourcePartition, topicsIn } from '../records/source-partition.ts'
 import { checkStartOffsets, startOffsets } from '../records/start-from.ts'
-import { rangeLost, storageFailed, topicNotFound } from './failures.ts'
+import { rangeLost, topicNotFound } from './failures.ts'
 import { frameLayout } from './frame.ts'
+import { noteOffsets } from './groups.ts'
 import { type Bounds, openPartition, type Partition } from './partition.ts'
 import { type RecordOffsets, recordBytes, recordsWithin } from './record-sizes.ts'
+import { type LogRetention, openTrimming } from './retention.ts'
 import { type FrameAt, readFully } from './segment.ts'
 import { listTopics, readTopic, type Topic } from './topic.ts'
 
@@ -25,8 +24,10 @@ export interface FileLogSourceOptions {
   /** What to do about records that are not kept any more. Default `fail`. */
   readonly onDataLoss?: 'fail' | 'continue'
   readonly clock: Clock
-  /** With a name, `commitOffsets` writes `<dir>/_groups/<group>.json` for lag tools; nothing ever reads it back. */
+  /** With a name, `commitOffsets` writes `<dir>/_groups/<group>.json`: what it has not read yet is kept for it. */
   readonly group?: string
+  /** Delete what all groups have read and is past this, now and then beside batches. Default: keep everything. */
+  readonly retention?: LogRetention
 }
 
 /**
@@ -39,6 +40,7 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
   const beginnings = new Map<string, bigint>()
   const firstTopics = new Set<string>()
   let looked = false
+  const trimming = openTrimming(options)
   /** Topics that were read before this run. */
   let readBefore: ReadonlySet<string> = new Set()
 
@@ -130,7 +132,8 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
       return Math.max(0, Number(range.end - beyond - start))
     },
     async commitOffsets(end) {
-      if (options.group !== undefined) await writeGroup(dir, options.group, end, options.clock)
+      if (options.group !== undefined) await noteOffsets(dir, options.group, end, options.clock)
+      await trimming.committed(await openTopics())
     },
     async close() {
       open.clear()
@@ -233,17 +236,5 @@ async function readOffsets(
     keys: await table(layout.keyOffsets, count),
     values: await table(layout.valueOffsets, count),
     headers: headerCount === 0 ? null : await headers(),
-  }
-}
-
-async function writeGroup(dir: string, group: string, end: Position, clock: Clock): Promise<void> {
-  const path = join(dir, '_groups', `${encodeURIComponent(group)}.json`)
-  const offsets = Object.fromEntries([...end].map(([key, offset]) => [key, String(offset)]))
-  try {
-    await makeFolder(join(dir, '_groups'))
-    await writeFile(`${path}.draft`, `${JSON.stringify({ committedAtMs: clock.nowMs(), offsets })}\n`)
-    await rename(`${path}.draft`, path)
-  } catch (error) {
-    throw storageFailed(path, 'note committed offsets', error)
   }
 }
