@@ -9,7 +9,13 @@ export interface Explained {
     readonly id: string
     readonly executor: 'columns' | 'relational'
     readonly inputs: readonly string[]
-    readonly steps: readonly { readonly id: string; readonly kind: string; readonly from: readonly string[] }[]
+    readonly steps: readonly {
+      readonly id: string
+      readonly kind: string
+      readonly from: readonly string[]
+      /** Fields that are null where they are not as declared. */
+      readonly nulled: readonly string[]
+    }[]
     /** `step`, or `step.rejected` for its dead letters. */
     readonly outputs: readonly string[]
     /** Of a relational stage; null if nobody asked, or the columns that it reads are not known. */
@@ -72,7 +78,10 @@ function formatStage({ executor, inputs, steps, outputs, sql }: Explained['stage
   return [
     `stage ${number}: ${executor} (${runsOn})`,
     `  reads ${inputs.join(', ')}`,
-    ...steps.map(({ id, kind, from }) => `  ${id.padEnd(width)}  ${kind.padEnd(kinds)}  from ${from.join(', ')}`),
+    ...steps.map(
+      ({ id, kind, from, nulled }) =>
+        `  ${id.padEnd(width)}  ${kind.padEnd(kinds)}  from ${from.join(', ')}${nulled.length === 0 ? '' : `  null where invalid: ${nulled.join(', ')}`}`,
+    ),
     `  gives ${outputs.join(', ')}`,
     ...(sql === null ? [] : ['', ...sql.split('\n').map((line) => (line === '' ? '' : `    ${line}`))]),
   ]

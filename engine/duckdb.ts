@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api'
+import { type BytesFunction, registerBytesFunction } from './duckdb-function.ts'
 import { readableValue } from './duckdb-values.ts'
 import { makeFolderNow } from './make-folder.ts'
 
@@ -58,6 +59,8 @@ export interface Duckdb {
   withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T>
   /** A connection of its own, to be closed. */
   connect(): Promise<OpenConnection>
+  /** Lets the statements of all connections call a function, by its name. A second time it does nothing. */
+  define(wanted: BytesFunction): Promise<void>
   /**
    * Another database in memory, with the memory of a store. To it a file is attached: what fails there, and who waits for transactions there,
    * is of no concern to this one.
@@ -107,6 +110,7 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
     preserve_insertion_order: 'false',
     enable_external_file_cache: 'false', // the system keeps pages of local files; a second copy would be within our limit
   })
+  const defined = new Map<string, Promise<void>>()
   const connect = async (): Promise<OpenConnection> => {
     const connection = await instance.connect()
     await connection.run("SET TimeZone = 'UTC'")
@@ -114,6 +118,14 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
       connection: wrap(connection),
       interrupt: () => connection.interrupt(),
       close: () => connection.closeSync(),
+    }
+  }
+  const register = async (wanted: BytesFunction): Promise<void> => {
+    const connection = await instance.connect()
+    try {
+      await registerBytesFunction(connection, wanted)
+    } finally {
+      connection.closeSync()
     }
   }
   return {
@@ -126,6 +138,11 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
       } finally {
         close()
       }
+    },
+    define(wanted) {
+      const registered = defined.get(wanted.name) ?? register(wanted)
+      defined.set(wanted.name, registered)
+      return registered
     },
     async openForStore() {
       databases += 1

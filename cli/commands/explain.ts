@@ -1,4 +1,5 @@
 /** `millrace explain`: what a pipeline reads, does and writes. */
+import type { Step } from '../../engine/contracts.ts'
 import type { Pipeline } from '../../engine/pipeline.ts'
 import { planStages } from '../../engine/stages.ts'
 import { explainStage } from '../../operators/index.ts'
@@ -38,12 +39,17 @@ async function explainPipeline(
       id: stage.id,
       executor: stage.executor,
       inputs: stage.inputs,
-      steps: stage.steps.map(({ id, kind, from = [] }) => ({ id, kind, from })),
+      steps: stage.steps.map(({ id, kind, from = [], options }) => ({ id, kind, from, nulled: nulledFields(options) })),
       outputs: stage.outputs.map(({ step, fork }) => (fork === 'valid' ? step : `${step}.rejected`)),
       sql: known ? await explainStage(duckdb, stage, inputs) : null,
     })
   }
   return { stages, delivery: await deliveryOf(pipeline, place) }
+}
+
+/** Fields of which null takes the place of what is not as declared. */
+function nulledFields({ onInvalid }: Step['options']): string[] {
+  return Object.entries(onInvalid ?? {}).flatMap(([field, contract]) => (contract === 'null' ? [field] : []))
 }
 
 /** What each sink promises, in the order of their commits. Opening a sink opens no store. */

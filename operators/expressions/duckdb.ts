@@ -1,6 +1,6 @@
 /** Expressions as DuckDB SQL. */
 import { duckdbType } from '../../engine/batch/duckdb-types.ts'
-import { identifier, literal, literals } from '../../engine/duckdb.ts'
+import { identifier, literal } from '../../engine/duckdb.ts'
 import type { DataType } from '../../engine/schema.ts'
 import type { Dialect } from './dialect.ts'
 import type { Expression, FunctionName } from './tree.ts'
@@ -47,8 +47,8 @@ function render(expression: Expression, context: Context): string {
       return jsonGet(inner(expression.of), expression.pointer, expression.to)
     case 'json-shape':
       return `json_transform(${inner(expression.of)}, ${literal(JSON.stringify(shape(expression.to)))})`
-    case 'json-types':
-      return `TRY(json_type(${inner(expression.of)}, ${literals(expression.pointers.map(orRoot))}))`
+    case 'json-judge':
+      return `${judgeName}(${inner(expression.of)}, ${literal(expression.spec)})`
     case 'utf8':
       return `TRY(decode(${inner(expression.of)}))`
   }
@@ -94,8 +94,12 @@ function shape(type: DataType): unknown {
   return Object.fromEntries(type.fields.map((field) => [field.name, shape(field.type)]))
 }
 
-/** Temporary sequence that `judged` counts with; whoever runs or describes a statement makes it first. */
+/** Function that judges documents; whoever runs or describes a statement defines it first. */
+export const judgeName = '_millrace_judge'
+
+/** Temporary sequences that `judged` and `noted` count with; whoever runs or describes a statement makes them first. */
 export const rejectionCounter = '_millrace_rejected'
+export const nullCounter = '_millrace_nulled'
 
 type Render = (args: readonly string[]) => string
 
@@ -157,6 +161,7 @@ const calls: Readonly<Record<FunctionName, Render>> = {
   'in-place': ([a]) => `(${a} AND random() >= 0)`,
   // As volatile. Of a CASE, DuckDB evaluates a branch for the rows that take it only.
   judged: ([a]) => `(CASE WHEN ${a} THEN true ELSE nextval(${literal(rejectionCounter)}) < 0 END)`,
+  noted: ([a]) => `(CASE WHEN ${a} THEN nextval(${literal(nullCounter)}) > 0 ELSE true END)`,
 }
 
 /** `3:abc` for a text, `-` for null: no two lists of parts share their concatenation. */

@@ -26,6 +26,7 @@ export function resultType(name: FunctionName, args: readonly MaybeType[], probl
     case 'not':
     case 'in-place':
     case 'judged':
+    case 'noted':
       return all(name, args, ['boolean'], problem, 'boolean')
     case 'is-null':
       return 'boolean'

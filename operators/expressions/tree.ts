@@ -25,12 +25,13 @@ export type Expression =
 type EachParts = { readonly list: Expression; readonly variable: string; readonly body: Expression }
 
 /**
- * What a typed parse needs of a document: its text, the JSON type found at each pointer (null where nothing is; the
- * whole list is null for what is no JSON), and the document itself in a declared shape.
+ * What a typed parse needs of a document: its text, the judge's answer about it (`operators/parse/judge.ts`), and the
+ * document itself in a declared shape.
  */
 export type ParsedJson =
   | { readonly op: 'utf8'; readonly of: Expression }
-  | { readonly op: 'json-types'; readonly of: Expression; readonly pointers: readonly string[] }
+  /** `spec` is the judge's `ShapeSpec`, as JSON. */
+  | { readonly op: 'json-judge'; readonly of: Expression; readonly spec: string }
   | { readonly op: 'json-shape'; readonly of: Expression; readonly to: DataType }
 
 /** What a literal is; `null` fits every type. */
@@ -87,6 +88,8 @@ export type FunctionName =
   | 'in-place'
   /** The same, for the condition on which a step takes a row: rows for which it is not true are counted. */
   | 'judged'
+  /** Always true: rows for which its condition is true are counted. */
+  | 'noted'
 
 /** The expressions directly inside one. */
 export function childrenOf(expression: Expression): readonly Expression[] {

@@ -46,11 +46,9 @@ function infer(expression: Expression, scope: Scope): MaybeType {
     case 'json-shape':
       expectType(infer(expression.of, scope), 'string', `${expression.op} reads`, scope)
       return expression.to
-    case 'json-types':
-      expectType(infer(expression.of, scope), 'string', 'json-types reads', scope)
-      return { kind: 'array', element: 'string' }
+    case 'json-judge':
     case 'utf8':
-      expectType(infer(expression.of, scope), 'binary', 'utf8 reads', scope)
+      expectType(infer(expression.of, scope), 'binary', `${expression.op} reads`, scope)
       return 'string'
   }
 }

@@ -1,10 +1,13 @@
 /** One record's document: scanned, judged, its fields read into columns; or why it is rejected. */
 import { isUtf8 } from 'node:buffer'
+import { excerpt } from '../../engine/excerpt.ts'
 import type { NamedField } from './fields.ts'
+import type { ScanFailure } from './kernel-memory.ts'
 import type { Paths } from './paths.ts'
 import type { FieldFailureCode, FieldReader } from './readers.ts'
 import type { Records } from './records.ts'
-import { kinds, type Scan, type ScanFailure } from './scan.ts'
+import { halfPair, notUtf8, refused } from './refusals.ts'
+import { kinds, type Scan } from './scan.ts'
 
 /** Why a record was rejected; the code of its dead letter. */
 export type ParseCode =
@@ -41,7 +44,8 @@ export function readDocument(
   const start = offsets[record]!
   const end = offsets[record + 1]!
   if (!scan.document(bytes, start, end)) return refused(scan, bytes, start, end)
-  if (!allUtf8 && !isUtf8(bytes.subarray(start, end))) return { code: 'INVALID_UTF8', message: 'value is not UTF-8' }
+  if (!allUtf8 && !isUtf8(bytes.subarray(start, end))) return notUtf8(bytes, start, end)
+  if (scan.halfPairAt >= 0) return halfPairIn({ fields, paths, scan, readers }, bytes, start, row)
   if (scan.kinds[0] !== kinds.object)
     return { code: 'NOT_AN_OBJECT', message: `value is no JSON object: found ${excerpt(bytes, start, end)}` }
   if (scan.duplicate >= 0) return twice(paths, scan, bytes, start)
@@ -62,19 +66,18 @@ export function readDocument(
   return null
 }
 
-function refused(scan: Scan, bytes: Buffer, start: number, end: number): ParseFailure {
-  const at = scan.failedAt - start
-  const { failure } = scan
-  switch (failure) {
-    case 'EMPTY':
-      return { code: failure, message: 'value is empty' }
-    case 'TRUNCATED':
-      return { code: failure, message: `value ends in the middle of the document (byte ${at})` }
-    case 'TOO_DEEP':
-      return { code: failure, message: `value is nested too deeply (byte ${at})` }
-    case 'NOT_JSON':
-      return { code: failure, message: `value is not JSON: found ${excerpt(bytes, scan.failedAt, end)} (byte ${at})` }
+/** Names the field, if it is one that holds the half of a surrogate pair. */
+function halfPairIn({ fields, paths, scan, readers }: Target, bytes: Buffer, start: number, row: number): ParseFailure {
+  const at = scan.halfPairAt
+  for (const [i, reader] of readers.entries()) {
+    const slot = paths.fieldSlots[i]!
+    const [from, to] = [scan.starts[slot]!, scan.ends[slot]!]
+    if (scan.kinds[slot] !== kinds.escaped || at < from || at >= to) continue
+    const failure = reader.read(row, kinds.escaped, bytes, from, to)
+    if (failure?.code === 'INVALID_UTF8')
+      return { code: failure.code, message: found(fields[i]!, bytes, from, to, start, failure.problem) }
   }
+  return halfPair(bytes, at, start)
 }
 
 function twice(paths: Paths, scan: Scan, bytes: Buffer, start: number): ParseFailure {
@@ -112,12 +115,4 @@ function missing(
 
 function found(field: NamedField, bytes: Buffer, from: number, to: number, start: number, problem: string): string {
   return `field ${field.name} (${field.path}): ${excerpt(bytes, from, to)} ${problem} (byte ${from - start})`
-}
-
-const excerptChars = 80
-
-/** The beginning of what was found, on one line. */
-export function excerpt(bytes: Buffer, start: number, end: number): string {
-  const text = bytes.toString('utf8', start, Math.min(end, start + excerptChars * 4)).replace(/[\s\p{Cc}]+/gu, ' ')
-  return text.length <= excerptChars ? text : `${text.slice(0, excerptChars - 1).toWellFormed()}…`
 }

@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { maxDepth } from './kernel-memory.ts'
 import { compilePaths } from './paths.ts'
-import { createScan, decodeString, kinds, maxDepth } from './scan.ts'
+import { createScan, decodeString, kinds } from './scan.ts'
 
 const paths = compilePaths(['$.id', "$.a.b['c d']", '$.näme'])
 const scan = createScan(paths.root, paths.slots)

@@ -2,10 +2,7 @@
  * A scan over the bytes of a JSON document (RFC 8259) that finds the values at a few paths and checks all the rest:
  * it accepts what `JSON.parse` accepts, up to {@link maxDepth}, and builds nothing. The scan itself is `kernel/scan.ts`.
  */
-import { readFileSync } from 'node:fs'
-
-/** Deepest nesting of objects and arrays that is accepted. */
-export const maxDepth = 1000
+import { maxDepth, openKernel, type ScanFailure } from './kernel-memory.ts'
 
 /** What stands at a path. `absent` until seen; `escaped` is a string with escapes in it. */
 export const kinds = {
@@ -19,12 +16,6 @@ export const kinds = {
   false: 7,
   null: 8,
 } as const
-
-/** Why bytes are no document, by the kernel's numbers. */
-const failures = ['EMPTY', 'NOT_JSON', 'TRUNCATED', 'TOO_DEEP'] as const
-
-/** Why bytes are no document. */
-export type ScanFailure = (typeof failures)[number]
 
 /** A named key on the way to a value, and the keys looked for inside it. */
 export interface PathNode {
@@ -42,6 +33,8 @@ export interface Scan {
   readonly ends: Int32Array
   /** Slot of a key that stands twice in its object; -1 if none does. */
   readonly duplicate: number
+  /** Byte of the first escape that is half of a surrogate pair, in the buffer; -1 if none is. */
+  readonly halfPairAt: number
   /** Set when the document is refused. */
   readonly failure: ScanFailure
   /** Byte where it was refused, in the buffer. */
@@ -53,56 +46,19 @@ export interface Scan {
   document(bytes: Uint8Array, start: number, end: number): boolean
 }
 
-interface Kernel {
-  readonly memory: WebAssembly.Memory
-  readonly failure: WebAssembly.Global
-  readonly failedAt: WebAssembly.Global
-  readonly duplicate: WebAssembly.Global
-  setUp(kinds: number, starts: number, ends: number, open: number, maxDepth: number): void
-  scan(root: number, start: number, end: number, toPlaces: number): number
-}
-
-/** Behind the kernel's own data. */
-const freeAt = 4096
 const nodeWords = 5
-/** Bytes behind a document that the kernel may look at. */
-const slack = 16
-/** As much as is copied at once, for documents one after another; few enough to stay in a processor's cache. */
-const windowBytes = 128 * 1024
-const pageBytes = 65_536
-
-let module: WebAssembly.Module | null = null
 
 /** Makes a scan for the children of `root`, which has `slots` nodes, itself included. */
 export function createScan(root: PathNode, slots: number): Scan {
-  module ??= new WebAssembly.Module(readFileSync(new URL('./kernel/scan.wasm', import.meta.url)))
-  const kernel = new WebAssembly.Instance(module).exports as unknown as Kernel
-  const { memory } = kernel
-  let next = freeAt
-  const reserve = (bytes: number) => {
-    const at = next
-    next = (next + bytes + 7) & ~7
-    growTo(memory, next)
-    return at
-  }
-  const rootAt = writeNodes(memory, reserve, root)
-  const [kindsAt, startsAt, endsAt] = [reserve(slots), reserve(slots * 4), reserve(slots * 4)]
-  kernel.setUp(kindsAt, startsAt, endsAt, reserve(maxDepth + 1), maxDepth)
-  const windowAt = reserve(windowBytes + slack)
-
-  let copied: { readonly bytes: Uint8Array; readonly start: number; readonly end: number } | null = null
-  /** Address of a place in `bytes`, after copying what is not there yet. */
-  function addressOf(bytes: Uint8Array, start: number, end: number): number {
-    if (copied === null || copied.bytes !== bytes || start < copied.start || end > copied.end) {
-      copied = { bytes, start, end: Math.min(bytes.length, Math.max(end, start + windowBytes)) }
-      if (growTo(memory, windowAt + copied.end - start + slack)) views = viewsOf()
-      views.memory.set(bytes.subarray(start, copied.end), windowAt)
-    }
-    return windowAt + start - copied.start
-  }
+  const kernel = openKernel()
+  const { memory, setUp, scan, duplicate, halfPairAt } = kernel.exports
+  let isOdd = false // reading the kernel's variables takes as long as a small document
+  const rootAt = writeNodes(memory, kernel.reserve, root)
+  const [kindsAt, startsAt, endsAt] = [kernel.reserve(slots), kernel.reserve(slots * 4), kernel.reserve(slots * 4)]
+  setUp(kindsAt, startsAt, endsAt, kernel.reserve(maxDepth + 1), maxDepth)
 
   const viewsOf = () => ({
-    memory: new Uint8Array(memory.buffer),
+    buffer: memory.buffer,
     kinds: new Uint8Array(memory.buffer, kindsAt, slots),
     starts: new Int32Array(memory.buffer, startsAt, slots),
     ends: new Int32Array(memory.buffer, endsAt, slots),
@@ -119,33 +75,32 @@ export function createScan(root: PathNode, slots: number): Scan {
       return views.ends
     },
     get duplicate() {
-      return kernel.duplicate.value
+      return isOdd ? duplicate.value : -1
+    },
+    get halfPairAt() {
+      return isOdd ? halfPairAt.value : -1
     },
     get failure() {
-      return failures[kernel.failure.value]!
+      return kernel.failure()
     },
     get failedAt() {
-      return kernel.failedAt.value
+      return kernel.failedAt()
     },
     document(bytes, start, end) {
-      const at = addressOf(bytes, start, end)
+      const at = kernel.addressOf(bytes, start, end)
+      if (views.buffer !== memory.buffer) views = viewsOf() // the memory grew
       views.kinds.fill(kinds.absent)
-      return kernel.scan(rootAt, at, at + end - start, start - at) !== 0
+      const outcome = scan(rootAt, at, at + end - start, start - at)
+      isOdd = outcome === 2
+      return outcome !== 0
     },
   }
-}
-
-/** Whether the memory had to grow: then all views of it are void. */
-function growTo(memory: WebAssembly.Memory, bytes: number): boolean {
-  const lacking = bytes - memory.buffer.byteLength
-  if (lacking > 0) memory.grow(Math.ceil(lacking / pageBytes))
-  return lacking > 0
 }
 
 /** Writes the tree as the kernel's `PathNode`s, children one after another, and returns the root's address. */
 function writeNodes(memory: WebAssembly.Memory, reserve: (bytes: number) => number, root: PathNode): number {
   const write = (node: PathNode, at: number) => {
-    const keyAt = reserve(node.key.length)
+    const keyAt = reserve(node.key.length + 8)
     const childrenAt = reserve(node.children.length * nodeWords * 4)
     new Uint8Array(memory.buffer).set(node.key, keyAt)
     const words = [node.slot, keyAt, node.key.length, childrenAt, node.children.length]

@@ -1,7 +1,8 @@
 /** Records whose value is null: what their fields are then. */
 
 import { isUtf8 } from 'node:buffer'
-import { excerpt, type ParseFailure, type Target } from './critical-document.ts'
+import { excerpt } from '../../engine/excerpt.ts'
+import type { ParseFailure, Target } from './critical-document.ts'
 import type { NamedField } from './fields.ts'
 import type { FieldReader } from './readers.ts'
 import type { Records } from './records.ts'

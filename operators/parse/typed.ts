@@ -1,24 +1,27 @@
 /** `parse`: JSON documents into typed columns. */
 import type { Step } from '../../engine/contracts.ts'
-import type { Column, DataType } from '../../engine/schema.ts'
-import { and, call, caseWhen, coalesce, col, eq, isNull, not, nullIf, or, tryCast } from '../expressions/functions.ts'
+import type { Column, DataType, StructType } from '../../engine/schema.ts'
+import {
+  and,
+  call,
+  caseWhen,
+  coalesce,
+  col,
+  eq,
+  isNull,
+  ne,
+  not,
+  or,
+  substring,
+  trim,
+} from '../expressions/functions.ts'
 import { fieldPath } from '../expressions/json-path.ts'
 import type { Expression, NamedExpression } from '../expressions/tree.ts'
 import { expectColumns, filter, project } from '../relational/build.ts'
 import type { Plan, PlanContext, Planner } from '../relational/plan.ts'
 import { relationalStep, type StepInput } from '../relational/step.ts'
-import {
-  fieldFits,
-  hidden,
-  isChecked,
-  isText,
-  nested,
-  type ParseOptions,
-  pointers,
-  shapedField,
-  typeFound,
-} from './declared.ts'
-import { rejectionValues } from './rejection.ts'
+import { codeWidth, marks } from './judge.ts'
+import { type OnInvalid, type ShapeSpec, shapeProblems } from './shape.ts'
 
 /** Where the documents are, and what is taken out of them. */
 export interface ParseSpec {
@@ -28,25 +31,39 @@ export interface ParseSpec {
   readonly path?: string
   /** Fields, each becoming a column of its name. */
   readonly columns: { readonly [field: string]: DataType }
+  /**
+   * What becomes of a value that is not as declared, by field: `reject` (default) sends the document to the dead letters, `null`
+   * puts null in the value's place and counts the row as a violation. Fields inside others are written `credits.cast[].order`,
+   * values of maps `names{}`. What holds for a field holds for all inside it that say nothing else: then the whole field is null.
+   */
+  readonly onInvalid?: { readonly [field: string]: OnInvalid }
   /** Columns of the input that stay. */
   readonly keep?: readonly string[]
   /** A null document: `nulls` (default) makes every field null, `reject` sends it to the dead letters. */
   readonly tombstone?: 'nulls' | 'reject'
 }
 
+/** What `parse` puts into its step. */
+interface ParseOptions extends ShapeSpec {
+  readonly from: string
+  readonly keep: readonly string[]
+  readonly tombstone: 'nulls' | 'reject'
+}
+
 /**
- * One row per input row. A missing field or JSON null is null; unknown fields are ignored. Of a field that appears
- * twice, the first counts. Rejected: NOT_JSON (invalid UTF-8 too), NOT_AN_OBJECT where `path` leads to no object, and
- * WRONG_TYPE, naming every field at fault, where a field does not have its declared type: integers must be whole and
- * fit, a date is `YYYY-MM-DD`, null or empty (null too), a timestamp ISO 8601 (UTC where it
- * names no zone), and text is no number. Inside lists and
- * objects what does not fit is converted if it can be, else null.
+ * One row per input row. A missing field or JSON null is null; unknown fields are ignored. What JSON is, and with which code it
+ * is refused, is the same as for `parseCritical`. Rejected beside that: NOT_AN_OBJECT where `path` leads to no object,
+ * DUPLICATE_FIELD where a field that is read stands twice in its object, and WRONG_TYPE, naming every field at fault, where a
+ * value does not have its declared type, whatever it is inside of. Nothing is converted: text is no number, integers are whole
+ * and fit, decimals are exact and fit, a double is the nearest one and finite, a date is `YYYY-MM-DD`, a timestamp
+ * ISO 8601 (UTC where it names no zone; finer than a microsecond is cut off). An empty text for a date or a timestamp is null.
  */
 export function parse(id: string, spec: ParseSpec, input?: StepInput): Step {
   const options: ParseOptions = {
     from: spec.from,
     path: fieldPath(spec.path ?? '$'),
     columns: Object.entries(spec.columns).map(([name, type]) => ({ name, type })),
+    ...(spec.onInvalid === undefined ? {} : { onInvalid: spec.onInvalid }),
     keep: spec.keep ?? [],
     tombstone: spec.tombstone ?? 'nulls',
   }
@@ -58,58 +75,65 @@ export function date(): DataType {
   return 'date'
 }
 
+/** Hidden columns between the parts of a parse. */
+const hidden = {
+  /** The document as it came. */
+  bytes: '_millrace_bytes',
+  /** The judge's answer. */
+  answer: '_millrace_answer',
+  /** The document in its declared shape. */
+  doc: '_millrace_doc',
+  ok: '_millrace_ok',
+}
+
+const dead = isNull(col([hidden.bytes]))
+const mark = substring(col([hidden.answer]), 1, 1)
+const answerFrom = (character: number): Expression => substring(col([hidden.answer]), character, 2 ** 31 - 1)
+
 /** Plans `parse`. */
 export const planParse: Planner<ParseOptions> = (options, context) => {
   const from = context.inputs[0]!
   expectColumns(from, [options.from], 'parse', context)
   expectColumns(from, options.keep, 'keep', context)
-  for (const { name, type } of options.columns)
-    if (type === 'binary') context.problem(`column ${name}: JSON has no binary values (parse it as string)`)
+  for (const line of shapeProblems(options)) context.problem(line)
   const keep = options.keep.map((name) => ({ name, value: col([name]) }))
-  const values = options.columns.map((column) => ({ name: column.name, value: fieldValue(options, column) }))
+  const values = options.columns.map(({ name }) => ({ name, value: col([hidden.doc, ...options.path, name]) }))
+  const judged = judge(from, options, [], context)
+  const mayBeNulled = Object.values(options.onInvalid ?? {}).includes('null')
   return {
     countsRejected: true,
-    valid: project(checked(from, options, options.columns, keep, true, context), [...keep, ...values], context),
-    rejected: project(
-      checked(from, options, options.columns.filter(isChecked), [], false, context),
-      rejectionValues(options),
-      context,
-    ),
+    valid: project(shaped(judge(from, options, keep, context), options, keep, context), [...keep, ...values], context),
+    rejected: project(filter(judged, call('in-place', [not(isFine(options))]), context), causes(options), context),
+    ...(mayBeNulled ? { nulled: filter(judged, call('in-place', [coalesce(isNulled, false)]), context) } : {}),
   }
 }
 
-/**
- * The rows whose documents are as declared, or those whose are not. Documents are read twice: for the types of the
- * fields, and for `shaped` fields' values, so rejections need not build lists.
- */
-function checked(
-  from: Plan,
-  options: ParseOptions,
-  shaped: readonly Column[],
-  keep: readonly NamedExpression[],
-  wanted: boolean,
-  context: PlanContext,
-): Plan {
-  const text = stage(
-    from,
-    keep,
-    { dead: isNull(col([options.from])), text: { op: 'utf8', of: col([options.from]) } },
-    context,
-  )
-  const types: Expression = { op: 'json-types', of: col([hidden.text]), pointers: pointers(options) }
-  const typed = stage(text, keep, { dead: col([hidden.dead]), text: col([hidden.text]), types }, context)
-  const shape: Expression = { op: 'json-shape', of: col([hidden.text]), to: nested(options.path, shaped) }
-  const isObject = eq(typeFound(0), 'OBJECT')
-  const rest = { dead: col([hidden.dead]), text: col([hidden.text]), types: col([hidden.types]) }
-  const shapedRows = stage(typed, keep, { ...rest, doc: caseWhen([[isObject, shape]]) }, context)
-  const tombstone = options.tombstone === 'nulls' ? [col([hidden.dead])] : []
-  const fine = or(
-    ...tombstone,
-    and(coalesce(isObject, false), ...options.columns.map((column, i) => fieldFits(options, column, i))),
-  )
-  const ok = wanted ? call('judged', [fine]) : call('in-place', [not(fine)])
-  const judged = stage(shapedRows, keep, { ...rest, doc: col([hidden.doc]), ok }, context)
-  return filter(judged, col([hidden.ok]), context)
+const isNulled = eq(mark, marks.nulled)
+
+/** Documents beside the judge's answers about them. */
+function judge(from: Plan, options: ParseOptions, keep: readonly NamedExpression[], context: PlanContext): Plan {
+  const { path, columns, onInvalid } = options
+  const spec: ShapeSpec = { path, columns, ...(onInvalid === undefined ? {} : { onInvalid }) }
+  const bytes = col([options.from])
+  const answer: Expression = { op: 'json-judge', of: bytes, spec: JSON.stringify(spec) }
+  return stage(from, keep, { bytes, answer }, context)
+}
+
+/** The documents that are taken, in their declared shape. */
+function shaped(judged: Plan, options: ParseOptions, keep: readonly NamedExpression[], context: PlanContext): Plan {
+  const text = caseWhen([
+    [isNull(col([hidden.answer])), { op: 'utf8', of: col([hidden.bytes]) }],
+    [ne(mark, marks.rejected), answerFrom(2)],
+  ])
+  const doc: Expression = { op: 'json-shape', of: text, to: nested(options.path, options.columns) }
+  const ok = and(call('judged', [isFine(options)]), call('noted', [coalesce(isNulled, false)]))
+  return filter(stage(judged, keep, { doc, ok }, context), col([hidden.ok]), context)
+}
+
+/** Whether a document is taken; never null. */
+function isFine({ tombstone }: ParseOptions): Expression {
+  const isTaken = coalesce(ne(mark, marks.rejected), true)
+  return tombstone === 'nulls' ? or(dead, isTaken) : and(not(dead), isTaken)
 }
 
 function stage(
@@ -122,7 +146,24 @@ function stage(
   return { ...project(from, [...keep, ...parts], context), barrier: true }
 }
 
-function fieldValue(options: ParseOptions, { name, type }: Column): Expression {
-  const value = shapedField(options, name)
-  return isText(type) ? tryCast(nullIf(value, ''), type) : value
+/** The part of a document that is read, `path` included. */
+function nested(path: readonly string[], columns: readonly Column[]): StructType {
+  // A struct needs a field.
+  const fields: readonly Column[] = columns.length === 0 ? [{ name: '_', type: 'string' }] : columns
+  return path.reduceRight<StructType>((type, name) => ({ kind: 'struct', fields: [{ name, type }] }), {
+    kind: 'struct',
+    fields,
+  })
+}
+
+/** `code` and `message` of a row that is rejected. */
+function causes(options: ParseOptions): NamedExpression[] {
+  const unexpected = `${options.from} is null, and a tombstone is not expected here`
+  return [
+    {
+      name: 'code',
+      value: caseWhen([[dead, 'TOMBSTONE_UNEXPECTED']], trim(substring(col([hidden.answer]), 2, codeWidth))),
+    },
+    { name: 'message', value: caseWhen([[dead, unexpected]], answerFrom(codeWidth + 2)) },
+  ]
 }

@@ -4,6 +4,7 @@ import type { Stage } from '../../engine/contracts.ts'
 import type { Connection, Duckdb } from '../../engine/duckdb.ts'
 import { messageOf } from '../../engine/errors.ts'
 import type { Column } from '../../engine/schema.ts'
+import { judging } from '../parse/judging.ts'
 import { compile, compileDeadLetters, describer, keepStatement, keptName, type Relations } from './compile.ts'
 import type { Plan } from './plan.ts'
 import { openRejections } from './rejections.ts'
@@ -23,6 +24,7 @@ export interface StageCheck {
 
 /** Checks names and types of a stage's steps, and says which columns come out. Reads no data. */
 export async function checkStage(duckdb: Duckdb, stage: Stage, inputs: KnownColumns): Promise<StageCheck> {
+  await duckdb.define(judging())
   return await duckdb.withConnection(async (connection) => {
     await openRejections(connection)
     const relations = emptyRelations(inputs)
@@ -45,6 +47,7 @@ export async function checkStage(duckdb: Duckdb, stage: Stage, inputs: KnownColu
  * author's own SQL are marked as such.
  */
 export async function explainStage(duckdb: Duckdb, stage: Stage, inputs: KnownColumns): Promise<string> {
+  await duckdb.define(judging())
   return await duckdb.withConnection(async (connection) => {
     await openRejections(connection)
     const planned = await planOrProblem(connection, stage, inputs, emptyRelations(inputs))

@@ -4,6 +4,7 @@ import type { Executor, Ids, StageInput, StageResult, StageRun } from '../../eng
 import type { Connection, Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column } from '../../engine/schema.ts'
+import { judging } from '../parse/judging.ts'
 import { type Budget, budgetOf, smallerBudget } from './budget.ts'
 import { columnsRead } from './columns-read.ts'
 import { describer } from './compile.ts'
@@ -34,6 +35,7 @@ export function relationalExecutor(options: RelationalExecutorOptions): Executor
   return {
     async run(run) {
       const duckdb = await options.duckdb()
+      await duckdb.define(judging())
       const attempt = (budget: Budget) =>
         duckdb.withConnection((connection) => runStage(run, guarded(connection, run), { ...options, budget }))
       for (let budget = options.budget ?? budgetOf(duckdb.memoryLimitBytes); ; ) {

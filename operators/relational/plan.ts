@@ -66,6 +66,8 @@ export interface StepPlan {
   readonly rejected?: Plan
   /** Computing `valid` counts the rows that are rejected ('judged'): where there are none, `rejected` need not be computed. */
   readonly countsRejected?: true
+  /** Rows of `valid` in which null stands for what was not as declared, to be counted; computing `valid` notes whether there are any ('noted'). */
+  readonly nulled?: Plan
   /** Rows that break a rule without being rejected, for counting or for failing. */
   readonly violations?: { readonly plan: Plan; readonly onViolation: 'warn' | 'drop' | 'fail' }
 }

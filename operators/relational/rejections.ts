@@ -4,18 +4,28 @@
  */
 
 import { type Connection, identifier, literal } from '../../engine/duckdb.ts'
-import { rejectionCounter } from '../expressions/duckdb.ts'
+import { nullCounter, rejectionCounter } from '../expressions/duckdb.ts'
 import { inputsOf, type Plan, type StepPlan } from './plan.ts'
 
 /** Makes a connection ready for statements that count, from nothing: also to describe them. */
 export async function openRejections(connection: Connection): Promise<void> {
-  await connection.run(`CREATE OR REPLACE TEMP SEQUENCE ${identifier(rejectionCounter)}`)
+  for (const counter of [rejectionCounter, nullCounter])
+    await connection.run(`CREATE OR REPLACE TEMP SEQUENCE ${identifier(counter)}`)
 }
 
 /** Whether any row has been rejected by a step that counts, since {@link openRejections}. */
-export async function anyRejected(connection: Connection): Promise<boolean> {
+export function anyRejected(connection: Connection): Promise<boolean> {
+  return hasCounted(connection, rejectionCounter)
+}
+
+/** Whether null has been put in the place of any value, since {@link openRejections}. */
+export function anyNulled(connection: Connection): Promise<boolean> {
+  return hasCounted(connection, nullCounter)
+}
+
+async function hasCounted(connection: Connection, counter: string): Promise<boolean> {
   const [found] = await connection.rows(
-    `SELECT count(*) AS n FROM duckdb_sequences() WHERE temporary AND sequence_name = ${literal(rejectionCounter)} AND last_value IS NOT NULL`,
+    `SELECT count(*) AS n FROM duckdb_sequences() WHERE temporary AND sequence_name = ${literal(counter)} AND last_value IS NOT NULL`,
   )
   return Number(found?.n ?? 0) > 0
 }

@@ -11,7 +11,7 @@ import { type Compilation, compile, compileDeadLetters, keepStatement, keptName 
 import type { Plan, StepPlan } from './plan.ts'
 import { anyRejected, judgesAll } from './rejections.ts'
 import type { StagePlan } from './stage-plan.ts'
-import { countViolations, refuseFailed } from './violations.ts'
+import { countNulled, countViolations, refuseFailed } from './violations.ts'
 
 /** What the statements of a stage run on. */
 export interface StageContext {
@@ -50,8 +50,9 @@ export async function runWork(context: StageContext, work: StageWork, given: Com
     if (file !== null) kept.set(plan, file)
   }
   const outputs = await writeOutputs(context, work, compilation)
+  const nulled = await countNulled(work.plan, connection, compilation)
   for (const name of names) await connection.run(`DROP TABLE ${identifier(name)}`)
-  return { outputs, kept, violations }
+  return { outputs, kept, violations: new Map([...violations, ...nulled]) }
 }
 
 /** Rows that several read are computed once. */

@@ -4,6 +4,7 @@ import type { Connection } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { type Compilation, compile, compileDeadLetters, type Relations } from './compile.ts'
 import type { Plan } from './plan.ts'
+import { anyNulled } from './rejections.ts'
 import type { StagePlan } from './stage-plan.ts'
 
 /** Violations by step, of every expectation that does not send rows to the dead letters. */
@@ -36,6 +37,22 @@ export async function refuseFailed(
     if (violations?.onViolation === 'fail')
       throw await failedExpectation({ run, step, rows }, violations.plan, connection, relations)
   }
+}
+
+/** Rows by step in which null stands for what was not as declared; once their valid rows are computed. */
+export async function countNulled(
+  plan: StagePlan,
+  connection: Connection,
+  compilation: Compilation,
+): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>()
+  const steps = [...plan.steps].flatMap(([step, planned]) => (planned?.nulled ? [[step, planned.nulled] as const] : []))
+  if (steps.length === 0 || !(await anyNulled(connection))) return counts
+  for (const [step, nulled] of steps) {
+    const rows = await count(connection, compile(nulled, compilation))
+    if (rows > 0) counts.set(step, rows)
+  }
+  return counts
 }
 
 async function count(connection: Connection, query: string): Promise<number> {

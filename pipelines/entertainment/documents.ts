@@ -20,9 +20,9 @@ import {
   tryCast,
 } from '../../operators/index.ts'
 import { documentTypes, type Kind } from './kinds.ts'
-import { movieColumns } from './schemas/movies.ts'
-import { personColumns } from './schemas/people.ts'
-import { seriesColumns } from './schemas/tv-series.ts'
+import { movieColumns, movieContracts } from './schemas/movies.ts'
+import { personColumns, personContracts } from './schemas/people.ts'
+import { seriesColumns, seriesContracts } from './schemas/tv-series.ts'
 
 /** What silver keeps of a kind's documents. */
 export const documentColumns = { movies: movieColumns, tv_series: seriesColumns, people: personColumns } as const
@@ -37,6 +37,13 @@ const markTypes: { readonly [field: string]: DataType } = {
   item_count: 'long',
   parts: arrayOf(structOf({ id: 'long' })),
 }
+
+/** Fields of which null takes the place of what is not as declared. */
+export const documentContracts = {
+  movies: movieContracts,
+  tv_series: seriesContracts,
+  people: personContracts,
+} as const
 
 /** What is read of a document beside {@link documentColumns}, to see what it is. */
 export function identityColumns(kind: Kind): { readonly [field: string]: DataType } {

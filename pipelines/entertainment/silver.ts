@@ -18,7 +18,7 @@ import {
 } from '../../operators/index.ts'
 import { creditListSteps, seriesCredits } from './credits.ts'
 import { deadLetters } from './dead-letters.ts'
-import { documentColumns, identityColumns, identityRules, recordId } from './documents.ts'
+import { documentColumns, documentContracts, identityColumns, identityRules, recordId } from './documents.ts'
 import { embeddingText } from './embedding-text.ts'
 import { type Kind, pipelineName } from './kinds.ts'
 import { creditIdentities, referenceIdentities } from './relationships.ts'
@@ -41,6 +41,7 @@ export function silver(kind: Kind): Pipeline {
         from: 'value',
         path: '$.doc',
         columns: { ...documentColumns[kind], ...identityColumns(kind) },
+        onInvalid: documentContracts[kind],
         keep: [recordId, 'key', 'event_time', 'label', ...origin],
         tombstone: 'nulls',
       }),

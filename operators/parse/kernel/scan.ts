@@ -1,7 +1,8 @@
 /**
  * The scan over a JSON document (RFC 8259), in AssemblyScript: TypeScript's syntax, compiled to `scan.wasm` by `npm run kernel`.
- * It accepts what `JSON.parse` accepts, up to a depth, and notes where the values of a few paths stand. An address of 0 means
- * that the document is refused; behind every document lie 16 readable bytes that mean nothing.
+ * It accepts what `JSON.parse` accepts, up to a depth, and notes where the values of a few paths stand, and where half of a
+ * surrogate pair stands, if any does. An address of 0 means that the document is refused; behind every document lie 16 readable
+ * bytes that mean nothing.
  */
 
 /** A node of the tree of paths, written by the host: its slot, its key, and its children, which lie one after another. */
@@ -21,25 +22,31 @@ let startsAt: usize = 0
 let endsAt: usize = 0
 /** A byte for each open bracket inside a skipped value: 1 for an object, 0 for an array. */
 let openAt: usize = 0
-let maxDepth: i32 = 0
+export let maxDepth: i32 = 0
 
 /** Behind the document. */
-let limit: usize = 0
+export let limit: usize = 0
 /** From addresses to the host's own places. */
-let shift: usize = 0
+export let shift: usize = 0
 /** Whether the string scanned last holds escapes. */
-let escaped: bool = false
+export let escaped: bool = false
 
 /** Why the document was refused, and where. */
 export let failure: i32 = 0
 export let failedAt: usize = 0
 /** Slot of a key that stands twice in its object; -1 if none does. */
 export let duplicate: i32 = -1
+/** Where the first escape stands that is half of a surrogate pair; -1 if none does. */
+export let halfPairAt: i32 = -1
 
-const empty: i32 = 0
-const notJson: i32 = 1
-const truncated: i32 = 2
-const tooDeep: i32 = 3
+/** Where the fraction and the exponent of the number scanned last begin; 0 without one. */
+export let fractionAt: usize = 0
+export let exponentAt: usize = 0
+
+export const empty: i32 = 0
+export const notJson: i32 = 1
+export const truncated: i32 = 2
+export const tooDeep: i32 = 3
 
 const absent: u8 = 0
 const object: u8 = 1
@@ -51,14 +58,14 @@ const yes: u8 = 6
 const no: u8 = 7
 const nothing: u8 = 8
 
-const quote: u8 = 0x22
-const comma: u8 = 0x2c
+export const quote: u8 = 0x22
+export const comma: u8 = 0x2c
 const colon: u8 = 0x3a
-const backslash: u8 = 0x5c
-const openBrace: u8 = 0x7b
-const closeBrace: u8 = 0x7d
-const openBracket: u8 = 0x5b
-const closeBracket: u8 = 0x5d
+export const backslash: u8 = 0x5c
+export const openBrace: u8 = 0x7b
+export const closeBrace: u8 = 0x7d
+export const openBracket: u8 = 0x5b
+export const closeBracket: u8 = 0x5d
 
 /** Called once, before the first document. */
 export function setUp(kinds: usize, starts: usize, ends: usize, open: usize, depth: i32): void {
@@ -69,31 +76,50 @@ export function setUp(kinds: usize, starts: usize, ends: usize, open: usize, dep
   maxDepth = depth
 }
 
-/** Scans the document at `[start, end)` for the children of `root`; whether it is accepted. The kinds must be all absent. */
-export function scan(root: usize, start: usize, end: usize, toPlaces: usize): bool {
+/**
+ * Scans the document at `[start, end)` for the children of `root`. The kinds must be all absent. 0 if it is refused, 1 if it
+ * is accepted, 2 if so but with a key that stands twice or half of a surrogate pair.
+ */
+export function scan(root: usize, start: usize, end: usize, toPlaces: usize): i32 {
+  const at = begin(start, end, toPlaces)
+  if (at === 0 || !finish(noteValue(changetype<PathNode>(root), at, 0))) return 0
+  return duplicate < 0 && halfPairAt < 0 ? 1 : 2
+}
+
+/** Where the value of the document at `[start, end)` begins; 0 if it has none. */
+export function begin(start: usize, end: usize, toPlaces: usize): usize {
   limit = end
   shift = toPlaces
   duplicate = -1
+  halfPairAt = -1
   const at = skipSpace(start)
-  if (at >= limit) return fail(empty, start) !== 0
-  const after = noteValue(changetype<PathNode>(root), at, 0)
+  return at < limit ? at : fail(empty, start)
+}
+
+/** Whether nothing but space stands behind the value of the document, which ended at `after`. */
+export function finish(after: usize): bool {
   if (after === 0) return false
   const rest = skipSpace(after)
   return rest >= limit || fail(notJson, rest) !== 0
 }
 
-function fail(why: i32, at: usize): usize {
+/** Before a string is scanned of which it matters whether it holds escapes. */
+export function clearEscaped(): void {
+  escaped = false
+}
+
+export function fail(why: i32, at: usize): usize {
   failure = why
   failedAt = at + shift
   return 0
 }
 
 /** At the end of the bytes a document is cut off; anywhere else it is no JSON. */
-function unexpected(at: usize): usize {
+export function unexpected(at: usize): usize {
   return at >= limit ? fail(truncated, limit) : fail(notJson, at)
 }
 
-function skipSpace(from: usize): usize {
+export function skipSpace(from: usize): usize {
   let at = from
   while (at < limit) {
     const byte = load<u8>(at)
@@ -167,15 +193,26 @@ function childOf(node: PathNode, start: usize, end: usize): usize {
     const child = changetype<PathNode>(at)
     const same = escaped
       ? sameUnescaped(child.key, child.keyLength, start, end)
-      : child.keyLength === end - start && memory.compare(child.key, start, child.keyLength) === 0
+      : child.keyLength === end - start && isSame(child.key, start, child.keyLength)
     if (same) return at
     at += offsetof<PathNode>()
   }
   return 0
 }
 
+/** Whether two texts are the same; eight readable bytes stand behind either. */
+export function isSame(left: usize, right: usize, length: usize): bool {
+  while (length >= 8) {
+    if (load<u64>(left) !== load<u64>(right)) return false
+    left += 8
+    right += 8
+    length -= 8
+  }
+  return length === 0 || (load<u64>(left) ^ load<u64>(right)) << (64 - ((<u64>length) << 3)) === 0
+}
+
 /** Whether a scanned string with escapes says the same as plain UTF-8. Half of a surrogate pair says nothing. */
-function sameUnescaped(key: usize, keyLength: usize, start: usize, end: usize): bool {
+export function sameUnescaped(key: usize, keyLength: usize, start: usize, end: usize): bool {
   const keyEnd = key + keyLength
   let at = start
   while (at < end) {
@@ -256,7 +293,7 @@ function utf8(point: u32): usize {
 }
 
 /** From behind a key to its value. */
-function skipColon(from: usize): usize {
+export function skipColon(from: usize): usize {
   let at = skipSpace(from)
   if (at >= limit || load<u8>(at) !== colon) return unexpected(at)
   at = skipSpace(at + 1)
@@ -264,7 +301,7 @@ function skipColon(from: usize): usize {
 }
 
 /** Scans a string from behind its opening quote to behind its closing one. */
-function skipString(from: usize): usize {
+export function skipString(from: usize): usize {
   let at = plainEnd(from)
   while (at < limit && load<u8>(at) === backslash) {
     at = skipEscape(at)
@@ -303,10 +340,23 @@ function skipEscape(from: usize): usize {
       return from + 2
     case 0x75: // u
       for (let at = from + 2; at < from + 6; at++) if (at >= limit || !isHex(load<u8>(at))) return unexpected(at)
-      return from + 6
+      return (load<u8>(from + 2) | 0x20) === 0x64 ? skipPair(from) : from + 6
     default:
       return fail(notJson, from)
   }
+}
+
+/** Scans an escape that begins with `\\ud`, and the one behind it where both are one character. */
+function skipPair(from: usize): usize {
+  const first = unescaped(from)
+  const next = from + 6
+  if (first < 0xd800) return next
+  if (first < 0xdc00 && next + 6 <= limit && load<u16>(next) === 0x755c) {
+    for (let at = next + 2; at < next + 6; at++) if (!isHex(load<u8>(at))) return unexpected(at)
+    if ((unescaped(next) & 0xfc00) === 0xdc00) return next + 6
+  }
+  if (halfPairAt < 0) halfPairAt = <i32>(from + shift)
+  return next
 }
 
 function isHex(byte: u8): bool {
@@ -315,7 +365,7 @@ function isHex(byte: u8): bool {
 }
 
 /** Scans the value without noting anything; `depth` counts the brackets around it. */
-function skipValue(from: usize, depth: i32): usize {
+export function skipValue(from: usize, depth: i32): usize {
   let at = from
   let level = depth
   let inObject = false
@@ -363,7 +413,7 @@ function skipKey(from: usize): usize {
   return after === 0 ? 0 : skipColon(after)
 }
 
-function skipScalar(from: usize): usize {
+export function skipScalar(from: usize): usize {
   switch (load<u8>(from)) {
     case 0x74:
       return skipWord(from, 0x65757274, 4) // true
@@ -386,7 +436,9 @@ function skipWord(from: usize, word: u64, length: usize): usize {
   return end
 }
 
-function skipNumber(from: usize): usize {
+export function skipNumber(from: usize): usize {
+  fractionAt = 0
+  exponentAt = 0
   let at = from
   if (load<u8>(at) === 0x2d) at++
   if (at < limit && load<u8>(at) === 0x30) at++
@@ -395,10 +447,12 @@ function skipNumber(from: usize): usize {
     if (at === 0) return 0
   }
   if (at < limit && load<u8>(at) === 0x2e) {
+    fractionAt = at
     at = skipDigits(at + 1)
     if (at === 0) return 0
   }
   if (at < limit && (load<u8>(at) | 0x20) === 0x65) {
+    exponentAt = at
     at++
     if (at < limit && (load<u8>(at) === 0x2b || load<u8>(at) === 0x2d)) at++
     return skipDigits(at)

@@ -17,3 +17,6 @@ export const personColumns = {
   profile_path: 'string',
   adult: 'boolean',
 } as const
+
+/** Fields whose value may be dropped where it is not as declared. */
+export const personContracts = { birthday: 'null', deathday: 'null' } as const

@@ -49,3 +49,6 @@ export const seriesColumns = {
   credits,
   aggregate_credits: aggregateCredits,
 } as const
+
+/** Fields whose value may be dropped where it is not as declared. */
+export const seriesContracts = { first_air_date: 'null', last_air_date: 'null' } as const
