@@ -164,6 +164,22 @@ test('sql runs over its input, whatever it begins or ends with', async () => {
   expect(rows).toEqual([{ m: 5n, n: 6n }])
 })
 
+test('a second input is refused by every step that would not read it, and taken by a union', () => {
+  const from = ['a', 'b']
+  const wrong = [
+    o.sql('sql', 'SELECT * FROM batch', { from }),
+    o.filter('filter', o.lit(true), { from }),
+    o.select('select', {}, { from }),
+    o.expect('expect', {}, { onViolation: 'warn', from }),
+    o.parse('parse', { from: 'value', columns: {} }, { from }),
+    o.latestByKey('latest', { key: [], order: [] }, { from }),
+    o.derive('none', {}, { from: [] }),
+  ]
+  for (const { problems } of wrong) expect(problems).toEqual([expect.stringContaining('reads one input, not ')])
+  expect(wrong[0]!.problems).toEqual(['sql reads one input, not a, b (union them first)'])
+  expect(o.union('all', from).problems).toBeUndefined()
+})
+
 test('a step that two read is computed once, and all outputs are written', async () => {
   const steps = [
     o.derive('base', { b: o.multiply(col('a'), 2) }),

@@ -4,7 +4,7 @@ import type { Expression, NamedExpression } from '../expressions/tree.ts'
 
 /** What every relational step can be told beside its own options. */
 export interface StepInput {
-  /** Ids of the steps or sources read; default the step before. */
+  /** Id of the step or source read; default the step before. Only `union` reads more than one. */
   readonly from?: string | readonly string[]
 }
 
@@ -14,14 +14,17 @@ export function relationalStep(
   kind: string,
   parts: { readonly options: object; readonly input?: StepInput | undefined; readonly rejects?: boolean },
 ): Step {
-  const from = parts.input?.from
+  const given = parts.input?.from
+  const from = typeof given === 'string' ? [given] : given
+  const isWrong = from !== undefined && from.length !== 1 && kind !== 'union'
   return {
     id,
     kind,
     executor: 'relational',
     rejects: parts.rejects ?? false,
     options: parts.options as { readonly [key: string]: Json | undefined },
-    ...(from === undefined ? {} : { from: typeof from === 'string' ? [from] : from }),
+    ...(from === undefined ? {} : { from }),
+    ...(isWrong ? { problems: [`${kind} reads one input, not ${from.join(', ') || 'none'} (union them first)`] } : {}),
   }
 }
 
