@@ -99,15 +99,17 @@ export function kafkaFailure(what: string, error: unknown): MillraceError {
       'KAFKA_REFUSED',
       `kafka: ${what}: the broker speaks another security protocol: ${wrongProtocol.message} (set KAFKA_SECURITY_PROTOCOL to that of its listener)`,
     )
-  if (errors.some((each) => (each as GenericError).code === 'PLT_KFK_AUTHENTICATION'))
+  const code = protocolCode(error)
+  const network = errors.some((each) => networkCodes.has(String((each as GenericError).code)))
+  const unauthenticated = errors.some((each) => (each as GenericError).code === 'PLT_KFK_AUTHENTICATION')
+  if (unauthenticated && (code !== null || !network))
+    // a connection that breaks meanwhile refuses nobody
     return new MillraceError(
       'KAFKA_REFUSED',
       `kafka: ${what}: the broker refused the user or password (check KAFKA_USER, KAFKA_PASSWORD and KAFKA_SASL_MECHANISM)`,
     )
-  const code = protocolCode(error)
   if (code !== null) return requestFailed(what, code)
   const deepest = errors.at(-1) as GenericError | undefined
-  const network = errors.some((each) => networkCodes.has(String((each as GenericError).code)))
   if (!network)
     return new MillraceError('KAFKA_REQUEST_FAILED', `kafka: ${what}: ${messageOf(error)}`, { cause: error })
   return new MillraceError(
@@ -120,10 +122,19 @@ export function kafkaFailure(what: string, error: unknown): MillraceError {
 const networkCodes: ReadonlySet<string> = new Set([
   'PLT_KFK_NETWORK',
   'PLT_KFK_TIMEOUT',
+  'PLT_KFK_UNEXPECTED_CORRELATION_ID', // what is left of a connection that broke
+  'PLT_KFK_UNFINISHED_WRITE_BUFFER',
+  'EAI_AGAIN',
+  'ECONNABORTED',
   'ECONNREFUSED',
   'ECONNRESET',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
   'ENOTFOUND',
   'EPIPE',
+  'ETIMEDOUT',
 ])
 
 /** Node's names for what may be wrong with a certificate, ours included. */
