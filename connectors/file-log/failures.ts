@@ -23,6 +23,16 @@ export function logCorrupt(place: LogPlace, what: string): MillraceError {
   )
 }
 
+/** A last frame that was whole once, and so may have been acknowledged: it is not cut off without a word. */
+export function lastFrameDamaged(place: LogPlace): MillraceError {
+  const { topic, partition, file, bytePosition, offset } = place
+  return new MillraceError(
+    'LOG_CORRUPT',
+    `log of topic ${topic} partition ${partition} is damaged: the last frame, from offset ${offset} on, at byte ${bytePosition} of ${file}, does not have the checksum that it was written with (restore that file from a copy, or give up the frame's records: cut the file to ${bytePosition} bytes)`,
+    { context: { topic, partition, offset: String(offset), file, bytePosition } },
+  )
+}
+
 /** A partition that its topic names and that is not there. */
 export function folderMissing(path: string): MillraceError {
   return new MillraceError('LOG_CORRUPT', `log partition is missing: ${path} (restore that folder from a copy)`, {

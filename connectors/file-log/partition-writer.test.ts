@@ -64,6 +64,23 @@ test('a last frame whose end never reached the disk is cut as well', async () =>
   })
 })
 
+test('a flipped bit in the last frame, which was acknowledged, is LOG_CORRUPT for the next writer, and nothing is cut', async () => {
+  await withFolder(async (dir) => {
+    const { file, bytes, ends } = await written(dir, ['a', 'b'], ['torn', 'frame'])
+    for (let at = ends[0]!; at < bytes.length; at += 1) {
+      const damaged = Buffer.from(bytes)
+      damaged[at]! ^= 1 << (at % 8)
+      writeFileSync(file, damaged)
+      await expect(append(dir, 'x'), `byte ${at}`).rejects.toMatchObject({
+        code: 'LOG_CORRUPT',
+        message: expect.stringMatching(/from offset 2 on.* or give up the frame's records: cut the file to \d+ bytes/),
+        context: { file, offset: '2', bytePosition: ends[0]! },
+      })
+      expect(readFileSync(file).equals(damaged)).toBe(true)
+    }
+  })
+})
+
 test('a flipped bit before the last frame is LOG_CORRUPT wherever it is, and nothing is cut', async () => {
   await withFolder(async (dir) => {
     const { file, bytes, ends } = await written(dir, ['a', 'b'], ['c'], ['d'])

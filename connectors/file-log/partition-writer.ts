@@ -1,11 +1,12 @@
 /**
  * Appends to one partition. A frame is written and on disk before `append` returns; a crash in between leaves at most
- * one torn frame at the end, which the next writer cuts off. Damage before the end is never cut: it is `LOG_CORRUPT`.
+ * one torn frame at the end, which the next writer cuts off. Damage is never cut, before the end or in a last
+ * frame that was whole once: it is `LOG_CORRUPT`.
  */
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Ids } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
-import { logCorrupt, storageFailed } from './failures.ts'
+import { lastFrameDamaged, logCorrupt, storageFailed } from './failures.ts'
 import { decodeHeader, sealFrame } from './frame.ts'
 import type { ProducerStamp } from './frame-encoder.ts'
 import { acquireLock } from './lock.ts'
@@ -17,7 +18,7 @@ import {
   statesPath,
   writeStates,
 } from './producer-states.ts'
-import { listSegments, type Segment, scanSegment, segmentPath, wholeFrameAfter } from './segment.ts'
+import { isTorn, listSegments, type Segment, scanSegment, segmentPath, wholeFrameAfter } from './segment.ts'
 import { partitionPath, partitionSeed, syncFolder, type Topic } from './topic.ts'
 
 export interface PartitionWriterOptions {
@@ -178,11 +179,10 @@ async function recoverEnd(options: PartitionWriterOptions, states: ProducerState
   try {
     const { frames, end, next, fileBytes } = await scanSegment(file, seed, { end: 0, next: segment.base })
     if (end < fileBytes) {
+      const place = { topic: topic.name, partition, file: segment.path, bytePosition: end, offset: next }
       if (await wholeFrameAfter(file, seed, { position: end, next }))
-        throw logCorrupt(
-          { topic: topic.name, partition, file: segment.path, bytePosition: end, offset: next },
-          'whole frames follow one that cannot be read',
-        )
+        throw logCorrupt(place, 'whole frames follow one that cannot be read')
+      if (!(await isTorn(file, seed, end))) throw lastFrameDamaged(place)
       await file.truncate(end)
     }
     // The last frame may be whole without its writer having got to sync it.

@@ -6,7 +6,15 @@ import { type FileHandle, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSystemError } from '../../engine/errors.ts'
 import { folderMissing, storageFailed } from './failures.ts'
-import { bodyIntact, decodeHeader, type FrameHeader, fixedHeaderBytes, magic, maxProducerBytes } from './frame.ts'
+import {
+  bodyIntact,
+  decodeHeader,
+  type FrameHeader,
+  fixedHeaderBytes,
+  magic,
+  maxProducerBytes,
+  padded,
+} from './frame.ts'
 
 /** One file of a partition, named by its first offset. */
 export interface Segment {
@@ -91,6 +99,43 @@ export async function wholeFrameAfter(
     const header = decodeHeader(bytes, at, seed)
     if (header === null || header.base < place.next || at + header.frameBytes > bytes.length) continue
     if (bodyIntact(bytes.subarray(at, at + header.frameBytes), header)) return true
+  }
+  return false
+}
+
+/**
+ * Whether a write that a crash cut short explains what begins at `position` and is no whole frame. Such a write leaves the beginning of
+ * a frame or, after a loss of power, zeros where data never reached the disk. Anything else was whole once: damage. A frame that
+ * itself ends in zeros cannot be told from the latter.
+ */
+export async function isTorn(file: FileHandle, seed: number, position: number): Promise<boolean> {
+  const bytes = await readFully(file, position, (await file.stat()).size - position)
+  const header = decodeHeader(bytes, 0, seed)
+  if (header !== null) return bytes.length < header.frameBytes || hasLostData(bytes, position)
+  return bytes.length < headerBytesOf(bytes) || hasLostData(bytes, position)
+}
+
+/** As many bytes as the header takes, by its own word where that makes sense. */
+function headerBytesOf(bytes: Uint8Array): number {
+  if (bytes.length < fixedHeaderBytes) return fixedHeaderBytes
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  const [length, idBytes] = [view.getUint32(12, true), view.getUint32(28, true)]
+  return idBytes <= maxProducerBytes && length === fixedHeaderBytes + padded(idBytes) ? length : fixedHeaderBytes
+}
+
+/** File systems write blocks of this many bytes, or of a multiple. */
+const blockBytes = 4096
+/** More zeros than padding has. */
+const tailBytes = 8
+
+/** Whether the end of the file is zeros, or a whole block of it. */
+function hasLostData(bytes: Uint8Array, position: number): boolean {
+  if (bytes.subarray(-tailBytes).every((byte) => byte === 0)) return true
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + blockBytes - ((position + at) % blockBytes)
+    if (end - at >= fixedHeaderBytes && end <= bytes.length && bytes.subarray(at, end).every((byte) => byte === 0))
+      return true
+    at = end
   }
   return false
 }
