@@ -1,5 +1,7 @@
 /** Titles and people by meaning, and questions answered from them: for whoever asks, on a command line or otherwise. Prints nothing. */
-import type { Match, MetadataFilter } from '../connectors/vectors/store.ts'
+import type { Match, MetadataFilter, SearchOptions, VectorStore } from '../connectors/vectors/store.ts'
+import { MillraceError } from '../engine/errors.ts'
+import { kinds } from '../pipelines/entertainment/kinds.ts'
 import { usageError } from './args.ts'
 import { answerFrom, chatEndpoint } from './chat.ts'
 import type { Place } from './place.ts'
@@ -31,13 +33,31 @@ export async function search(place: Place, request: RetrievalRequest, signal?: A
   if (!/[\p{L}\p{N}]/u.test(request.text)) throw usageError(['the text has no letter and no digit to search for'])
   const embedder = await place.openEmbedder('default')
   const vector = await embedder.embedQuery(request.text)
-  return (await openVectors(place)).search(vector, {
+  const vectors = await openVectors(place)
+  const options: SearchOptions = {
     topK: request.top ?? defaultTop,
     embedder,
     where: whereOf(request),
     signal,
     ...(request.type === undefined ? {} : { namespace: request.type }),
-  })
+  }
+  try {
+    return await vectors.search(vector, options)
+  } catch (error) {
+    if (isMissing(error) && (await isEmptyKind(vectors, request.type))) return []
+    throw error
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof MillraceError && error.code === 'TABLE_NOT_FOUND'
+}
+
+/** Whether a kind of the platform has no vectors in a store that has others: nothing is found then, and nothing is wrong. */
+async function isEmptyKind(vectors: VectorStore, type: string | undefined): Promise<boolean> {
+  if (!kinds.some((kind) => kind === type)) return false
+  const counts = await vectors.counts()
+  return counts.size > 0 && !counts.has(type!)
 }
 
 function whereOf({ years, genre }: RetrievalRequest): MetadataFilter {

@@ -85,6 +85,9 @@ test.each<[asked: string, options: object, problem: RegExp]>([
     { param: ['votes=3'] },
     /--param votes: the query has no such parameter \(it takes min_votes, limit\)/,
   ],
+  ['best-rated', { param: ['limit=many'] }, /--param limit: must be a whole number from 0 to 4294967295, not "many"/],
+  ['best-rated', { param: ['limit=0'] }, /--param limit: must be at least 1, not "0"/],
+  ['runtimes', { param: ['minutes=0', 'x=1'] }, /--param x: the query has no .*--param minutes: must be at least 1/s],
   ['SELECT {a:UInt8} AS a', {}, /--param a: is needed/],
   ['SELECT 1 AS one', { show: true }, /--show takes the name of a ready query/],
 ])('%s %o is refused with what to do', async (asked, options, problem) => {

@@ -4,7 +4,7 @@ import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
 import { printRows } from '../output.ts'
 import { asking } from '../reading.ts'
-import { fallbacks, type ReadyQuery, readyQueries } from '../ready-queries.ts'
+import { fallbacks, parameterProblems, type ReadyQuery, readyQueries } from '../ready-queries.ts'
 import { openOlap } from '../stores.ts'
 
 /** Lists the ready queries, or prints the rows of one of them or of SQL. */
@@ -25,7 +25,10 @@ export async function olap(context: CommandContext): Promise<number> {
     console.log(query.sql.trimEnd())
     return 0
   }
-  const parameters = { ...(query === undefined ? {} : fallbacks(query)), ...given(options.param) }
+  const chosen = given(options.param)
+  const problems = query === undefined ? [] : parameterProblems(query, chosen)
+  if (problems.length > 0) throw usageError(problems.map((problem) => `--param ${problem}`))
+  const parameters = { ...(query === undefined ? {} : fallbacks(query)), ...chosen }
   return asking(config, ['clickhouse'], async (place) => {
     const rows = await (await openOlap(place)).ask(query?.sql ?? asked, parameters)
     printRows(rows, { json, empty: 'no rows' })

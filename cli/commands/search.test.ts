@@ -37,3 +37,11 @@ test('what cannot be searched is named', async () => {
   })
   await expect(search(data.context({ arguments: ['?!'] }))).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
 })
+
+test('a kind that has no vectors yet has nothing to be found, and that is no mistake', async () => {
+  const options = { type: 'people' }
+  expect(await printed(() => search(data.context({ arguments: ['detective'], options })))).toEqual({
+    code: 0,
+    lines: ['nothing found'],
+  })
+})

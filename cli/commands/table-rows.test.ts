@@ -57,6 +57,14 @@ test('a command that says too little, or what cannot be, is refused with all tha
     }),
   )
   await expect(deleteFrom(context({ where: 'colour = 1' }))).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+  await expect(deleteFrom(context({ where: "titel = 'x'" }))).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringMatching(/where: titel = 'x': there is no column titel \(the columns are title, /),
+  })
+  await expect(updateIn(context({ where: 'true', set: ['titel = NULL'] }))).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringMatching(/there is no such column \(the columns are title, /),
+  })
   const nowhere = data.context({ arguments: ['silver/movie'], options: { where: 'true' } })
   await expect(deleteFrom(nowhere)).rejects.toMatchObject({ code: 'TABLE_NOT_FOUND' })
 })

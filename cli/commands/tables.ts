@@ -1,5 +1,6 @@
 /** `millrace tables history` and `tables show`. */
 import { type HistoryEntry, tableHistory } from '../../connectors/delta/history.ts'
+import { closestFirst } from '../../engine/closest.ts'
 import type { Column } from '../../engine/schema.ts'
 import { usageError } from '../args.ts'
 import type { CommandContext } from '../context.ts'
@@ -75,11 +76,12 @@ function chooseColumns(columns: readonly Column[], named: unknown, table: string
   const names = [...new Set(named.split(',').map((name) => name.trim()))]
   const chosen = names.map((name) => columns.find((column) => column.name === name))
   const unknown = names.filter((_, i) => chosen[i] === undefined)
+  const known = columns.map((column) => column.name)
   if (unknown.length > 0)
     throw usageError(
       unknown.map(
         (name) =>
-          `--columns: ${table} has no column ${JSON.stringify(name)} (there are: ${columns.map((c) => c.name).join(', ')})`,
+          `--columns: ${table} has no column ${JSON.stringify(name)} (there are: ${closestFirst(name, known).join(', ')})`,
       ),
     )
   return chosen.filter((column) => column !== undefined)

@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { MillraceError } from '../../engine/errors.ts'
 import { usageError } from '../args.ts'
 import type { Place } from '../place.ts'
-import { fallbacks, readyQueries } from '../ready-queries.ts'
+import { fallbacks, parameterProblems, readyQueries } from '../ready-queries.ts'
 import { openOlap } from '../stores.ts'
 import type { Admission } from './admission.ts'
 import { exactly, rows, text } from './schemas.ts'
@@ -34,16 +34,9 @@ export function olapRoutes(place: Place, gate: Admission): FastifyPluginAsync {
             'TABLE_NOT_FOUND',
             `there is no ready query ${name} (there are ${ready.map((each) => each.name).join(', ')})`,
           )
-        const known = fallbacks(query)
-        const unknown = Object.keys(given).filter((parameter) => !Object.hasOwn(known, parameter))
-        if (unknown.length > 0)
-          throw usageError(
-            unknown.map(
-              (parameter) =>
-                `querystring: ${name} has no parameter ${parameter} (it has ${Object.keys(known).join(', ') || 'none'})`,
-            ),
-          )
-        const parameters = { ...known, ...given }
+        const problems = parameterProblems(query, given)
+        if (problems.length > 0) throw usageError(problems.map((problem) => `querystring: ${problem}`))
+        const parameters = { ...fallbacks(query), ...given }
         return {
           rows: await gate.run(signal, async (until) => (await openOlap(place)).ask(query.sql, parameters, until)),
         }

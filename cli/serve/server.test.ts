@@ -106,7 +106,7 @@ test('ready queries are listed and answered; parameters that a query does not ha
   expect((await get('/olap/runtimes')).status).toBe(200)
   expect(await get('/olap/runtimes?colour=red')).toMatchObject({
     status: 400,
-    body: { error: { problems: [expect.stringContaining('has no parameter colour')] } },
+    body: { error: { problems: [expect.stringContaining('querystring: colour: the query has no such parameter')] } },
   })
   expect((await get('/olap/nothing')).status).toBe(404)
 })

@@ -16,6 +16,7 @@ import type {
 } from '../../engine/contracts.ts'
 import { type Connection, type Duckdb, identifier } from '../../engine/duckdb.ts'
 import { faultPoint } from '../../engine/fault-points.ts'
+import type { Column } from '../../engine/schema.ts'
 import { parquet, unionColumns } from '../olap/columns.ts'
 import type { OlapOptions, OlapTable } from '../olap/description.ts'
 import { type Changes, findChanges } from './changes.ts'
@@ -151,7 +152,12 @@ async function changesOf(
   if (!(await readOwners(connection, description, commit))) return []
   const changes: Changes[] = []
   for (const [name, table] of Object.entries(description.tables)) {
-    const batch = await prepared(clickhouse, { name, table, files: commit.outputs.get(table.from) ?? [] })
+    const batch = await prepared(clickhouse, {
+      name,
+      table,
+      files: commit.outputs.get(table.from) ?? [],
+      columns: commit.columns.get(table.from) ?? [],
+    })
     if (batch !== null)
       changes.push(
         await findChanges(
@@ -168,11 +174,17 @@ async function changesOf(
 /** The table made ready for the batch; null where there is neither table nor input. */
 async function prepared(
   clickhouse: Clickhouse,
-  batch: { readonly name: string; readonly table: OlapTable; readonly files: Parameters<typeof unionColumns>[0] },
+  batch: {
+    readonly name: string
+    readonly table: OlapTable
+    readonly files: Parameters<typeof unionColumns>[0]
+    /** Of the input, where they are known although it has no rows. */
+    readonly columns: readonly Column[]
+  },
 ) {
-  const incoming = unionColumns(batch.files)
-  const { name, table } = batch
-  const stored = await growTable(clickhouse, { name, table, incoming })
+  const { name, table, files, columns } = batch
+  const incoming = unionColumns(files)
+  const stored = await growTable(clickhouse, { name, table, incoming: files.length === 0 ? columns : incoming })
   if (stored.length === 0) return null
   const place = new Map(stored.map((column, i) => [column.name, i]))
   const ordered = incoming.sort((a, b) => place.get(a.name)! - place.get(b.name)!)

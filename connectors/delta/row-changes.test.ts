@@ -189,7 +189,7 @@ test('what cannot be judged is told all at once', async () => {
     code: 'CONFIG_INVALID',
     problems: [
       'where: id > : "the end" is not supported (write it in other words)',
-      'set nam: there is no such column (the columns are id, name)',
+      'set nam: there is no such column (the columns are name, id)',
       'set id: name: string as long is not supported (write it in other words)',
       "set name: upper('x'): the function upper of string is not supported (write it in other words)",
       'set NAME: is named twice (name it once)',

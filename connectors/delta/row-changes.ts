@@ -2,8 +2,10 @@
  * Deleting and updating rows of a table by a condition, outside of any pipeline. Only files that may hold such rows are opened;
  * deleted rows of which a file, or a partition, holds nothing else take the file with them, unread.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { closestFirst } from '../../engine/closest.ts'
 import type { Connection, Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column } from '../../engine/schema.ts'
@@ -13,7 +15,7 @@ import { commitPublished } from './commit-published.ts'
 import { assigned } from './constraints/assign.ts'
 import { constraintsOf } from './constraints/constraints.ts'
 import { enforce } from './constraints/enforce.ts'
-import { Untranslatable } from './constraints/tokens.ts'
+import { UnknownName, Untranslatable } from './constraints/tokens.ts'
 import { translate } from './constraints/translate.ts'
 import { type Outcomes, outcomesOf } from './file-outcomes.ts'
 import { assertAppendOnly, assertWritable } from './protocol.ts'
@@ -174,7 +176,11 @@ function changeOf({ where, set, target }: Options, { columns, metaData }: Snapsh
       return translated()
     } catch (error) {
       if (!(error instanceof Untranslatable)) throw error
-      problems.push(`${what}: ${error.message} is not supported (write it in other words)`)
+      problems.push(
+        error instanceof UnknownName
+          ? `${what}: there is no column ${error.path} (the columns are ${listed(columns, error.path)})`
+          : `${what}: ${error.message} is not supported (write it in other words)`,
+      )
       return otherwise
     }
   }
@@ -182,7 +188,8 @@ function changeOf({ where, set, target }: Options, { columns, metaData }: Snapsh
   const values = new Map<string, string>()
   for (const [name, expression] of Object.entries(set ?? {})) {
     const column = columns.find((each) => each.name.toLowerCase() === name.toLowerCase())
-    if (column === undefined) problems.push(`set ${name}: there is no such column (the columns are ${listed(columns)})`)
+    if (column === undefined)
+      problems.push(`set ${name}: there is no such column (the columns are ${listed(columns, name)})`)
     else if (values.has(column.name)) problems.push(`set ${name}: is named twice (name it once)`)
     else
       values.set(
@@ -198,8 +205,10 @@ function changeOf({ where, set, target }: Options, { columns, metaData }: Snapsh
   return { columns, partitionColumns: metaData.partitionColumns, condition, set: set === null ? null : values }
 }
 
-function listed(columns: readonly Column[]): string {
-  return columns.map(({ name }) => name).join(', ')
+/** The columns that there are, first those that were probably meant. */
+function listed(columns: readonly Column[], wanted: string): string {
+  const names = columns.map(({ name }) => name)
+  return closestFirst(wanted, names).join(', ')
 }
 
 /** Looks for the rows that change, and whether they may. */

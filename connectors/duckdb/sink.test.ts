@@ -334,7 +334,7 @@ function killScript(point: string, given: Map<string, readonly ParquetFile[]>): 
     const store = duckdbStore({ path: ${JSON.stringify(join(dir, 'olap.duckdb'))}, duckdb: () => duckdb })
     armFault({ point: ${JSON.stringify(point)}, passage: 1, action: 'kill' })
     await olapSink({ store, description: ${JSON.stringify(casts)}, clock: systemClock }).commit({
-      pipeline: 'p', txnId: 't1', fingerprint: 'f', initial: new Map(), signal: new AbortController().signal,
+      pipeline: 'p', txnId: 't1', fingerprint: 'f', initial: new Map(), columns: new Map(), signal: new AbortController().signal,
       ranges: [{ sourcePartition: 'silver', start: 1n, end: 2n }],
       outputs: new Map(${JSON.stringify(plain)}),
     })`

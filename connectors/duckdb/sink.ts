@@ -14,7 +14,7 @@ export interface OlapSinkOptions {
 }
 
 /**
- * Keeps the described tables equal to the input for the owners that each batch names. Counts `inserted`, `updated`,
+ * Keeps the described tables equal to the input for the owners that each batch names; a table is there from the first of them, rows or not. Counts `inserted`, `updated`,
  * `deleted`, `unchanged`, in all and per table (`casts.inserted`).
  */
 export function olapSink(options: OlapSinkOptions): Sink {
@@ -36,7 +36,8 @@ async function writeTables(
   if (await readOwners(connection, description, commit)) {
     for (const [name, table] of Object.entries(description.tables)) {
       const files = commit.outputs.get(table.from) ?? []
-      add(written, name, await syncTable(connection, { name, table, files, owners: 'temp.owners' }))
+      const columns = commit.columns.get(table.from) ?? []
+      add(written, name, await syncTable(connection, { name, table, files, columns, owners: 'temp.owners' }))
     }
   }
   const views = await syncViews(connection, description.views)

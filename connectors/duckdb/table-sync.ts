@@ -18,6 +18,8 @@ export interface TableSync {
   readonly name: string
   readonly table: OlapTable
   readonly files: readonly ParquetFile[]
+  /** Of the input, where they are known although it has no rows. */
+  readonly columns?: readonly Column[]
   /** Name of a relation with the owners touched. */
   readonly owners: string
 }
@@ -53,8 +55,11 @@ export async function syncTable(connection: Connection, sync: TableSync): Promis
 }
 
 /** Creates or widens the table; its columns afterwards, or null where there is neither table nor input. */
-async function growTable(connection: Connection, { name, files }: TableSync): Promise<readonly Column[] | null> {
-  const incoming = unionColumns(files)
+async function growTable(
+  connection: Connection,
+  { name, files, columns: known = [] }: Pick<TableSync, 'name' | 'files' | 'columns'>,
+): Promise<readonly Column[] | null> {
+  const incoming = files.length === 0 ? known : unionColumns(files)
   const table = identifier(name)
   if (!(await storedTables(connection)).has(name)) {
     if (incoming.length === 0) return null
@@ -62,9 +67,9 @@ async function growTable(connection: Connection, { name, files }: TableSync): Pr
     return incoming
   }
   const columns = await describeColumns(connection, `SELECT * FROM ${table}`)
-  const known = new Map(columns.map((column) => [column.name, column]))
-  const added = incoming.filter((column) => !known.has(column.name))
-  for (const column of incoming) checkType(name, known.get(column.name)?.type, column)
+  const stored = new Map(columns.map((column) => [column.name, column]))
+  const added = incoming.filter((column) => !stored.has(column.name))
+  for (const column of incoming) checkType(name, stored.get(column.name)?.type, column)
   for (const column of added) await connection.run(`ALTER TABLE ${table} ADD COLUMN ${columnSql(column)}`)
   return [...columns, ...added]
 }

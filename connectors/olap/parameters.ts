@@ -24,7 +24,7 @@ export function placeholders(sql: string): Placeholder[] {
   })
 }
 
-/** @throws MillraceError `CONFIG_INVALID`, a line for each value that is missing or has no place */
+/** @throws MillraceError `CONFIG_INVALID`, a line for each value that is missing, has no place, or is none of its parameter's type */
 export function checkParameters(sql: string, parameters: OlapParameters): void {
   const wanted = new Set(placeholders(sql).map(({ name }) => name))
   const missing = [...wanted].filter((name) => parameters[name] === undefined)
@@ -33,6 +33,55 @@ export function checkParameters(sql: string, parameters: OlapParameters): void {
   const problems = [
     ...missing.map((name) => `--param ${name}: is needed (--param ${name}=<value>)`),
     ...unknown.map((name) => `--param ${name}: the query has no such parameter (${takes})`),
+    ...valueProblems(sql, parameters).map((problem) => `--param ${problem}`),
   ]
   if (problems.length > 0) throw new MillraceError('CONFIG_INVALID', problems.join('; '), { problems })
+}
+
+/** A line for each value that is none of its parameter's type, beginning with the parameter's name. */
+export function valueProblems(sql: string, parameters: OlapParameters): string[] {
+  const problems = placeholders(sql).flatMap(({ name, type }) => {
+    const given = parameters[name]
+    const allowed = given === undefined ? null : notAllowed(given, type)
+    return allowed === null ? [] : [`${name}: must be ${allowed}, not ${JSON.stringify(given)}`]
+  })
+  return [...new Set(problems)]
+}
+
+/** What a type allows, for a value that it does not; null for one that it does, and for types that only the engine knows. */
+function notAllowed(given: string, type: string): string | null {
+  const bits = /^U?Int(8|16|32|64)$/.exec(type)?.[1]
+  if (bits !== undefined) return inRange(given, integerRange(type, BigInt(bits)))
+  switch (type) {
+    case 'Float32':
+    case 'Float64':
+      return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(given) ? null : 'a number'
+    case 'Bool':
+      return /^(true|false|0|1)$/.test(given) ? null : 'true or false'
+    case 'Date':
+    case 'Date32':
+      return isDay(given) ? null : 'a day, as in 1999-12-31'
+    case 'DateTime':
+      return isDay(given.slice(0, 10)) && /^.{10}[ T]\d\d:\d\d:\d\d$/.test(given)
+        ? null
+        : 'a time in UTC, as in 1999-12-31 23:59:59'
+    default:
+      return null
+  }
+}
+
+function integerRange(type: string, bits: bigint): readonly [bigint, bigint] {
+  const half = 2n ** (bits - 1n)
+  return type.startsWith('U') ? [0n, 2n * half - 1n] : [-half, half - 1n]
+}
+
+function inRange(given: string, [least, most]: readonly [bigint, bigint]): string | null {
+  const value = /^-?\d{1,20}$/.test(given) ? BigInt(given) : null
+  return value !== null && value >= least && value <= most ? null : `a whole number from ${least} to ${most}`
+}
+
+function isDay(text: string): boolean {
+  if (!/^\d{4}-\d\d-\d\d$/.test(text)) return false
+  const date = new Date(`${text}T00:00:00Z`)
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text)
 }

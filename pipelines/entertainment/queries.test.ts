@@ -350,8 +350,40 @@ describe.each([
           '--param c: the query has no such parameter (it takes a, b)',
         ],
       })
-      await expect(ask('SELECT {a:UInt32} AS n', { a: 'many' })).rejects.toMatchObject({ code: 'SINK_FAILED' })
+      await expect(ask('SELECT {a:UInt32} AS n', { a: 'many' })).rejects.toMatchObject({
+        code: 'CONFIG_INVALID',
+        problems: ['--param a: must be a whole number from 0 to 4294967295, not "many"'],
+      })
       expect(await ask("SELECT '{x:UInt8}' AS text -- {y:UInt8}", {})).toEqual([{ text: '{x:UInt8}' }])
+    })
+
+    test('a table is there as soon as its pipeline has run, rows or not', async () => {
+      const empty = real ? await freshDatabase() : null
+      const dir = await makeDataDir()
+      const told = { logDir: `${dir}/log`, partitions: 1, seed: 1, clock: systemClock, ids: systemIds }
+      await sendEvents(
+        [event('movie', 1, { title: 'Alone' }), event('tv_series', 1, { name: 'Alone', status: 'Ended' })],
+        told,
+      )
+      const alone = await platformInto(dir, empty?.settings ?? null)
+      try {
+        for (const table of [
+          'casts',
+          'crews',
+          'title_keywords',
+          'title_networks',
+          'movie_collections',
+          'seasons',
+          'genres',
+        ])
+          expect(await asked(alone.store, `SELECT * FROM ${table}`), table).toEqual([])
+        expect(await answer(alone.store, 'keywords-together')).toEqual([])
+        expect(await answer(alone.store, 'co-stars')).toEqual([])
+      } finally {
+        await alone.close()
+        await empty?.close()
+        await removeAll(dir)
+      }
     })
 
     test('a table that is not there is named', async () => {

@@ -10,6 +10,15 @@ export type Token =
 /** An expression, or a part of one, whose meaning we do not know for certain. */
 export class Untranslatable extends Error {}
 
+/** A name that stands for no column, or for several. */
+export class UnknownName extends Untranslatable {
+  readonly path: string
+  constructor(path: string) {
+    super(`the name ${path}`)
+    this.path = path
+  }
+}
+
 const patterns: readonly (readonly [RegExp, (match: RegExpExecArray) => Token])[] = [
   [/`((?:[^`]|``)+)`/y, ([, text]) => ({ kind: 'word', text: text!.replaceAll('``', '`'), quoted: true })],
   // a backslash, and a quote that is doubled, mean one thing or another by the settings of the session

@@ -6,7 +6,7 @@ import { duckdbType } from '../../../engine/batch/duckdb-types.ts'
 import { identifier, literal } from '../../../engine/duckdb.ts'
 import { type Column, type DataType, type DecimalType, formatType } from '../../../engine/schema.ts'
 import { type Expression, parseExpression } from './parse.ts'
-import { Untranslatable } from './tokens.ts'
+import { UnknownName, Untranslatable } from './tokens.ts'
 
 /** A condition on rows of a table. */
 export interface Condition {
@@ -105,7 +105,7 @@ function reference(path: readonly string[], { names, used }: Scope): Typed {
   const relation = isRelations(names) ? (path[0] ?? '').toLowerCase() : null
   let fields = isRelations(names) ? (Object.hasOwn(names, relation!) ? names[relation!]! : []) : names
   let found: Typed | null = null
-  const unknown = () => new Untranslatable(`the name ${path.join('.')}`)
+  const unknown = () => new UnknownName(path.join('.'))
   for (const name of relation === null ? path : path.slice(1)) {
     const matching = fields.filter((field) => field.name.toLowerCase() === name.toLowerCase())
     const [field] = matching

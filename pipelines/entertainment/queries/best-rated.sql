@@ -1,6 +1,6 @@
 -- The best rated movies and series of those with enough votes to believe it, with their year if they have one.
 -- param min_votes 50: fewer votes leave a title out
--- param limit 20: how many titles
+-- param limit 20 from 1: how many titles
 
 SELECT title_type, id, title, released, vote_average, vote_count
 FROM (

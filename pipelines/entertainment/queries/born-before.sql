@@ -1,6 +1,6 @@
 -- People born before a year, the oldest first, with the number of titles that credit them: cast, crew or both.
 -- param year 1900: born in it or later leaves a person out
--- param limit 50: how many people
+-- param limit 50 from 1: how many people
 
 SELECT p.id AS id, p.name AS person, p.birth_year AS born, p.death_year AS died, count(t.title_id) AS titles
 FROM people p

@@ -1,7 +1,7 @@
 -- Pairs of people who are in the cast of the same titles most often, whatever the number of their roles there. People without an id are left out:
 -- two of one name need not be one.
--- param min_titles 2: pairs that share fewer titles are left out
--- param limit 20: how many pairs
+-- param min_titles 2 from 1: pairs that share fewer titles are left out
+-- param limit 20 from 1: how many pairs
 
 WITH actors AS (
   SELECT DISTINCT title_type, title_id, person_id FROM casts WHERE person_id IS NOT NULL

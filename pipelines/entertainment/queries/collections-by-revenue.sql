@@ -1,5 +1,5 @@
 -- Collections by what their movies earned together. A revenue of 0 is one that nobody knows: it is not counted as known.
--- param limit 20: how many collections
+-- param limit 20 from 1: how many collections
 
 SELECT c.collection_id AS collection_id, max(c.collection_name) AS collection, count(*) AS movies,
   sum(CASE WHEN m.revenue > 0 THEN 1 ELSE 0 END) AS with_known_revenue, sum(coalesce(m.revenue, 0)) AS earned

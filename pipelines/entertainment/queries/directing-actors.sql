@@ -1,5 +1,5 @@
 -- People who directed movies that they also acted in: how many of these they made.
--- param limit 20: how many people
+-- param limit 20 from 1: how many people
 
 SELECT a.person_id AS person_id, max(a.person_name) AS person, count(DISTINCT a.title_id) AS acted_and_directed,
   min(m.release_year) AS first_year

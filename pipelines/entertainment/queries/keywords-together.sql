@@ -1,6 +1,6 @@
 -- Keywords that travel together: pairs by the number of titles that have both, and how much more often that is than by chance (above 1: more).
--- param min_titles 2: pairs that share fewer titles are left out
--- param limit 20: how many pairs
+-- param min_titles 2 from 1: pairs that share fewer titles are left out
+-- param limit 20 from 1: how many pairs
 
 WITH tagged AS (
   SELECT DISTINCT title_type, title_id, keyword_name FROM title_keywords WHERE keyword_name IS NOT NULL

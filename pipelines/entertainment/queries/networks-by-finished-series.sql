@@ -1,5 +1,5 @@
 -- Networks by the series that they brought to an end, with how many seasons these had on average, and how many series are not finished.
--- param limit 20: how many networks
+-- param limit 20 from 1: how many networks
 
 SELECT n.network_id AS network_id, n.network_name AS network,
   sum(CASE WHEN s.status IN ('Ended', 'Canceled') THEN 1 ELSE 0 END) AS finished,

@@ -1,5 +1,5 @@
 -- Who directed the most movies, and from when to when. Directors without an id are told apart by their names.
--- param limit 20: how many people
+-- param limit 20 from 1: how many people
 
 SELECT c.person_id AS person_id, max(c.person_name) AS director, count(DISTINCT c.title_id) AS directed,
   min(m.release_year) AS first_year, max(m.release_year) AS last_year
