@@ -35,6 +35,8 @@ export interface Config extends ServiceSettings {
   readonly retentionMs: number | null
   /** Where the tables are; null: in the data directory. */
   readonly lake: LakeSettings | null
+  /** Whether tables may name files of this machine outside of the lake. */
+  readonly absolutePaths: 'allow' | 'refuse'
   /** What `serve` wants to see of those who ask; a secret. Null: nothing, and it serves this machine only. */
   readonly serveToken: string | null
   /** For crash tests: `MILLRACE_FAULT=<point>:<passage>:<kill|throw|crash>`. */
@@ -73,6 +75,12 @@ const settings = {
     variable: 'MILLRACE_RETENTION',
     fallback: null,
     read: (text: string) => parseRetention(text) ?? { problem: retentionProblem.replace('retention ', '') },
+  },
+  absolutePaths: {
+    key: 'absolutePaths',
+    variable: 'MILLRACE_ABSOLUTE_PATHS',
+    fallback: 'allow',
+    read: (text: string) => (text === 'allow' || text === 'refuse' ? text : { problem: 'must be allow or refuse' }),
   },
   fault: { key: 'fault', variable: 'MILLRACE_FAULT', fallback: null, read: readFault },
 } satisfies {
@@ -129,6 +137,7 @@ export function readConfig(input: ConfigInput): Config {
     embedder: readEmbedder((setting) => value(setting), problems),
     chat: readChat((setting) => value(setting), problems),
     neo4j: readNeo4j((setting) => value(setting), problems),
+    absolutePaths: value(settings.absolutePaths as Setting<'allow' | 'refuse'>),
     serveToken: value(serveSettings.token as Setting<string | null>),
     fault: value(settings.fault as Setting<ArmedFault | null>),
   }

@@ -22,6 +22,8 @@ export interface Lake {
 /** What a lake is opened with. */
 export interface LakeOptions {
   readonly settings: LakeSettings | null
+  /** Whether files that tables name outside of it are refused; in a bucket they always are. */
+  readonly confined?: boolean
   /** The lake's folder where none is configured. */
   readonly lakeDir: string
   /** For copies of a bucket's objects. */
@@ -31,8 +33,15 @@ export interface LakeOptions {
 }
 
 /** Opens a lake; nothing is created or sent. The client of S3 is loaded by those who have a bucket. */
-export async function openLake({ settings, lakeDir, cacheDir, clock, ids }: LakeOptions): Promise<Lake> {
-  if (settings?.kind !== 's3') return folderLake(settings?.dir ?? lakeDir)
+export async function openLake({
+  settings,
+  confined = false,
+  lakeDir,
+  cacheDir,
+  clock,
+  ids,
+}: LakeOptions): Promise<Lake> {
+  if (settings?.kind !== 's3') return folderLake(settings?.dir ?? lakeDir, confined)
   const { s3Store } = await import('../connectors/storage/s3.ts')
   const { openFileCache } = await import('../connectors/storage/cache/file-cache.ts')
   const cache = openFileCache({ dir: cacheDir, limitBytes: settings.cacheBytes, clock, ids })
@@ -51,9 +60,9 @@ export async function openLake({ settings, lakeDir, cacheDir, clock, ids }: Lake
   }
 }
 
-function folderLake(dir: string): Lake {
+function folderLake(dir: string, confined: boolean): Lake {
   return {
-    store: localStore(dir),
+    store: localStore(dir, { confined }),
     async prepare() {
       try {
         await makeFolder(dir, { mode: 0o700 })

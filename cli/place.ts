@@ -47,6 +47,8 @@ export interface PlaceOptions extends Partial<ServiceSettings> {
   readonly retentionMs?: number | null
   /** Null: a folder in the data directory. */
   readonly lake?: LakeSettings | null
+  /** Whether tables may name files outside of the lake; default `allow`. */
+  readonly absolutePaths?: 'allow' | 'refuse'
   readonly clock: Clock
   readonly ids: Ids
   /** See {@link Place.patience}; by default that of a command. */
@@ -69,7 +71,13 @@ export interface OpenedPlace extends Place {
 export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
   const { scratchDir, memoryLimitBytes, clock, ids } = options
   const { logDir, storesDir, ...folders } = foldersOf(options.dataDir)
-  const opened = await openLake({ ...folders, settings: options.lake ?? null, clock, ids })
+  const opened = await openLake({
+    ...folders,
+    settings: options.lake ?? null,
+    confined: options.absolutePaths === 'refuse',
+    clock,
+    ids,
+  })
   const lake = opened.store
   const tables = new Map<string, DeltaTable>()
   let database: Promise<Duckdb> | null = null

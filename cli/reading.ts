@@ -9,7 +9,7 @@ import type { Config } from './config.ts'
 import { openPlace, type Place } from './place.ts'
 import type { ServiceSettings } from './services.ts'
 
-type ReadingConfig = Pick<Config, 'dataDir' | 'memoryLimitBytes' | 'lake'> & ServiceSettings
+type ReadingConfig = Pick<Config, 'dataDir' | 'memoryLimitBytes' | 'lake' | 'absolutePaths'> & ServiceSettings
 
 /** Runs `work` in an existing data directory, or on a lake elsewhere. `TABLE_NOT_FOUND` where there is neither. */
 export async function reading<T>(config: ReadingConfig, work: (place: Place) => Promise<T>): Promise<T> {

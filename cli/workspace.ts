@@ -35,6 +35,8 @@ export interface WorkspaceOptions extends Partial<ServiceSettings> {
   readonly retentionMs?: number | null
   /** Where the tables are; without it in the data directory. */
   readonly lake?: LakeSettings | null
+  /** Whether tables may name files outside of the lake; default `allow`. */
+  readonly absolutePaths?: 'allow' | 'refuse'
   /** How long failures in a row that may pass are retried; null: as the kind of run has it. */
   readonly retryForMs?: number | null
   readonly fault?: ArmedFault | null

@@ -395,6 +395,8 @@ export interface ObjectInfo {
 export interface ObjectStore {
   /** For messages: `file:///…` or `s3://…`, never with credentials. */
   readonly url: string
+  /** Whether files that tables name by absolute paths outside of the root are refused. Default false. */
+  readonly confined?: boolean
   /** The whole object, or null if there is none. */
   get(key: string): Promise<Uint8Array | null>
   /** Objects whose key starts with `prefix` and is greater than `startAfter`, in UTF-8 byte order of keys. */

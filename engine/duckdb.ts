@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api'
+import { damagedFile } from './damaged-file.ts'
 import { type BytesFunction, registerBytesFunction } from './duckdb-function.ts'
 import { readableValue } from './duckdb-values.ts'
 import { makeFolderNow } from './make-folder.ts'
@@ -167,7 +168,38 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
   }
 }
 
+/** A file that cannot be read is an error of ours; what else DuckDB says is left to who knows the statement. */
 function wrap(connection: DuckDBConnection): StreamingConnection {
+  const bare = plainly(connection)
+  return {
+    run: (sql) => mended(bare.run(sql)),
+    rows: (sql, parameters) => mended(bare.rows(sql, parameters)),
+    rowParts: (sql, parameters) => mendedParts(bare.rowParts(sql, parameters)),
+    chunks: (sql) => mendedParts(bare.chunks(sql)),
+    columnParts: (sql) => mendedParts(bare.columnParts(sql)),
+    select: (sql, values) => mended(bare.select(sql, values)),
+    selectParts: (sql, values) => mendedParts(bare.selectParts(sql, values)),
+    describe: (query) => mended(bare.describe(query)),
+  }
+}
+
+async function mended<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw damagedFile(error)
+  }
+}
+
+async function* mendedParts<T>(parts: AsyncIterable<T>): AsyncIterable<T> {
+  try {
+    yield* parts
+  } catch (error) {
+    throw damagedFile(error)
+  }
+}
+
+function plainly(connection: DuckDBConnection): StreamingConnection {
   return {
     async run(sql) {
       await connection.run(sql)

@@ -83,8 +83,24 @@ export function parseRoot(schemaString: string): TypeJson {
   } catch (cause) {
     throw new MillraceError('TABLE_CORRUPT', 'table schema is not JSON (restore the log)', { cause })
   }
-  if (isObject(root) && root.type === 'struct' && Array.isArray(root.fields)) return root
+  if (isObject(root) && root.type === 'struct' && Array.isArray(root.fields)) return shallow(root)
   throw new MillraceError('TABLE_CORRUPT', 'table schema is not a struct (restore the log)')
+}
+
+const deepest = 500
+
+/** The root itself, if walking it takes no more stack than there is: a level of types is up to three of JSON. */
+function shallow(root: TypeJson): TypeJson {
+  let level: unknown[] = [root]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > deepest)
+      throw new MillraceError(
+        'TABLE_UNSUPPORTED',
+        `table schema is nested more than ${deepest} levels deep (flatten it)`,
+      )
+    level = level.flatMap((each) => (each !== null && typeof each === 'object' ? Object.values(each) : []))
+  }
+  return root
 }
 
 /** The fields of a struct. `TABLE_CORRUPT` if they are malformed. */
@@ -132,7 +148,10 @@ function parseType(type: unknown, path: string): DataType {
 function parsePrimitive(type: string, path: string): DataType {
   if (isPrimitive(type)) return type
   const decimal = /^decimal\((\d+), ?(\d+)\)$/.exec(type)
-  if (decimal !== null) return { kind: 'decimal', precision: Number(decimal[1]), scale: Number(decimal[2]) }
+  if (decimal !== null) {
+    const [precision, scale] = [Number(decimal[1]), Number(decimal[2])]
+    if (precision >= 1 && precision <= 38 && scale <= precision) return { kind: 'decimal', precision, scale }
+  }
   throw unsupported(type, path)
 }
 

@@ -1,6 +1,6 @@
 /** A folder as an object store. */
 import { randomUUID } from 'node:crypto'
-import { copyFile, link, open, readdir, readFile, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
+import { constants, copyFile, link, open, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ObjectInfo, ObjectStore } from '../../engine/contracts.ts'
@@ -10,13 +10,19 @@ import { flush } from './flush.ts'
 import { assertKey, compareKeys } from './key.ts'
 import { storageError } from './storage-error.ts'
 
+/** What tables in a folder may name. */
+export interface LocalStoreOptions {
+  /** See {@link ObjectStore.confined}. */
+  readonly confined?: boolean
+}
+
 /**
  * The files under `rootDir`, which need not exist yet. Writes are whole or absent for every reader and survive a power
  * cut: a dot file beside the target is written and flushed, given its final name in one step, and the folder flushed.
  * A killed process may leave such a dot file behind; it is never listed. The filesystem must have hard links, since
  * linking is what lets one of several writers win. `STORAGE_FAILED` says what the disk refused.
  */
-export function localStore(rootDir: string): ObjectStore {
+export function localStore(rootDir: string, { confined = false }: LocalStoreOptions = {}): ObjectStore {
   const root = resolve(rootDir)
   const at = (key: string): string => {
     assertKey(key)
@@ -24,6 +30,7 @@ export function localStore(rootDir: string): ObjectStore {
   }
   return {
     url: pathToFileURL(root).href,
+    confined,
     async get(key) {
       return readOrNull(at(key))
     },
@@ -54,7 +61,13 @@ export function localStore(rootDir: string): ObjectStore {
 
 async function readOrNull(path: string): Promise<Uint8Array | null> {
   try {
-    return await readFile(path)
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK) // a pipe would have us wait for a writer
+    try {
+      if (!(await file.stat()).isFile()) return null // a folder, a pipe or a device holds no object
+      return await file.readFile()
+    } finally {
+      await file.close()
+    }
   } catch (error) {
     if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'EISDIR')) return null
     throw storageError('read', path, error)

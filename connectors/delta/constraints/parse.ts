@@ -29,10 +29,26 @@ export type Expression =
 
 /** The tree of an expression. {@link Untranslatable} naming the first thing that we know no meaning of. */
 export function parseExpression(text: string): Expression {
-  const tokens = reader(tokenize(text))
+  const all = tokenize(text)
+  refuseDeep(all)
+  const tokens = reader(all)
   const tree = disjunction(tokens)
   if (tokens.peek() !== undefined) throw unexpected(tokens)
   return tree
+}
+
+const deepest = 100
+
+/** Every level takes stack. */
+function refuseDeep(tokens: readonly Token[]): void {
+  let [depth, most] = [0, 0]
+  for (const token of tokens) {
+    if (token.kind !== 'sign') continue
+    if (token.text === '(') depth += 1
+    if (token.text === ')') depth -= 1
+    most = Math.max(most, depth)
+  }
+  if (most > deepest) throw new Untranslatable(`more than ${deepest} brackets within each other`)
 }
 
 interface Tokens {

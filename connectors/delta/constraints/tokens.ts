@@ -28,8 +28,13 @@ const patterns: readonly (readonly [RegExp, (match: RegExpExecArray) => Token])[
   [/<=>|<=|>=|<>|!=|==|[-+*/%=<>!(),.]/y, ([text]) => ({ kind: 'sign', text })],
 ]
 
-/** The tokens of an expression. {@link Untranslatable} at the first character that begins none of them. */
+/** Anybody who may write a table's log chooses its constraints: an expression may not take what time or stack it likes. */
+const longest = 20_000
+const mostTokens = 2_000
+
+/** The tokens of an expression. {@link Untranslatable} at the first character that begins none of them, or if it is very long. */
 export function tokenize(expression: string): Token[] {
+  if (expression.length > longest) throw new Untranslatable(`an expression of more than ${longest} characters`)
   const tokens: Token[] = []
   let at = 0
   while (true) {
@@ -39,6 +44,7 @@ export function tokenize(expression: string): Token[] {
     const found = match(expression, at)
     if (found === null) throw new Untranslatable(`what begins at ${JSON.stringify(expression.slice(at, at + 20))}`)
     tokens.push(found.token)
+    if (tokens.length > mostTokens) throw new Untranslatable(`an expression of more than ${mostTokens} words and signs`)
     at = found.end
   }
 }

@@ -123,3 +123,22 @@ test.each([
 ])('%s is not translated: %s', (expression, reason) => {
   expect(untranslatable(expression, columns)).toContain(reason)
 })
+
+test('an expression of any length or depth is refused in words, and takes no stack', () => {
+  const expressions = [
+    `${'('.repeat(200_000)}id > 0${')'.repeat(200_000)}`,
+    `${'('.repeat(101)}id > 0${')'.repeat(101)}`,
+    `${'NOT '.repeat(300_000)}true`,
+    `${'NOT '.repeat(3_000)}true`,
+    `id ${'+ 1 '.repeat(4_900)}> 0`,
+    `${'- '.repeat(9_000)}id > 0`,
+  ]
+  for (const expression of expressions)
+    expect(untranslatable(expression, [{ name: 'id', type: 'long' }])).toMatch(/more than/)
+  for (const expression of [
+    `${'('.repeat(100)}id > 0${')'.repeat(100)}`,
+    `id ${'+ 1 '.repeat(900)}> 0`,
+    `${'NOT '.repeat(1_900)}true`,
+  ])
+    expect(untranslatable(expression, [{ name: 'id', type: 'decimal(38,0)' as never }]) ?? '').not.toMatch(/more than/)
+})

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { deletedRows, deletionVectorId, deletionVectorPath } from './deletion-vector.ts'
-import { parseBitmap, printBitmap } from './roaring.ts'
+import { mostNumbers, parseBitmap, printBitmap } from './roaring.ts'
 import { vectorFile } from './vector-file.ts'
 import { decodeZ85 } from './z85.ts'
 
@@ -139,4 +139,67 @@ test('the vectors of a file are read as they were added', () => {
 test('text that is not of the encoding is refused', () => {
   expect(decodeZ85('HelloWorld')?.toString('hex')).toBe('864fd26fb559f75b')
   for (const text of ['Hell', 'Hell~', '#####', 'Hell ']) expect(decodeZ85(text)).toBeNull()
+})
+
+/** A bitmap of one container whose runs are given, as `[start, length - 1]`. */
+function ofRuns(runs: readonly (readonly [number, number])[]): Buffer {
+  const head = [
+    int(1_681_511_377, 4),
+    int(1, 8),
+    int(0, 4),
+    int(12_347, 2),
+    int(0, 2),
+    Buffer.from([1]),
+    int(0, 2),
+    int(65_535, 2),
+  ]
+  return Buffer.concat([
+    ...head,
+    int(runs.length, 2),
+    ...runs.flatMap(([start, more]) => [int(start, 2), int(more, 2)]),
+  ])
+}
+
+test('a bitmap ends as soon as it contradicts itself or the log, however many numbers it claims', () => {
+  const bomb = Array.from({ length: 60_000 }, () => [0, 65_535] as const)
+  expect(() => parseBitmap(ofRuns(bomb))).toThrow('has numbers that are not in order')
+  expect(() => parseBitmap(ofRuns([[0, 65_535]]), 3)).toThrow('has more than 3 numbers')
+  expect(() =>
+    parseBitmap(
+      ofRuns([
+        [5, 0],
+        [4, 0],
+      ]),
+    ),
+  ).toThrow('has numbers that are not in order')
+  expect(() =>
+    parseBitmap(
+      ofRuns([
+        [4, 0],
+        [4, 0],
+      ]),
+    ),
+  ).toThrow('has numbers that are not in order')
+  expect(
+    parseBitmap(
+      ofRuns([
+        [4, 1],
+        [9, 0],
+      ]),
+      3,
+    ),
+  ).toEqual([4, 5, 9])
+  const containers = 2_000 // each stands for 65,536 numbers, in ten bytes
+  const parts = [
+    int(1_681_511_377, 4),
+    int(1, 8),
+    int(0, 4),
+    int(12_347, 2),
+    int(containers - 1, 2),
+    Buffer.alloc(Math.ceil(containers / 8), 0xff),
+  ]
+  for (let i = 0; i < containers; i += 1) parts.push(int(i, 2), int(65_535, 2))
+  parts.push(Buffer.alloc(4 * containers))
+  for (let i = 0; i < containers; i += 1) parts.push(int(1, 2), int(0, 2), int(65_535, 2))
+  expect(() => parseBitmap(Buffer.concat(parts), 2 ** 40)).toThrow(`has more than ${mostNumbers} numbers`)
 })

@@ -39,7 +39,7 @@ export function deletionVectorPath({ storageType, pathOrInlineDv }: DeletionVect
  */
 export function deletedRows(vector: DeletionVector, file: Uint8Array | null): number[] {
   const bitmap = file === null ? inlineBitmap(vector) : bitmapInFile(vector, Buffer.from(file))
-  const rows = parse(bitmap)
+  const rows = parse(bitmap, vector.cardinality)
   if (BigInt(rows.length) !== vector.cardinality)
     throw corrupt(`has ${rows.length} rows where the log says ${vector.cardinality}`)
   return rows
@@ -70,9 +70,9 @@ function bitmapInFile({ offset = 1, sizeInBytes }: DeletionVector, file: Buffer)
   return bitmap
 }
 
-function parse(bitmap: Buffer): number[] {
+function parse(bitmap: Buffer, cardinality: bigint): number[] {
   try {
-    return parseBitmap(bitmap)
+    return parseBitmap(bitmap, Number(cardinality))
   } catch (cause) {
     throw corrupt(messageOf(cause), cause)
   }

@@ -17,24 +17,50 @@ const offsetsFrom = 4
 const mostInArray = 4096
 const bitmapBytes = 8192
 
-/** The numbers of a serialized bitmap, ascending. {@link MalformedBitmap} if it is cut off or no bitmap. */
-export function parseBitmap(bytes: Buffer): number[] {
+/** A few bytes can stand for billions of numbers: a file that really has so many deleted rows is written anew by any writer. */
+export const mostNumbers = 2 ** 25
+
+/**
+ * The numbers of a serialized bitmap, ascending. {@link MalformedBitmap} if it is cut off, no bitmap, out of order, or of more numbers than
+ * `most`, as soon as that shows.
+ */
+export function parseBitmap(bytes: Buffer, most = mostNumbers): number[] {
   const reader = openReader(bytes)
   const magic = reader.bytes(4)
-  const numbers: number[] = []
+  const numbers = ascending(Math.min(most, mostNumbers))
   if (magic.readUInt32LE() === portableMagic) parsePortable(reader, numbers)
   else if (magic.readUInt32BE() === nativeMagic) parseNative(reader, numbers)
   else throw new MalformedBitmap('does not begin as a bitmap does')
-  return numbers
+  return numbers.all
 }
 
-function parsePortable(reader: Reader, numbers: number[]): void {
+/** Numbers that are checked as they come. */
+interface Numbers {
+  readonly all: number[]
+  push(number: number): void
+}
+
+function ascending(most: number): Numbers {
+  const all: number[] = []
+  let last = -1
+  return {
+    all,
+    push(number) {
+      if (number <= last) throw new MalformedBitmap('has numbers that are not in order')
+      if (all.length === most) throw new MalformedBitmap(`has more than ${most} numbers`)
+      all.push(number)
+      last = number
+    },
+  }
+}
+
+function parsePortable(reader: Reader, numbers: Numbers): void {
   const bitmaps = reader.int64()
   for (let i = 0; i < bitmaps; i++) parse32(reader, reader.int32(), numbers)
 }
 
 /** Each bitmap follows its size, and stands for the numbers whose upper half is its place. */
-function parseNative(reader: Reader, numbers: number[]): void {
+function parseNative(reader: Reader, numbers: Numbers): void {
   const bitmaps = reader.bytes(4).readUInt32BE()
   for (let i = 0; i < bitmaps; i++) parse32(openReader(reader.bytes(reader.bytes(4).readUInt32BE())), i, numbers)
 }
@@ -87,7 +113,7 @@ interface Container {
 }
 
 /** One bitmap of the lower halves of numbers, appended to `numbers`. */
-function parse32(reader: Reader, upperHalf: number, numbers: number[]): void {
+function parse32(reader: Reader, upperHalf: number, numbers: Numbers): void {
   const high = upperHalf * 2 ** 32
   if (!Number.isSafeInteger(high + 2 ** 32)) throw new MalformedBitmap('holds numbers that no file has rows for')
   const containers = parseHeader(reader, high)
@@ -113,7 +139,7 @@ function parseHeader(reader: Reader, high: number): Container[] {
   return containers
 }
 
-function readRuns(reader: Reader, base: number, numbers: number[]): void {
+function readRuns(reader: Reader, base: number, numbers: Numbers): void {
   const runs = reader.int16()
   for (let i = 0; i < runs; i++) {
     const start = base + reader.int16()
@@ -122,7 +148,7 @@ function readRuns(reader: Reader, base: number, numbers: number[]): void {
   }
 }
 
-function readBits(reader: Reader, base: number, numbers: number[]): void {
+function readBits(reader: Reader, base: number, numbers: Numbers): void {
   const bits = reader.bytes(bitmapBytes)
   for (let i = 0; i < bitmapBytes; i++)
     for (let byte = bits[i]!; byte !== 0; byte &= byte - 1) numbers.push(base + i * 8 + Math.log2(byte & -byte))
