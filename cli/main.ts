@@ -58,6 +58,8 @@ async function main(words: readonly string[]): Promise<number> {
       return (await import('./commands/lint.ts')).lint(context)
     case 'audit':
       return (await import('./commands/audit.ts')).audit(context)
+    case 'recover':
+      return (await import('./commands/recover.ts')).recover(context)
     case 'dead-letters list':
       return (await import('./commands/dead-letters.ts')).list(context)
     case 'dead-letters replay':

@@ -257,6 +257,25 @@ export const verbs: readonly VerbSpec[] = [
     },
   },
   {
+    verb: 'recover',
+    arguments: '<pipeline>',
+    minArguments: 1,
+    maxArguments: 1,
+    help: 'Shows a batch that some sinks of a pipeline hold and others lack, and what each way out would do; goes the one that is named. No other process may run the pipeline meanwhile.',
+    options: {
+      finish: { type: 'boolean', help: 'run the range into the sinks that lack it, by the definition of today' },
+      rewrite: {
+        type: 'boolean',
+        help: 'take the range back in the sinks that hold it (tables and dead letters), then run it into all',
+      },
+      'set-aside': {
+        type: 'boolean',
+        help: 'move the sinks that lack the range past it, and keep its records as dead letters',
+      },
+      json,
+    },
+  },
+  {
     verb: 'dead-letters list',
     arguments: '[table]',
     minArguments: 0,

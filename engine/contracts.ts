@@ -268,6 +268,8 @@ export interface Sink {
   /** What it writes to, for messages: `table bronze/movies`. */
   readonly name: string
   readonly delivery: Delivery
+  /** Whether it moves the files that it is handed, so that nobody else may be handed the same. */
+  readonly movesFiles?: boolean
   position(pipeline: string): Promise<SinkPosition>
   /**
    * Does of a commit all that can fail for good, short of making the batch count. Throws what `commit` would: names and types of

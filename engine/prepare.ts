@@ -1,4 +1,5 @@
 /** Before a batch is committed: sinks whose stores refuse rows for their content find them, and they join the dead letters. */
+import { copyFile, link } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Binary, Utf8 } from 'apache-arrow'
 import { batchOf, bytesColumn, constantColumn, nullColumn, tableOf, textColumn } from './batch/arrow.ts'
@@ -38,7 +39,8 @@ export async function prepareSinks<Target extends PreparedSink>(
 ): Promise<Target[]> {
   const files: ParquetFile[] = []
   const setAside = sinks.some(({ holdsDeadLetters }) => holdsDeadLetters)
-  for (const target of sinks.filter(({ holdsDeadLetters }) => !holdsDeadLetters)) {
+  const owned = await withOwnFiles(sinks, stagingDir)
+  for (const target of owned.filter(({ holdsDeadLetters }) => !holdsDeadLetters)) {
     const refused = await prepare(target, commit)
     if (refused === null) continue
     const { name } = target.sink
@@ -50,12 +52,51 @@ export async function prepareSinks<Target extends PreparedSink>(
     const path = join(stagingDir, `refused-${files.length}.parquet`)
     files.push(refused.file ?? (await writeRefused(refused.rows, { pipeline: commit.pipeline, step: name, path })))
   }
-  const prepared = files.length === 0 ? [...sinks] : sinks.map((target) => withLetters(target, files))
+  const prepared = files.length === 0 ? owned : owned.map((target) => withLetters(target, files))
   for (const target of prepared.filter(({ holdsDeadLetters }) => holdsDeadLetters)) {
     const refused = await prepare(target, commit)
     if (refused !== null) throw letterRefused(target.sink.name, refused)
   }
   return prepared
+}
+
+/** Of files that several sinks are handed, those that move theirs get ones with names of their own. */
+async function withOwnFiles<Target extends PreparedSink>(
+  sinks: readonly Target[],
+  stagingDir: string,
+): Promise<Target[]> {
+  const shared = sharedPaths(sinks)
+  let links = 0
+  const own = async (file: ParquetFile): Promise<ParquetFile> => {
+    if (!shared.has(file.path)) return file
+    const path = join(stagingDir, `own-${links++}.parquet`)
+    await linkOrCopy(file.path, path)
+    return { ...file, path }
+  }
+  const owned: Target[] = []
+  for (const target of sinks) {
+    const outputs = new Map<string, readonly ParquetFile[]>()
+    if (target.sink.movesFiles === true)
+      for (const [input, files] of target.outputs) outputs.set(input, await Promise.all(files.map(own)))
+    owned.push(target.sink.movesFiles === true ? { ...target, outputs } : target)
+  }
+  return owned
+}
+
+/** Paths of files that more than one sink is handed. */
+function sharedPaths(sinks: readonly PreparedSink[]): ReadonlySet<string> {
+  const seen = new Set<string>()
+  const shared = new Set<string>()
+  for (const { outputs } of sinks) {
+    const its = new Set([...outputs.values()].flat().map(({ path }) => path))
+    for (const path of its) (seen.has(path) ? shared : seen).add(path)
+  }
+  return shared
+}
+
+/** Not every filesystem has links. */
+function linkOrCopy(from: string, to: string): Promise<void> {
+  return link(from, to).catch(() => copyFile(from, to))
 }
 
 /** Rows that one sink refuses. */

@@ -87,7 +87,8 @@ function definitionChanged({ pipeline, sinks: all }: Session, { ranges, sinks }:
   )
 }
 
-function rangesGone({ pipeline }: Session, ranges: readonly Range[]): MillraceError {
+/** The source does not keep what a half batch needs. */
+export function rangesGone({ pipeline }: Session, ranges: readonly Range[]): MillraceError {
   return new MillraceError(
     'SOURCE_RANGE_LOST',
     `pipeline ${pipeline.name}: cannot finish a half-finished batch: the source no longer has ${formatRanges(ranges)} (was the topic or table deleted?)`,

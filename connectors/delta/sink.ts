@@ -140,6 +140,7 @@ export function deltaSink(options: TableSinkOptions): Sink {
   return {
     name: nameOf(options),
     delivery: 'exactly-once',
+    movesFiles: true,
     position: (pipeline) => readPosition(options.table, pipeline),
     async prepare(commit) {
       await abandon()
