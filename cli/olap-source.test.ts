@@ -36,7 +36,7 @@ const fromSilver = definePipeline({
 test('the embedded store is no source, and says what to do', async () => {
   const dataDir = await makeDataDir()
   const workspace = await openWorkspace({ dataDir, workers: 0, memoryLimitBytes: 2 ** 28 })
-  await expect(openSource(Object.values(example.sources)[0]!, workspace, 'p')).rejects.toMatchObject({
+  await expect(openSource(Object.values(example.sources)[0]!, workspace, example)).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     message: expect.stringMatching(
       /^olap table movies: the embedded store keeps neither .*set CLICKHOUSE_URL, or read the table of the lake/,

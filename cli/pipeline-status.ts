@@ -28,7 +28,7 @@ export async function pipelineStatus(pipeline: Pipeline, place: Place): Promise<
   const sources: { reads: string; position: Position }[] = []
   let lagRecords = 0
   for (const description of Object.values(pipeline.sources)) {
-    const source = await openSource(description, place, pipeline.name)
+    const source = await openSource(description, place, pipeline)
     try {
       const start = await source.start(position)
       const latest = await source.latest()

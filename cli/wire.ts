@@ -9,11 +9,12 @@ import type { VectorsOptions } from '../connectors/vectors/description.ts'
 import type { Sink, SinkDescription, Source, SourceDescription } from '../engine/contracts.ts'
 import { type DuckdbStore, duckdbStore } from '../engine/duckdb-store.ts'
 import { MillraceError } from '../engine/errors.ts'
+import { consumerGroup, type GroupOwner } from './consumer-group.ts'
 import type { Place } from './place.ts'
 import { sinkOfOne } from './sink-of-one.ts'
 
 /** Opens what a source description names, for a pipeline. */
-export async function openSource(description: SourceDescription, place: Place, pipeline: string): Promise<Source> {
+export async function openSource(description: SourceDescription, place: Place, pipeline: GroupOwner): Promise<Source> {
   switch (description.kind) {
     case 'kafka':
       return openTopics(description.options as unknown as TopicOptions, place, pipeline)
@@ -22,7 +23,7 @@ export async function openSource(description: SourceDescription, place: Place, p
       const { table, changeFeed } = description.options as { table: string; changeFeed?: boolean }
       const { duckdb, clock, ids, lake: store } = place
       const read = { table: place.table(table), store, changeFeed: changeFeed ?? false }
-      return deltaSource({ ...read, duckdb, clock, ids, pipeline })
+      return deltaSource({ ...read, duckdb, clock, ids, pipeline: pipeline.name })
     }
     case 'olap': {
       const options = description.options as unknown as OlapSourceOptions
@@ -36,16 +37,16 @@ export async function openSource(description: SourceDescription, place: Place, p
   }
 }
 
-async function openTopics(options: TopicOptions, place: Place, pipeline: string): Promise<Source> {
+async function openTopics(options: TopicOptions, place: Place, pipeline: GroupOwner): Promise<Source> {
   const { startFrom = 'earliest', onDataLoss = 'fail' } = options
   const what = { choice: options, startFrom, onDataLoss }
   if (place.kafka === null) {
     const { fileLogSource } = await import('../connectors/file-log/source.ts')
     const { logDir: dir, logRetention: retention, clock } = place
-    return fileLogSource({ ...what, dir, group: pipeline, clock, ...(retention === null ? {} : { retention }) })
+    return fileLogSource({ ...what, dir, group: pipeline.name, clock, ...(retention === null ? {} : { retention }) })
   }
   const { kafkaSource } = await import('../connectors/kafka/source.ts')
-  return kafkaSource({ ...what, client: await place.kafkaClient(), group: place.kafka.groupPrefix + pipeline })
+  return kafkaSource({ ...what, client: await place.kafkaClient(), group: () => consumerGroup(place, pipeline) })
 }
 
 /** Small files that are written together, unless a definition says otherwise. */

@@ -12,6 +12,7 @@ import type {
   SourceDescription,
   Stage,
 } from './contracts.ts'
+import type { Pipeline } from './pipeline.ts'
 import type { RetryPolicy } from './retry.ts'
 
 /** How a run is asked to end. */
@@ -24,8 +25,8 @@ export interface RunOptions {
 
 /** Lives as long as the process; pipelines share it. */
 export interface Runtime {
-  /** `pipeline` names the consumer group, where sources have such. */
-  openSource(description: SourceDescription, pipeline: string): Promise<Source>
+  /** Name and sinks of `pipeline` decide of the consumer group, where sources have such. */
+  openSource(description: SourceDescription, pipeline: Pipeline): Promise<Source>
   openSink(description: SinkDescription): Promise<Sink>
   readonly executors: { readonly [name in Stage['executor']]: Executor }
   readonly planRecovery: PlanRecovery

@@ -42,7 +42,7 @@ export async function openSession(pipeline: Pipeline, runtime: Runtime): Promise
   try {
     const sources = new Map<string, Source>()
     for (const [name, description] of Object.entries(pipeline.sources)) {
-      const source = await runtime.openSource(description, pipeline.name)
+      const source = await runtime.openSource(description, pipeline)
       opened.push(source)
       sources.set(name, source)
     }

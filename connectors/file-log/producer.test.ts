@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../engine/clock.ts'
@@ -149,5 +149,33 @@ test('a topic keeps its number of partitions, and appends need a topic', async (
     await expect(producer.append('none', keyless('a'))).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND' })
     await expect(producer.append('t', texts(2, 'a'))).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
     await producer.close()
+  })
+})
+
+test('a timestamp that microseconds do not hold is refused, and never becomes another time', () => {
+  const last = 9_223_372_036_854_775n
+  const add = (timestampMs: number | bigint) => () =>
+    batchOf([{ key: null, value: null, timestampMs }]).columns.timestampsUs
+  for (const timestampMs of [
+    1_796_091_383_516_000_000n,
+    1.796e18,
+    last + 1n,
+    -last - 1n,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+  ])
+    expect(add(timestampMs)).toThrowError(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  for (const timestampMs of [last, -last, 0n, -1n]) expect(add(timestampMs)()).toEqual([timestampMs * 1000n])
+})
+
+test('two topics never share a folder, also where letters of either case name the same one', async () => {
+  await withFolder(async (dir) => {
+    const producer = await producerIn(dir)
+    await producer.createTopic('Films', 1)
+    renameSync(join(dir, 'Films'), join(dir, 'films')) // as such a file system has it
+    await expect(producer.createTopic('films', 1)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('folder of topic Films'),
+    })
   })
 })

@@ -166,3 +166,31 @@ test('a batch that is taken back leaves its records, and the position is where i
     expect(await values()).toEqual(['v', 'v', 'v'])
   })
 })
+
+test('sinks whose names are long and begin alike keep positions of their own', async () => {
+  await withFolder(async (dir) => {
+    const duckdb = await openDuckdb({ memoryLimitBytes: 2 ** 28, threads: 1, tempDir: join(dir, '_tmp') })
+    const pipeline = 'p'.repeat(100)
+    const topics = ['a', 'b'].map((end) => `${'t'.repeat(240)}${end}`)
+    try {
+      for (const [i, topic] of topics.entries()) {
+        const sink = fileLogSink({ dir, topic, duckdb, clock: systemClock, ids: systemIds, stagingDir: dir })
+        expect((await sink.position(pipeline)).position.size).toBe(0)
+        const outcome = await sink.commit({
+          pipeline,
+          txnId: `txn-${i}`,
+          fingerprint: 'f',
+          ranges: [{ sourcePartition: 's/0', start: 0n, end: 5n }],
+          initial: new Map(),
+          outputs: new Map(),
+          columns: new Map(),
+          signal: new AbortController().signal,
+        })
+        expect(outcome.kind).toBe('committed')
+        expect((await sink.position(pipeline)).position).toEqual(new Map([['s/0', 5n]]))
+      }
+    } finally {
+      await duckdb.close()
+    }
+  })
+})

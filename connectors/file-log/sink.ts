@@ -11,6 +11,7 @@ import { makeFolder } from '../../engine/make-folder.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
 import { type ProducerBatch, type RecordColumns, rowsByPartition } from '../records/producer-batch.ts'
 import { assertNoneRefused, refusedRecords } from '../records/refused-records.ts'
+import { shortName } from '../records/short-name.ts'
 import { type RefusedRecord, recordsOf } from '../records/sink-rows.ts'
 import { topicNotFound } from './failures.ts'
 import { maxFrameBytes } from './frame.ts'
@@ -40,6 +41,9 @@ export interface FileLogSinkOptions {
   readonly stagingDir: string
 }
 
+/** Of what file systems allow, less what is appended to a name: `.draft`, and the owner of a lock. */
+const [longestFileName, longestLockName] = [249, 100]
+
 /**
  * Appends the rows of the input `rows`, in order: columns `key`, `value`, `timestamp` (default: now), `headers` and,
  * without the option, `topic`. A record goes where Kafka's default partitioner puts its key.
@@ -53,9 +57,10 @@ export function fileLogSink(options: FileLogSinkOptions): Sink {
   const { dir, topic } = options
   const folder = join(dir, '_transactions')
   const idOf = (pipeline: string) => `${encodeURIComponent(pipeline).replaceAll('~', '%7E')}@${topic ?? '_'}`
+  const pathOf = (pipeline: string) => join(folder, shortName(idOf(pipeline), longestFileName))
 
   async function settled(pipeline: string): Promise<SinkTransaction | null> {
-    const path = join(folder, idOf(pipeline))
+    const path = pathOf(pipeline)
     const transaction = await readTransaction(path)
     if (transaction === null || transaction.frames.length === 0) return transaction
     const writers = await openWriters(options, transaction.frames)
@@ -68,7 +73,7 @@ export function fileLogSink(options: FileLogSinkOptions): Sink {
 
   async function locked<T>(pipeline: string, work: () => Promise<T>): Promise<T> {
     await makeFolder(folder)
-    const lock = await acquireLock(folder, idOf(pipeline), options.ids)
+    const lock = await acquireLock(folder, shortName(idOf(pipeline), longestLockName), options.ids)
     try {
       return await work()
     } finally {
@@ -91,7 +96,7 @@ export function fileLogSink(options: FileLogSinkOptions): Sink {
     // The partitions are taken before the commit, so that a busy one refuses it instead of holding it up afterwards.
     const writers = await openWriters(options, frames)
     try {
-      const path = join(folder, idOf(pipeline))
+      const path = pathOf(pipeline)
       const transaction = { sequence, txnId, fingerprint, position: moved, written, frames }
       await prepareTransaction(path, transaction)
       faultPoint('store-before-commit')
@@ -106,7 +111,7 @@ export function fileLogSink(options: FileLogSinkOptions): Sink {
 
   /** What is to be written, if the batch is the next one. */
   async function encoded(batch: SinkCommit): Promise<Encoded | null> {
-    const before = await readTransaction(join(folder, idOf(batch.pipeline)))
+    const before = await readTransaction(pathOf(batch.pipeline))
     if (before?.txnId === batch.txnId || !admits(before?.position ?? new Map(), batch.ranges, batch.initial))
       return null
     return encode(options, batch, { id: idOf(batch.pipeline), sequence: (before?.sequence ?? 0n) + 1n })
@@ -120,7 +125,7 @@ export function fileLogSink(options: FileLogSinkOptions): Sink {
     if (moved.some(({ sourcePartition, end }) => before.position.get(sourcePartition) !== end))
       throw new MillraceError('SINK_FAILED', `${nameOf(options)}: the batch cannot be taken back: it is not the newest`)
     const starts = moved.map(({ sourcePartition, start }) => [sourcePartition, start] as const)
-    const path = join(folder, idOf(pipeline))
+    const path = pathOf(pipeline)
     const sequence = before.sequence + 1n
     await prepareTransaction(path, { ...before, sequence, txnId, position: new Map([...before.position, ...starts]) })
     await publishTransaction(path)
@@ -137,7 +142,7 @@ export function fileLogSink(options: FileLogSinkOptions): Sink {
     name: nameOf(options),
     delivery: 'exactly-once',
     async position(pipeline) {
-      const newest = await readTransaction(join(folder, idOf(pipeline)))
+      const newest = await readTransaction(pathOf(pipeline))
       const whole = newest === null || newest.frames.length === 0
       const found = whole ? newest : await locked(pipeline, () => settled(pipeline))
       return { position: found?.position ?? new Map(), fingerprint: found?.fingerprint ?? null }

@@ -106,14 +106,29 @@ function checkName(name: string): void {
 }
 
 function parseTopic(name: string, path: string, text: string): Topic {
+  const { name: own = name, id, partitions, firstOffset } = parseFields(path, text)
+  if (own !== name) throw sameFolder(name, String(own), path)
+  if (typeof id === 'string' && typeof partitions === 'number' && typeof firstOffset === 'string')
+    return { name, id, partitions, firstOffset: BigInt(firstOffset), path }
+  throw new MillraceError('LOG_CORRUPT', `topic file lacks a field: ${join(path, 'topic.json')} (restore it)`)
+}
+
+function parseFields(path: string, text: string): Record<string, unknown> {
   try {
-    const { id, partitions, firstOffset } = JSON.parse(text) as Record<string, unknown>
-    if (typeof id === 'string' && typeof partitions === 'number' && typeof firstOffset === 'string')
-      return { name, id, partitions, firstOffset: BigInt(firstOffset), path }
+    const fields = JSON.parse(text) as Record<string, unknown>
+    BigInt(String(fields.firstOffset))
+    return fields
   } catch (cause) {
     throw new MillraceError('LOG_CORRUPT', `topic file is damaged: ${join(path, 'topic.json')} (restore it)`, { cause })
   }
-  throw new MillraceError('LOG_CORRUPT', `topic file lacks a field: ${join(path, 'topic.json')} (restore it)`)
+}
+
+/** Where letters' case makes no folder another one, two topics would share theirs. Topics of earlier versions do not say their name. */
+function sameFolder(name: string, own: string, path: string): MillraceError {
+  return new MillraceError(
+    'CONFIG_INVALID',
+    `topic ${name} would be kept in the folder of topic ${own}: ${path} (the file system takes their names for one: choose a name that differs in more than the case of its letters)`,
+  )
 }
 
 /** The link is what makes the topic exist: of two creators, one wins and the other takes the winner's. */
@@ -125,7 +140,9 @@ async function publish(options: Required<TopicOptions>): Promise<Topic> {
     for (let p = 0; p < partitions; p += 1) await makeFolder(join(path, String(p)))
     const file = await open(draft, 'wx')
     try {
-      await file.writeFile(`${JSON.stringify({ id: ids.uuid(), partitions, firstOffset: String(firstOffset) })}\n`)
+      await file.writeFile(
+        `${JSON.stringify({ name, id: ids.uuid(), partitions, firstOffset: String(firstOffset) })}\n`,
+      )
       await file.sync()
     } finally {
       await file.close()

@@ -4,7 +4,9 @@
  */
 import type { Position } from '../../engine/contracts.ts'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
+import { positionTopicPrefix } from '../records/description.ts'
 import { type ProducerBatch, producerBatch } from '../records/producer-batch.ts'
+import { shortName } from '../records/short-name.ts'
 import { sourcePartition } from '../records/source-partition.ts'
 import type { KafkaClient, KafkaTopic } from './client.ts'
 import { kafkaError, requestFailed } from './failures.ts'
@@ -21,9 +23,33 @@ export interface HeldPosition {
   readonly rows: number
 }
 
-/** Name of the topic: of letters that a topic's name may have. */
+/** The longest name that a topic may have. */
+const longestName = 249
+
+/** Name of the topic: of letters that a topic's name may have. It is the transactional id as well. */
 export function positionTopic(client: KafkaClient, pipeline: string, target: string | null): string {
-  return `${client.settings.groupPrefix}position.${pipeline}.${target ?? 'topics'}`.slice(0, 249)
+  return shortName(fullName(client, pipeline, target), longestName)
+}
+
+function fullName(client: KafkaClient, pipeline: string, target: string | null): string {
+  return `${positionTopicPrefix(client.settings.groupPrefix)}${pipeline}.${target ?? 'topics'}`
+}
+
+/**
+ * Earlier versions cut long names, so that two sinks might share a topic. `SINK_FAILED` where there is such a topic and none of the name
+ * of today: nobody can tell whose position it holds.
+ */
+export async function refuseCutName(client: KafkaClient, pipeline: string, target: string | null): Promise<void> {
+  const full = fullName(client, pipeline, target)
+  if (full.length <= longestName) return
+  const [name, cut] = [shortName(full, longestName), full.slice(0, longestName)]
+  const there = await client.topics([name, cut])
+  if (there.has(name) || !there.has(cut)) return
+  throw new MillraceError(
+    'SINK_FAILED',
+    `topic ${cut} may hold the position of this sink or of another one whose name is as long: earlier versions cut names at ${longestName} letters (create topic ${name} with one partition and cleanup.policy=compact, and copy the newest record of the former into it if only this sink wrote it)`,
+    { context: { topic: cut } },
+  )
 }
 
 /** Only the newest record matters; the broker may drop the others. */

@@ -267,4 +267,26 @@ describe.skipIf(brokers === '')('a topic of a cluster as a sink (needs KAFKA_BRO
     await sink.commit(await commitOf(its, 1))
     expect((await committed(its.topic)).sort()).toEqual(['value 0', 'value 1', 'value 1'])
   })
+
+  test('sinks whose names are long and begin alike keep positions of their own; a name that was cut is refused', async () => {
+    const pipeline = 'p'.repeat(100)
+    const stem = `sink-${systemIds.uuid()}-`.padEnd(240, 't')
+    const open = (topic: string) => kafkaSink({ client, topic, duckdb: async () => database, clock, stagingDir: root })
+    const batch = { pipeline, fingerprint: 'f', outputs: new Map(), columns: new Map(), initial: new Map() }
+    const ranges = [{ sourcePartition: 's/0', start: 0n, end: 5n }]
+    for (const topic of [`${stem}a`, `${stem}b`]) {
+      await createMissingTopics(client, [{ name: topic, partitions: 1 }])
+      expect((await open(topic).position(pipeline)).position.size).toBe(0)
+      const signal = new AbortController().signal
+      expect(await open(topic).commit({ ...batch, ranges, txnId: topic, signal })).toMatchObject({ kind: 'committed' })
+      expect((await open(topic).position(pipeline)).position).toEqual(new Map([['s/0', 5n]]))
+    }
+    const cut = `${client.settings.groupPrefix}position.${pipeline}x.${stem}`.slice(0, 249)
+    await createMissingTopics(client, [{ name: cut, partitions: 1 }])
+    client.forget()
+    await expect(open(`${stem}a`).position(`${pipeline}x`)).rejects.toMatchObject({
+      code: 'SINK_FAILED',
+      message: expect.stringMatching(/^topic t-.* may hold the position of this sink .*copy the newest record/),
+    })
+  })
 })

@@ -19,6 +19,7 @@ import {
   positionTopic,
   readHeldPosition,
   readSettledPosition,
+  refuseCutName,
 } from './sink-position.ts'
 import { refusesBeyond, type TopicLimits, topicLimits } from './topic-limits.ts'
 import { beginTransaction, type KafkaTransaction } from './transaction.ts'
@@ -44,6 +45,7 @@ export function kafkaSink(options: KafkaSinkOptions): Sink {
   const topicFor = (pipeline: string) => positionTopic(client, pipeline, topic ?? null)
   let prepared: Prepared | null = null
   async function position(pipeline: string): Promise<SinkPosition> {
+    await refuseCutName(client, pipeline, topic ?? null)
     const held = await readHeldPosition(client, topicFor(pipeline))
     return { position: held?.position ?? new Map(), fingerprint: held?.fingerprint ?? null }
   }

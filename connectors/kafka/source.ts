@@ -16,7 +16,7 @@ export interface KafkaSourceOptions {
   readonly startFrom: StartFrom
   readonly onDataLoss: 'fail' | 'continue'
   /** Consumer group: shares the partitions among processes, and tells lag tools how far they are. */
-  readonly group: string
+  readonly group: string | (() => Promise<string>)
 }
 
 /** Where the partitions began and ended when they were last asked. */
@@ -38,8 +38,9 @@ export function kafkaSource(options: KafkaSourceOptions): RecordSource {
   /** Topics that were read before this run. */
   let readBefore: ReadonlySet<string> = new Set()
   let membership: GroupMembership | null = null
-  const member = () => {
-    membership ??= joinGroup({ client, group: options.group })
+  const member = async () => {
+    const group = typeof options.group === 'string' ? options.group : await options.group()
+    membership ??= joinGroup({ client, group })
     return membership
   }
 
@@ -106,10 +107,10 @@ export function kafkaSource(options: KafkaSourceOptions): RecordSource {
       return onDataLoss === 'continue' ? missingPart(range) : null
     },
     share: {
-      hold: async () => member().hold([...(bounds ?? (await look())).topics.values()]),
+      hold: async () => (await member()).hold([...(bounds ?? (await look())).topics.values()]),
       release: () => membership?.release(),
     },
-    commitOffsets: (end) => member().commitOffsets(end),
+    commitOffsets: async (end) => (await member()).commitOffsets(end),
     async close() {
       await membership?.leave()
     },

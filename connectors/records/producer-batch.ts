@@ -103,9 +103,18 @@ export function rowsByPartition(
   return rows
 }
 
+/** `CONFIG_INVALID` for what is no time, or one that 64 bits of microseconds do not hold: it would become another. */
 function microseconds(timestampMs: number | bigint): bigint {
+  const time = toMicroseconds(timestampMs)
+  if (time !== null && time === BigInt.asIntN(64, time)) return time
+  throw new MillraceError(
+    'CONFIG_INVALID',
+    `timestamp is not a number of milliseconds that can be kept as microseconds: ${timestampMs} (is it in other units?)`,
+  )
+}
+
+function toMicroseconds(timestampMs: number | bigint): bigint | null {
   if (typeof timestampMs === 'bigint') return timestampMs * 1000n
   if (Number.isInteger(timestampMs)) return BigInt(timestampMs) * 1000n
-  if (Number.isFinite(timestampMs)) return BigInt(Math.round(timestampMs * 1000))
-  throw new MillraceError('CONFIG_INVALID', `timestamp is not a number of milliseconds: ${timestampMs}`)
+  return Number.isFinite(timestampMs) ? BigInt(Math.round(timestampMs * 1000)) : null
 }
