@@ -42,18 +42,21 @@ export async function commitToStore(
   write: (connection: Connection) => Promise<WriteCounts>,
 ): Promise<CommitOutcome> {
   faultPoint('sink-begin')
-  const outcome = await options.store.use('write', (connection) =>
-    inTransaction(connection, options.store.path, async (): Promise<CommitOutcome> => {
-      const stored = await storedPositions(connection, commit.pipeline)
-      const own = ownCommit(stored, commit)
-      if (own !== null) return { kind: 'already-committed', written: own }
-      const position = positionOf(stored)
-      if (!admits(position, commit.ranges, commit.initial)) return { kind: 'fenced', position }
-      const written = await write(connection)
-      await movePosition(connection, commit, { stored, written, nowMs: options.clock.nowMs() })
-      faultPoint('store-before-commit')
-      return { kind: 'committed', written }
-    }),
+  const outcome = await options.store.use(
+    'write',
+    (connection) =>
+      inTransaction(connection, options.store.path, async (): Promise<CommitOutcome> => {
+        const stored = await storedPositions(connection, commit.pipeline)
+        const own = ownCommit(stored, commit)
+        if (own !== null) return { kind: 'already-committed', written: own }
+        const position = positionOf(stored)
+        if (!admits(position, commit.ranges, commit.initial)) return { kind: 'fenced', position }
+        const written = await write(connection)
+        await movePosition(connection, commit, { stored, written, nowMs: options.clock.nowMs() })
+        faultPoint('store-before-commit')
+        return { kind: 'committed', written }
+      }),
+    commit.signal,
   )
   if (outcome.kind === 'committed') faultPoint('store-after-commit')
   return outcome

@@ -3,8 +3,10 @@
  * loops, a long question among them. Nothing may fail or end, and at the end every table and store equals that of a new data directory into
  * which the same log is worked off once.
  *
- *   node checks/beside-stream.ts [--seconds 600] [--rate 40] [--connections 4] [--loops 2] [--seed N]
+ *   node checks/beside-stream.ts [--seconds 600] [--rate 40] [--connections 4] [--loops 2] [--seed N] [--kills 0]
  *
+ * With kills, `serve` is killed (SIGKILL) and started again so often meanwhile: it may have stores open through which the stream writes. Requests
+ * that find nobody then are no failures.
  * Prints one JSON line; exit 1 if anything failed or differs.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -24,9 +26,10 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '4' },
     loops: { type: 'string', default: '2' },
     seed: { type: 'string', default: '7' },
+    kills: { type: 'string', default: '0' },
   },
 })
-const [seconds, rate] = [Number(values.seconds), Number(values.rate)]
+const [seconds, rate, kills] = [Number(values.seconds), Number(values.rate), Number(values.kills)]
 const env = { KAFKA_BROKERS: '', MILLRACE_LAKE: '', CLICKHOUSE_URL: '', NEO4J_URI: '', PINECONE_API_KEY: '' }
 const root = mkdtempSync(join(tmpdir(), 'millrace-beside-stream-'))
 const data = join(root, 'data')
@@ -42,12 +45,13 @@ let over = false
 let restarts = 0
 
 type Running = ReturnType<typeof millrace>
+const killed = new Set<Running>()
 const start = (...words: readonly string[]): Running => millrace([...words, '--data', data], env)
 
-/** Ends with a failure if the process ends before `over`. */
+/** Ends with a failure if the process ends before `over`, other than by our own hand. */
 async function mustLast(name: string, process: Running): Promise<void> {
   const { status, signal, lines, errors } = await process
-  if (over) return
+  if (over || killed.has(process)) return
   restarts += 1
   failures.push(`${name} ended with ${status ?? signal}: ${lines.at(-1) ?? ''} ${errors.slice(-2_000)}`)
 }
@@ -102,7 +106,7 @@ async function longQuestions(): Promise<void> {
 
 const addresses = ['/search?text=a+detective&top=1', '/olap/runtimes', '/graph/hubs?top=1', '/olap/best-rated']
 
-async function requestLoop(url: string, first: number): Promise<void> {
+async function requestLoop(first: number): Promise<void> {
   for (let i = first; !over; i += 1) {
     const address = addresses[i % addresses.length]!
     try {
@@ -111,7 +115,11 @@ async function requestLoop(url: string, first: number): Promise<void> {
       count(`GET ${address.split('?')[0]}`)
       if (!response.ok) failures.push(`GET ${address} answered ${response.status}: ${body}`)
     } catch (error) {
-      failures.push(`GET ${address} failed: ${error}`)
+      if (kills === 0) failures.push(`GET ${address} failed: ${error}`)
+      else {
+        count('requests that found nobody')
+        await sleep(100)
+      }
     }
   }
 }
@@ -141,17 +149,35 @@ const simulate = (titles: number, seed: number) => [
 await succeed([...simulate(100, Number(values.seed)), '--data', data], env)
 await succeed(['run', '--all', '--available-now', '--data', data], env)
 
-const serve = start('serve', '--port', '0', '--json')
-const url = await urlOf(serve)
+let serve = start('serve', '--port', '0', '--json')
+let url = await urlOf(serve)
+
+/** Kills the service in regular intervals; one that lives is left. */
+async function killService(): Promise<void> {
+  for (let i = 0; i < kills; i += 1) {
+    await sleep((seconds * 1000) / (kills + 1))
+    if (over) return
+    count('kills of serve')
+    killed.add(serve)
+    serve.child.kill('SIGKILL')
+    await serve
+    serve = start('serve', '--port', '0', '--json')
+    void mustLast('serve', serve)
+    url = await urlOf(serve)
+  }
+}
+
 const stream = start('run', '--all', '--every', '1')
 const producer = start(...simulate(Math.max(200, rate * seconds), Number(values.seed) + 1), ...['--rate', String(rate)])
-const lasting = [mustLast('serve', serve), mustLast('stream', stream)]
+const streaming = mustLast('stream', stream)
+const serving = mustLast('serve', serve)
 const loops = [
   ...Array.from({ length: Number(values.loops) }, (_, i) => commandLoop(i)),
-  ...Array.from({ length: Number(values.connections) }, (_, i) => requestLoop(url, i)),
+  ...Array.from({ length: Number(values.connections) }, (_, i) => requestLoop(i)),
   longQuestions(),
+  killService(),
 ]
-await Promise.race([sleep(seconds * 1000), ...lasting])
+await Promise.race([sleep(seconds * 1000), streaming, ...(kills === 0 ? [serving] : [])])
 over = true
 const peaks = { stream: peakMib(stream), serve: peakMib(serve) }
 await Promise.all(loops)

@@ -83,15 +83,20 @@ const count = async (connection: Connection): Promise<unknown> =>
 /** Takes seconds, and nothing of what is stored. */
 const longQuestion = 'SELECT count(*) AS n FROM range(1000000) a, range(1000000) b WHERE a.range + b.range > 7'
 
-test('a store has a database of its own: no transaction elsewhere sees it, and none waits for it', async () => {
+test('a store that is read twice within an open transaction of another pipeline is not seen by it, and breaks nothing', async () => {
   const store = open()
+  await store.use('write', (connection) => connection.run('CREATE TABLE t AS SELECT 1 AS id'))
   await duckdb.withConnection(async (other) => {
     await other.run('BEGIN')
-    for (let i = 0; i < 3; i++) {
-      await store.use('write', (connection) => connection.run(`CREATE TABLE t${i} AS SELECT 1 AS id`))
-      expect(await other.rows('SELECT * FROM duckdb_tables()')).toEqual([])
+    for (let i = 0; i < 2; i++) {
       await store.release()
+      await store.use('read', async (connection) => {
+        expect(await count(connection)).toBe(1n)
+        // an internal error of DuckDB, fatal for all of its database, where the transaction sees two attachments of one name
+        expect(await other.rows('SELECT * FROM duckdb_tables()')).toEqual([])
+      })
     }
+    await other.run('COMMIT')
   })
 })
 

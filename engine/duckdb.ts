@@ -6,6 +6,7 @@ import { damagedFile } from './damaged-file.ts'
 import { type BytesFunction, registerBytesFunction } from './duckdb-function.ts'
 import { readableValue } from './duckdb-values.ts'
 import { makeFolderNow } from './make-folder.ts'
+import { storeMemoryBytes } from './store-memory.ts'
 
 export interface DuckdbOptions {
   /** Of the one database; what each store may take beside it is {@link storeMemoryBytes}. */
@@ -86,15 +87,6 @@ export interface StreamingConnection extends Connection {
   selectParts(sql: string, values: Readonly<Record<string, string>>): AsyncIterable<Row[]>
   /** As `chunks`, with the values that `rows` gives. */
   columnParts(sql: string): AsyncIterable<readonly (readonly unknown[])[]>
-}
-
-/** The part of a process's memory limit that each open store may take, beside the database itself. */
-const storeShare = 1 / 4
-const leastStoreBytes = 64 * 2 ** 20
-
-/** What one open store may take at most, given the limit of the process's database. */
-export function storeMemoryBytes(memoryLimitBytes: number): number {
-  return Math.max(leastStoreBytes, Math.floor(memoryLimitBytes * storeShare))
 }
 
 let databases = 0

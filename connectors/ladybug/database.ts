@@ -5,6 +5,7 @@ import { systemClock } from '../../engine/clock.ts'
 import { makeFolderNow } from '../../engine/make-folder.ts'
 import { sharedFile } from '../../engine/shared-file/shared-file.ts'
 import { commandPatience, type Patience } from '../../engine/shared-file/waiting.ts'
+import { graphBufferBytes } from '../../engine/store-memory.ts'
 import { checkRoom, type GraphSession, ladybugFiles, noGraph } from './file.ts'
 import type { GraphParameters, GraphRow } from './statement.ts'
 
@@ -53,7 +54,7 @@ export interface GraphDatabaseOptions {
   readonly path: string
   /** `write` makes the file at the first transaction. */
   readonly mode: 'read' | 'write'
-  /** What the engine may keep of the file in memory, in the process that opens it. Default 512 MiB. */
+  /** What the engine may keep of the file in memory, in the process that opens it. By default {@link graphBufferBytes}. */
   readonly bufferPoolBytes?: number
   /** Room that the disk must have before anything is written. Default 64 MiB. */
   readonly reserveBytes?: number
@@ -68,7 +69,7 @@ export interface GraphDatabaseOptions {
  * cannot be opened, and, retryable, for writing while the disk is nearly full; `STORE_BUSY` (retryable) where waiting for the file ends in vain.
  */
 export async function openGraphDatabase(options: GraphDatabaseOptions): Promise<GraphDatabase> {
-  const { mode, bufferPoolBytes = 2 ** 29, reserveBytes = 2 ** 26, ...rest } = options
+  const { mode, bufferPoolBytes = graphBufferBytes, reserveBytes = 2 ** 26, ...rest } = options
   const path = resolve(options.path)
   if (mode === 'read' && !existsSync(path)) throw noGraph(path)
   const assertRoom = (): void => {

@@ -54,11 +54,7 @@ export function graphSink(options: GraphSinkOptions): Sink {
       if (outcome.kind === 'committed') faultPoint('store-after-commit')
       return outcome
     },
-    async close() {
-      const database = await opened
-      opened = null
-      await database?.close()
-    },
+    async close() {}, // other sinks may use the file: it is let go of when nobody does
   }
 }
 
@@ -92,6 +88,7 @@ async function commitGraph(
             return { kind: 'committed', written } as const
           })
         },
+        commit.signal,
       ),
     )
   } catch (error) {
