@@ -3,6 +3,7 @@ import { type CommitSinksOutcome, commitSinks } from './commit.ts'
 import type { Position } from './contracts.ts'
 import { MillraceError } from './errors.ts'
 import { faultPoint } from './fault-points.ts'
+import { lagAfter } from './lag.ts'
 import { type PreparedSink, prepareSinks } from './prepare.ts'
 import {
   advance,
@@ -56,7 +57,7 @@ export async function runBatch(run: Run, draft: BatchDraft): Promise<BatchOutcom
 }
 
 /** A batch that only tells the sinks where partitions begin. */
-const nothing: PlannedRanges = { bySource: new Map(), all: [], lagRecords: 0, missing: [] }
+const nothing: PlannedRanges = { bySource: new Map(), all: [], lagRecords: 0, available: [], missing: [] }
 
 interface Prepared {
   readonly planned: PlannedRanges
@@ -103,7 +104,7 @@ async function workAndCommit(run: Run, draft: BatchDraft, { planned, stagingDir 
     violations: work.violations,
     ...(work.embedded.computed + work.embedded.cached > 0 ? { embedded: work.embedded } : {}),
     sinks: outcome.reports,
-    lagRecords: Math.max(0, planned.lagRecords - work.rowsIn),
+    lagRecords: lagAfter(planned.available, work.ranges, work.rowsIn),
     durationMs: runtime.clock.nowMs() - startedMs,
   })
   return { kind: 'committed', position: reached }

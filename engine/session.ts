@@ -3,6 +3,7 @@ import type { Position, Range, Sink, SinkPosition, Source } from './contracts.ts
 import { MillraceError } from './errors.ts'
 import type { PipelineEvent } from './events.ts'
 import { replacedSources, startedPartition, startPartition } from './identity.ts'
+import type { Available } from './lag.ts'
 import type { Pipeline } from './pipeline.ts'
 import { availableRanges, shareLimits } from './plan.ts'
 import type { RunOptions, Runtime } from './runtime.ts'
@@ -173,6 +174,8 @@ export interface PlannedRanges {
   readonly all: readonly Range[]
   /** Records from the position to the source's end, this batch included. */
   readonly lagRecords: number
+  /** By source, what those are. */
+  readonly available: readonly Available[]
   /** Parts of what is to be read that are gone and passed over. */
   readonly missing: readonly Range[]
 }
@@ -181,13 +184,13 @@ export interface PlannedRanges {
 export async function planRanges(session: Session, position: Position, end: Position): Promise<PlannedRanges | null> {
   const bySource = new Map<string, Range[]>()
   const missing: Range[] = []
-  let lagRecords = 0
+  const everything: Available[] = []
   for (const [name, source] of session.sources) {
     const mine = await source.latest()
     const own = new Map([...end].filter(([partition]) => mine.has(partition) && isOwned(session, partition)))
     const available = availableRanges(position, session.initial, own)
     const counts = await Promise.all(available.map((range) => source.count(range)))
-    lagRecords += counts.reduce((sum, n) => sum + n, 0)
+    everything.push({ shape: source.shape, ranges: available, counts })
     const shares = shareLimits(counts, session.pipeline.limits)
     const cut = await Promise.all(available.map((range, i) => source.cut(range, shares[i]!)))
     const ranges = cut.filter((range) => range.start < range.end)
@@ -195,7 +198,8 @@ export async function planRanges(session: Session, position: Position, end: Posi
     missing.push(...(await missingOf(source, ranges)))
   }
   const all = [...bySource.values()].flat()
-  return all.length === 0 ? null : { bySource, all, lagRecords, missing }
+  const lagRecords = everything.flatMap(({ counts }) => counts).reduce((sum, n) => sum + n, 0)
+  return all.length === 0 ? null : { bySource, all, lagRecords, available: everything, missing }
 }
 
 /**
