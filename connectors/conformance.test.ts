@@ -131,6 +131,19 @@ const sinks: Readonly<Record<string, () => Promise<SinkSubject>>> = {
     return {
       open: async () => olapSink({ store, description, clock }),
       outputs: (batch) => rows(`SELECT ${batch}::BIGINT AS id`),
+      hopeless: {
+        'another type': async () => ({ outputs: await rows(`SELECT 'x' AS id`) }),
+        'a name that differs in case only': async () => ({ outputs: await rows('SELECT 7::BIGINT AS "ID"') }),
+        'a key that rows lack': async () => ({
+          outputs: await rows('SELECT 7::BIGINT AS id'),
+          open: async () =>
+            olapSink({
+              store,
+              description: { ...description, tables: { other: { from: 'rows', key: ['no'], owner: { id: 'id' } } } },
+              clock,
+            }),
+        }),
+      },
       countRows: async () => (await openOlapStore(store).counts()).get('t') ?? 0,
     }
   },
@@ -182,6 +195,15 @@ const sinks: Readonly<Record<string, () => Promise<SinkSubject>>> = {
     const description = { namespace: 'n', upserts: 'rows', embedder: 'test' }
     return {
       open: async () => vectorsSink({ store, description, embedder: { id: 'test', dimension: 2 }, clock }),
+      hopeless: {
+        'vectors of another length': async () => ({
+          outputs: await rows(`SELECT '7' AS id, [1]::FLOAT[] AS embedding`),
+        }),
+        'another embedder': async () => ({
+          outputs: await rows(`SELECT '7' AS id, [1, 2]::FLOAT[] AS embedding`),
+          open: async () => vectorsSink({ store, description, embedder: { id: 'else', dimension: 2 }, clock }),
+        }),
+      },
       outputs: (batch) => rows(`SELECT '${batch}' AS id, [1, ${batch}]::FLOAT[] AS embedding`),
       countRows: async () => (await openVectorStore(store).counts()).get('n') ?? 0,
     }

@@ -3,8 +3,9 @@ import { commitToStore, positionInStore } from '../../checkpoints/duckdb-commit.
 import type { Clock, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
 import { type Connection, identifier, literals } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
+import { checkColumns, unionColumns } from '../olap/columns.ts'
 import type { OlapOptions } from '../olap/description.ts'
-import { syncTable, type TableCounts } from './table-sync.ts'
+import { checkTable, syncTable, type TableCounts } from './table-sync.ts'
 import { syncViews } from './views.ts'
 
 export interface OlapSinkOptions {
@@ -22,9 +23,28 @@ export function olapSink(options: OlapSinkOptions): Sink {
     name: 'store olap',
     delivery: 'exactly-once',
     position: (pipeline) => positionInStore(options.store, pipeline),
+    async prepare(commit) {
+      if (options.store.exists())
+        await options.store.use('read', (connection) => checkTables(connection, options, commit))
+      else for (const sync of tablesOf(options, commit)) checkColumns(sync.name, sync.table, [], sync.incoming)
+      return []
+    },
     commit: (commit) => commitToStore(options, commit, (connection) => writeTables(connection, options, commit)),
     async close() {},
   }
+}
+
+/** What each table is to be kept equal to. */
+function tablesOf({ description }: OlapSinkOptions, commit: SinkCommit) {
+  return Object.entries(description.tables).map(([name, table]) => {
+    const files = commit.outputs.get(table.from) ?? []
+    const columns = commit.columns.get(table.from) ?? []
+    return { name, table, files, columns, incoming: files.length === 0 ? columns : unionColumns(files) }
+  })
+}
+
+async function checkTables(connection: Connection, options: OlapSinkOptions, commit: SinkCommit): Promise<void> {
+  for (const sync of tablesOf(options, commit)) await checkTable(connection, sync)
 }
 
 async function writeTables(

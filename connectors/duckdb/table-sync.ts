@@ -2,7 +2,7 @@
 import { describeColumns, duckdbType } from '../../engine/batch/duckdb-types.ts'
 import { type Connection, identifier, literal, literals } from '../../engine/duckdb.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
-import { checkType, keyPairs, ownerPairs, same, unionColumns } from '../olap/columns.ts'
+import { checkColumns, keyPairs, ownerPairs, same, unionColumns } from '../olap/columns.ts'
 import type { OlapTable } from '../olap/description.ts'
 
 /** Rows that were really changed: rows equal to what was there do not count. */
@@ -54,22 +54,38 @@ export async function syncTable(connection: Connection, sync: TableSync): Promis
   return counts
 }
 
+/** What {@link syncTable} would refuse of a batch whatever its rows. Reads no row and writes nothing. */
+export async function checkTable(
+  connection: Connection,
+  { name, table, files, columns = [] }: Omit<TableSync, 'owners'>,
+): Promise<void> {
+  const incoming = files.length === 0 ? columns : unionColumns(files)
+  const isThere = (await storedTables(connection)).has(name)
+  checkColumns(
+    name,
+    table,
+    isThere ? await describeColumns(connection, `SELECT * FROM ${identifier(name)}`) : [],
+    incoming,
+  )
+}
+
 /** Creates or widens the table; its columns afterwards, or null where there is neither table nor input. */
 async function growTable(
   connection: Connection,
-  { name, files, columns: known = [] }: Pick<TableSync, 'name' | 'files' | 'columns'>,
+  { name, files, columns: known = [], table: described }: Omit<TableSync, 'owners'>,
 ): Promise<readonly Column[] | null> {
   const incoming = files.length === 0 ? known : unionColumns(files)
   const table = identifier(name)
   if (!(await storedTables(connection)).has(name)) {
     if (incoming.length === 0) return null
+    checkColumns(name, described, [], incoming)
     await connection.run(`CREATE TABLE ${table} (${incoming.map(columnSql).join(', ')})`)
     return incoming
   }
   const columns = await describeColumns(connection, `SELECT * FROM ${table}`)
   const stored = new Map(columns.map((column) => [column.name, column]))
   const added = incoming.filter((column) => !stored.has(column.name))
-  for (const column of incoming) checkType(name, stored.get(column.name)?.type, column)
+  checkColumns(name, described, columns, incoming)
   for (const column of added) await connection.run(`ALTER TABLE ${table} ADD COLUMN ${columnSql(column)}`)
   return [...columns, ...added]
 }

@@ -49,6 +49,16 @@ export async function growNamespace(
   return [...columns, ...added]
 }
 
+/** What {@link growNamespace} would refuse of a namespace that is there. Writes nothing. */
+export async function checkMetadata(
+  connection: Connection,
+  namespace: string,
+  metadata: readonly Column[],
+): Promise<void> {
+  const known = new Map((await metadataColumns(connection, namespace)).map((column) => [column.name, column]))
+  for (const column of metadata) checkType(namespace, known.get(column.name), column)
+}
+
 /** What is stored beside the vectors of a namespace. */
 export async function metadataColumns(connection: Connection, namespace: string): Promise<readonly Column[]> {
   const rows = `SELECT 0 AS millrace_row, * FROM ${tableOf(namespace)}` // no query has no column

@@ -9,7 +9,7 @@ import type { VectorsOptions } from '../vectors/description.ts'
 import { checkEmbedder, type EmbedderIdentity, type StoredNamespace } from '../vectors/embedder-identity.ts'
 import { checkVectors, metadataColumns, scan } from '../vectors/incoming.ts'
 import { skippedVectors } from '../vectors/skipped.ts'
-import { growNamespace, storedNamespaces, tableOf } from './namespace.ts'
+import { checkMetadata, growNamespace, storedNamespaces, tableOf } from './namespace.ts'
 
 export interface VectorsSinkOptions {
   readonly store: DuckdbStore
@@ -32,9 +32,24 @@ export function vectorsSink(options: VectorsSinkOptions): Sink {
       if (options.store.exists()) await options.store.use('read', (connection) => refuseOthers(connection, options))
       return positionInStore(options.store, pipeline)
     },
+    async prepare(commit) {
+      if (options.store.exists())
+        await options.store.use('read', (connection) => checkBatch(connection, options, commit))
+      return []
+    },
     commit: (commit) => commitToStore(options, commit, (connection) => writeVectors(connection, options, commit)),
     async close() {},
   }
+}
+
+/** What the commit would refuse for good, as far as the store is there to be asked. */
+async function checkBatch(connection: Connection, options: VectorsSinkOptions, commit: SinkCommit): Promise<void> {
+  const { namespace, upserts } = options.description
+  const stored = await refuseOthers(connection, options)
+  const files = commit.outputs.get(upserts) ?? []
+  if (files.length === 0) return
+  await checkVectors(connection, files, { namespace, dimension: options.embedder.dimension })
+  if (stored !== undefined) await checkMetadata(connection, namespace, metadataColumns(files))
 }
 
 async function refuseOthers(

@@ -39,6 +39,35 @@ export function checkType(table: string, stored: DataType | string | undefined, 
   )
 }
 
+/**
+ * Whether a table can hold the columns of a batch beside its own, whatever the rows.
+ * @throws MillraceError `SCHEMA_MISMATCH` for another type, for names that differ in case only, and for rows without key or owner
+ */
+export function checkColumns(
+  name: string,
+  { key, owner }: Pick<OlapTable, 'key' | 'owner'>,
+  stored: readonly Column[],
+  incoming: readonly Column[],
+): void {
+  const known = new Map(stored.map((column) => [column.name.toLowerCase(), column]))
+  for (const column of incoming) {
+    const twin = known.get(column.name.toLowerCase())
+    if (twin === undefined) known.set(column.name.toLowerCase(), column)
+    else if (twin.name === column.name) checkType(name, twin.type, column)
+    else throw mismatch(name, `columns ${twin.name} and ${column.name} differ in case only (rename one)`)
+  }
+  const lacking = [...new Set([...key, ...Object.keys(owner)])].filter((column) => !known.has(column.toLowerCase()))
+  if (incoming.length > 0 && lacking.length > 0)
+    throw mismatch(
+      name,
+      `rows lack ${lacking.join(', ')}, by which they are told apart (add it in the step that makes them)`,
+    )
+}
+
+function mismatch(table: string, what: string): MillraceError {
+  return new MillraceError('SCHEMA_MISMATCH', `olap table ${table}: ${what}`, { context: { table } })
+}
+
 /** Columns of two relations that must be equal. */
 export type Pairs = readonly (readonly [left: string, right: string])[]
 
