@@ -56,9 +56,14 @@ const producer = start(
 const stream = start('run', '--all', '--every', values.every)
 const startedMs = Date.now()
 let wrong = false
+let stopped = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    stopped = true
+  })
 try {
-  while (Date.now() - startedMs < Number(values.seconds) * 1000 && stream.exitCode === null) {
-    await sleep(Number(values.sample) * 1000)
+  while (Date.now() - startedMs < Number(values.seconds) * 1000 && stream.exitCode === null && !stopped) {
+    await pause(Number(values.sample))
     console.log(JSON.stringify(await sample()))
   }
 } finally {
@@ -71,6 +76,11 @@ wrong ||= last.ratio > Number(values.most)
 await duckdb.close()
 if (values.keep === undefined) await rm(dir, { recursive: true, force: true })
 process.exit(wrong ? 1 : 0)
+
+/** Ends early when the bench is stopped, so that its processes are. */
+async function pause(seconds: number): Promise<void> {
+  for (let slept = 0; slept < seconds && !stopped; slept++) await sleep(1000)
+}
 
 interface Started {
   readonly child: ChildProcess
