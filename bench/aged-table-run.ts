@@ -5,13 +5,13 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { defaultMemoryLimitBytes } from '../cli/config.ts'
 import { openDeltaTable } from '../connectors/delta/delta-table.ts'
 import type { DeltaTable, Transaction } from '../connectors/delta/table.ts'
 import { localStore } from '../connectors/storage/local.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { ObjectStore } from '../engine/contracts.ts'
 import { openDuckdb } from '../engine/duckdb.ts'
+import { defaultMemoryLimitBytes, shareMemory } from '../engine/memory.ts'
 import { peakMemoryMiB } from './peak-memory.ts'
 import { quantile, rounded } from './quantile.ts'
 
@@ -31,7 +31,11 @@ export interface AgedTableCost {
 const [dir = '', count = '0'] = process.argv.slice(2)
 const stagingDir = join(dir, 'staging')
 mkdirSync(stagingDir, { recursive: true })
-const duckdb = await openDuckdb({ memoryLimitBytes: defaultMemoryLimitBytes, threads: 2, tempDir: join(dir, 'spill') })
+const duckdb = await openDuckdb({
+  memoryLimitBytes: shareMemory(defaultMemoryLimitBytes).duckdbBytes,
+  threads: 2,
+  tempDir: join(dir, 'spill'),
+})
 await duckdb.withConnection((connection) => connection.run('SELECT 1')) // what a running pipeline has paid already
 const { store, requests } = counted(localStore(join(dir, 'lake')))
 const parts = { store, duckdb: async () => duckdb, clock: systemClock, ids: systemIds, stagingDir }

@@ -9,10 +9,10 @@
  */
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { defaultMemoryLimitBytes } from '../cli/config.ts'
 import { findPipelines } from '../cli/pipelines.ts'
 import { openWorkspace } from '../cli/workspace.ts'
 import { kafka } from '../connectors/index.ts'
+import { defaultMemoryLimitBytes } from '../engine/memory.ts'
 import type { Pipeline } from '../engine/pipeline.ts'
 import { runPipeline } from '../engine/run.ts'
 import { availableNow, every } from '../engine/trigger.ts'

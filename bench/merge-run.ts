@@ -4,16 +4,20 @@
  *   node bench/merge-run.ts <folder of the lake> <Parquet file of the rows>
  */
 import { join } from 'node:path'
-import { defaultMemoryLimitBytes } from '../cli/config.ts'
 import { deltaSink } from '../connectors/delta/sink.ts'
 import { describeColumns } from '../engine/batch/duckdb-types.ts'
 import { literal, openDuckdb } from '../engine/duckdb.ts'
+import { defaultMemoryLimitBytes, shareMemory } from '../engine/memory.ts'
 import { batchOf, openLake } from './large-table.ts'
 import { peakMemoryMiB } from './peak-memory.ts'
 import { rounded } from './quantile.ts'
 
 const [dir = '', rowsFile = ''] = process.argv.slice(2)
-const duckdb = await openDuckdb({ memoryLimitBytes: defaultMemoryLimitBytes, threads: 2, tempDir: join(dir, 'spill') })
+const duckdb = await openDuckdb({
+  memoryLimitBytes: shareMemory(defaultMemoryLimitBytes).duckdbBytes,
+  threads: 2,
+  tempDir: join(dir, 'spill'),
+})
 const lake = openLake(dir, duckdb)
 const sink = deltaSink({ ...lake, write: { mode: 'merge', key: ['id'], newer: ['ts'] }, changeFeed: false })
 const query = `SELECT * FROM read_parquet(${literal(rowsFile)})`

@@ -6,13 +6,13 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { defaultMemoryLimitBytes } from '../cli/config.ts'
 import type { Place } from '../cli/place.ts'
 import { openWorkspace } from '../cli/workspace.ts'
 import { listTables } from '../connectors/delta/list-tables.ts'
 import { selectTable } from '../connectors/delta/read.ts'
 import { deltaSource } from '../connectors/delta/source.ts'
 import { type Connection, literal } from '../engine/duckdb.ts'
+import { defaultMemoryLimitBytes } from '../engine/memory.ts'
 import { inputRelation } from '../operators/relational/scan.ts'
 
 const [dataDir = '', out = ''] = process.argv.slice(2)

@@ -1,5 +1,5 @@
 /** What the tables and topics of the storm hold, beside what they must hold: told from the topic's records alone. */
-import { defaultMemoryLimitBytes } from '../cli/config.ts'
+
 import type { Place } from '../cli/place.ts'
 import { openWorkspace } from '../cli/workspace.ts'
 import { selectTable } from '../connectors/delta/read.ts'
@@ -8,6 +8,7 @@ import { listOffsets } from '../connectors/kafka/offsets.ts'
 import { kafkaReader } from '../connectors/kafka/reader.ts'
 import type { KafkaSettings } from '../connectors/kafka/settings.ts'
 import { sourcePartition } from '../connectors/records/source-partition.ts'
+import { defaultMemoryLimitBytes } from '../engine/memory.ts'
 
 /** Rows of the one that the other lacks, counting repeats. */
 export interface Difference {

@@ -7,13 +7,13 @@
  *   node checks/kinds-of-tables.ts DATA_DIR
  */
 import { join } from 'node:path'
-import { defaultMemoryLimitBytes } from '../cli/config.ts'
 import { openWorkspace } from '../cli/workspace.ts'
 import { assertLakeKeepsRules } from '../connectors/delta/lint/lint-lake.ts'
 import { deleteRows, updateRows } from '../connectors/delta/row-changes.ts'
 import { deltaSink, type MergeMode, type TableSinkOptions } from '../connectors/delta/sink.ts'
 import { copyToParquet } from '../engine/batch/duckdb-parquet.ts'
 import { systemIds } from '../engine/clock.ts'
+import { defaultMemoryLimitBytes } from '../engine/memory.ts'
 
 const [dataDir] = process.argv.slice(2)
 if (dataDir === undefined) throw new Error('name the data directory to make')

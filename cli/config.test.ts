@@ -26,18 +26,18 @@ function problemsOf(input: ConfigInput): readonly string[] {
 
 test('without settings there are defaults, and nobody can change them', () => {
   const config = readConfig({ env: {} })
-  expect(config).toMatchObject({ dataDir: './data', partitions: 4, memoryLimitBytes: 512 * 2 ** 20, fault: null })
+  expect(config).toMatchObject({ dataDir: './data', partitions: 4, memoryLimitBytes: 768 * 2 ** 20, fault: null })
   expect(Object.isFrozen(config)).toBe(true)
 })
 
 test('a flag wins over the environment, the environment over the file, the file over the default', () => {
-  const path = file('all.json', JSON.stringify({ data: 'from-file', workers: 2, partitions: 8, memoryLimitMiB: 100 }))
+  const path = file('all.json', JSON.stringify({ data: 'from-file', workers: 2, partitions: 8, memoryLimitMiB: 300 }))
   const env = { MILLRACE_DATA: 'from-env', MILLRACE_WORKERS: '3' }
   expect(readConfig({ env, file: path, dataDir: 'from-flag' })).toMatchObject({
     dataDir: 'from-flag',
     workers: 3,
     partitions: 8,
-    memoryLimitBytes: 100 * 2 ** 20,
+    memoryLimitBytes: 300 * 2 ** 20,
   })
   expect(readConfig({ env, file: path }).dataDir).toBe('from-env')
   expect(readConfig({ env: {}, file: path }).dataDir).toBe('from-file')
@@ -50,7 +50,7 @@ test('every wrong setting is told at once, by the name under which it was given'
   expect(problems.join('\n')).toContain(`${path}: colour: unknown setting (known: data, workers`)
   expect(problems.join('\n')).toContain(`${path}: workers: must be a whole number from 0 to 64, not "many"`)
   expect(problems.join('\n')).toContain(`${path}: partitions: must be a whole number from 1 to 1024, not "0"`)
-  expect(problems.join('\n')).toContain('MILLRACE_MEMORY_LIMIT_MIB: must be a whole number from 64')
+  expect(problems.join('\n')).toContain('MILLRACE_MEMORY_LIMIT_MIB: must be a whole number from 256')
   expect(problems.join('\n')).toContain('MILLRACE_FAULT: must be <point>:<passage>:<kill|throw|crash>')
 })
 

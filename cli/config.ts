@@ -5,6 +5,7 @@ import { parseRetention, retentionProblem } from '../connectors/delta/retention.
 import type { LogRetention } from '../connectors/file-log/retention.ts'
 import { messageOf } from '../engine/errors.ts'
 import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-points.ts'
+import { defaultMemoryLimitBytes, leastMemoryLimitBytes } from '../engine/memory.ts'
 import { usageError } from './args.ts'
 import { chatSettings, readChat } from './chat-config.ts'
 import { clickhouseSettings, readClickhouse } from './clickhouse-config.ts'
@@ -25,7 +26,7 @@ export interface Config extends ServiceSettings {
   readonly workers: number
   /** Partitions of topics that the simulator creates. */
   readonly partitions: number
-  /** DuckDB's memory limit. */
+  /** What the process may take of memory: see {@link shareMemory}. */
   readonly memoryLimitBytes: number
   /** How long a batch is retried that fails for a reason that may pass; null: as the kind of run has it. */
   readonly retryForMs: number | null
@@ -42,9 +43,6 @@ export interface Config extends ServiceSettings {
   /** For crash tests: `MILLRACE_FAULT=<point>:<passage>:<kill|throw|crash>`. */
   readonly fault: ArmedFault | null
 }
-
-/** What DuckDB may hold in memory unless it is configured. */
-export const defaultMemoryLimitBytes = 512 * 2 ** 20
 
 const settings = {
   dataDir: {
@@ -65,7 +63,7 @@ const settings = {
     variable: 'MILLRACE_MEMORY_LIMIT_MIB',
     fallback: defaultMemoryLimitBytes,
     read: (text: string) => {
-      const value = whole(64, 1024 * 1024)(text)
+      const value = whole(leastMemoryLimitBytes / 2 ** 20, 1024 * 1024)(text)
       return typeof value === 'number' ? value * 2 ** 20 : value
     },
   },

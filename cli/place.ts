@@ -6,6 +6,7 @@ import type { DeltaTable } from '../connectors/delta/table.ts'
 import type { LogRetention } from '../connectors/file-log/retention.ts'
 import type { Clock, Ids, ObjectStore } from '../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
+import { type MemoryShares, shareMemory } from '../engine/memory.ts'
 import { releaseFilesIn } from '../engine/shared-file/shared-file.ts'
 import { commandPatience, type Patience } from '../engine/shared-file/waiting.ts'
 import { foldersOf } from './folders.ts'
@@ -27,6 +28,8 @@ export interface Place extends Services {
   readonly logRetention: LogRetention | null
   /** How long tables that are made keep their past; null: as long as suits how they are written. */
   readonly retentionMs: number | null
+  /** What parts of the process may take. */
+  readonly memory: MemoryShares
   /** The process's one DuckDB database, opened at the first call. */
   duckdb(): Promise<Duckdb>
   /** Told what went wrong beside a table's commits, such as a log checkpoint that could not be written. */
@@ -67,9 +70,15 @@ export interface OpenedPlace extends Place {
   close(): Promise<void>
 }
 
+/** Each thread needs some of the memory for the rows that it holds. */
+function duckdbThreads({ duckdbBytes }: MemoryShares): number {
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(duckdbBytes / (48 * 2 ** 20))))
+}
+
 /** Opens a data directory and creates nothing in it, until files of a lake elsewhere are copied there. */
 export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
-  const { scratchDir, memoryLimitBytes, clock, ids } = options
+  const { scratchDir, clock, ids } = options
+  const memory = shareMemory(options.memoryLimitBytes)
   const { logDir, storesDir, ...folders } = foldersOf(options.dataDir)
   const opened = await openLake({
     ...folders,
@@ -82,7 +91,11 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
   const tables = new Map<string, DeltaTable>()
   let database: Promise<Duckdb> | null = null
   const duckdb = () => {
-    database ??= openDuckdb({ memoryLimitBytes, threads: availableParallelism(), tempDir: scratchDir })
+    database ??= openDuckdb({
+      memoryLimitBytes: memory.duckdbBytes,
+      threads: duckdbThreads(memory),
+      tempDir: scratchDir,
+    })
     return database
   }
   const patience = { ...commandPatience(clock), ...options.patience }
@@ -109,6 +122,7 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
   const { retentionMs = null, logRetention = null } = options
   const parts = {
     logRetention,
+    memory,
     retentionMs,
     logDir,
     storesDir,

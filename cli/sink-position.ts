@@ -31,6 +31,11 @@ export async function primaryPosition(pipeline: Pipeline, place: Place): Promise
 async function graphPosition(pipeline: string, place: Place): Promise<SinkPosition> {
   const path = graphFile(place)
   if (!existsSync(path)) return positionOf([])
-  const database = await openGraphDatabase({ path, mode: 'read', patience: impatience(place) })
+  const database = await openGraphDatabase({
+    path,
+    mode: 'read',
+    patience: impatience(place),
+    bufferPoolBytes: place.memory.graphBytes,
+  })
   return positionOf(await readPositions(database.read, pipeline))
 }

@@ -22,7 +22,12 @@ export async function openGraphStore(place: Place, signal?: AbortSignal, patienc
     const { openGraph: openNeo4jGraph } = await import('../connectors/neo4j/query.ts')
     return openNeo4jGraph(await place.neo4jClient(), signal)
   }
-  return openGraph({ path: graphFile(place), patience, ...(signal === undefined ? {} : { signal }) })
+  return openGraph({
+    path: graphFile(place),
+    patience,
+    bufferPoolBytes: place.memory.graphBytes,
+    ...(signal === undefined ? {} : { signal }),
+  })
 }
 
 /** The vectors. */

@@ -146,7 +146,7 @@ export async function openSink(description: SinkDescription, place: Place): Prom
         return neo4jSink({ neo4j, description: options, duckdb, stagingDir: scratchDir, clock, ids })
       }
       const { graphSink } = await import('../connectors/ladybug/sink.ts')
-      const { patience } = place
+      const { patience, memory } = place
       return graphSink({
         path: graphFile(place),
         description: options,
@@ -154,6 +154,7 @@ export async function openSink(description: SinkDescription, place: Place): Prom
         stagingDir: scratchDir,
         clock,
         patience,
+        bufferPoolBytes: memory.graphBytes,
       })
     }
     default:

@@ -27,7 +27,7 @@ export interface WorkspaceOptions extends Partial<ServiceSettings> {
   readonly dataDir: string
   /** Threads for JavaScript and WASM work; 0 runs it on the calling thread. */
   readonly workers: number
-  /** For DuckDB; it spills to disk beyond. */
+  /** For the process: see {@link shareMemory}. */
   readonly memoryLimitBytes: number
   /** What is kept of the embedded log that every pipeline has read; by default everything. */
   readonly logRetention?: LogRetention | null
@@ -127,7 +127,7 @@ async function loadExecutors(place: Place, options: WorkspaceOptions): Promise<R
   const columns =
     options.workers === 0
       ? inlineExecutor((await import('./worker-wiring.ts')).openWorkerRuntime(setup))
-      : workerPool({ threads: options.workers, wiringUrl, setup })
+      : workerPool({ threads: options.workers, heapBytes: place.memory.workerHeapBytes, wiringUrl, setup })
   return { columns, relational: relationalExecutor({ duckdb: place.duckdb, ids: place.ids }) }
 }
 

@@ -6,6 +6,7 @@ import { damagedFile } from './damaged-file.ts'
 import { type BytesFunction, registerBytesFunction } from './duckdb-function.ts'
 import { readableValue } from './duckdb-values.ts'
 import { makeFolderNow } from './make-folder.ts'
+import { openReservations, type Reserve } from './reservations.ts'
 import { storeMemoryBytes } from './store-memory.ts'
 
 export interface DuckdbOptions {
@@ -57,6 +58,8 @@ export interface DuckdbType {
 /** The process's database. */
 export interface Duckdb {
   readonly memoryLimitBytes: number
+  /** Before statements that take much of the memory: `bytes` of it, as far as can be told. */
+  readonly reserve: Reserve
   /** Runs `work` on a connection of its own, closed afterwards; temporary tables live as long as the connection. */
   withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T>
   /** A connection of its own, to be closed. */
@@ -124,6 +127,7 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
   return {
     connect,
     memoryLimitBytes: options.memoryLimitBytes,
+    reserve: openReservations(options.memoryLimitBytes),
     async withConnection(work) {
       const { connection, close } = await connect()
       try {

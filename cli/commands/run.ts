@@ -3,6 +3,7 @@
 import { systemClock } from '../../engine/clock.ts'
 import { parseDuration } from '../../engine/duration.ts'
 import { messageOf } from '../../engine/errors.ts'
+import { shareMemory } from '../../engine/memory.ts'
 import type { Pipeline } from '../../engine/pipeline.ts'
 import { type FailedPipeline, runAll, type Watch } from '../../engine/run-all.ts'
 import { inOrderOfTables } from '../../engine/schedule.ts'
@@ -63,7 +64,7 @@ async function openWatchers(options: CommandContext['options']): Promise<{ watch
   }
 }
 
-async function choosePipelines({ arguments: names, options }: CommandContext): Promise<Pipeline[]> {
+async function choosePipelines({ arguments: names, options, config }: CommandContext): Promise<Pipeline[]> {
   const problems: string[] = []
   if (options.all === true && names.length > 0) problems.push('--all: takes no pipeline names beside it')
   if (options.all !== true && names.length === 0) problems.push('run: name a pipeline, or give --all')
@@ -71,17 +72,21 @@ async function choosePipelines({ arguments: names, options }: CommandContext): P
   if (triggers.length > 1) problems.push(`${triggers.map((name) => `--${name}`).join(', ')}: give one of them`)
   if (problems.length > 0) throw usageError(problems)
   const chosen = options.all === true ? await platformPipelines() : await findPipelines(names)
-  return inOrderOfTables(chosen).map((pipeline) => withOverrides(pipeline, options))
+  const { batchBytes } = shareMemory(config.memoryLimitBytes)
+  return inOrderOfTables(chosen).map((pipeline) => withOverrides(pipeline, options, batchBytes))
 }
 
-function withOverrides(pipeline: Pipeline, options: CommandContext['options']): Pipeline {
+/** @param mostBytes of a batch, whatever is wanted: more does not fit into memory */
+function withOverrides(pipeline: Pipeline, options: CommandContext['options'], mostBytes: number): Pipeline {
+  const { limits } = pipeline
+  const maxBytes = typeof options['max-bytes'] === 'number' ? options['max-bytes'] : limits.maxBytes
   return {
     ...pipeline,
     trigger: triggerOf(options) ?? pipeline.trigger,
     limits: {
-      ...pipeline.limits,
+      ...limits,
       ...(typeof options['max-records'] === 'number' ? { maxRecords: options['max-records'] } : {}),
-      ...(typeof options['max-bytes'] === 'number' ? { maxBytes: options['max-bytes'] } : {}),
+      maxBytes: Math.min(maxBytes, mostBytes),
     },
   }
 }

@@ -102,11 +102,16 @@ export async function prepareMerge(options: MergeOptions, snapshot: Snapshot | n
       const constraints = schema.constraints.filter(({ name }) => options.kept?.has(name) !== true)
       const mostLoadedBytes = duckdb.memoryLimitBytes / loadedShare
       const merge: Merge = { ...options, files, stagingDir, connection, shape, plan, mostLoadedBytes, constraints }
-      return runMerge(merge, snapshot, schema.actions)
+      return duckdb.reserve(neededBytes(files), () => runMerge(merge, snapshot, schema.actions))
     })
   } finally {
     await rm(stagingDir, { recursive: true, force: true })
   }
+}
+
+/** About what a merge takes: rows unpacked, held once to be matched and once more by the files that are written. */
+function neededBytes(files: readonly ParquetFile[]): number {
+  return 8 * files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
 }
 
 function shapeOf(

@@ -21,6 +21,8 @@ export interface WorkerPoolOptions {
   readonly wiringUrl: string
   /** Plain data handed to `openWorkerRuntime`. */
   readonly setup: WorkerSetup & object
+  /** What objects of a thread may take, beside records, which are no objects. Default: as the engine has it. */
+  readonly heapBytes?: number
   /** A thread without work for this long ends, and gives its memory back. Default 10 s: longer than most triggers wait. */
   readonly idleTimeoutMs?: number
 }
@@ -31,13 +33,16 @@ export interface WorkerPoolOptions {
  * retryable, and takes no task of another run with it. An abort gives up the tasks with their threads; files half written stay in the staging folder.
  */
 export function workerPool(options: WorkerPoolOptions): Executor {
-  const { threads, wiringUrl, setup } = options
+  const { threads, wiringUrl, setup, heapBytes } = options
   const pool = new Piscina<WorkerMessage, WorkerOutcome>({
     filename: new URL('./worker.ts', import.meta.url).href,
     minThreads: 0,
     maxThreads: Math.max(1, threads),
     idleTimeout: options.idleTimeoutMs ?? 10_000,
-    resourceLimits: { maxYoungGenerationSizeMb: 2 }, // records are bytes outside of the heap; more only makes a thread larger
+    resourceLimits: {
+      maxYoungGenerationSizeMb: 2, // records are bytes outside of the heap; more only makes a thread larger
+      ...(heapBytes === undefined ? {} : { maxOldGenerationSizeMb: Math.ceil(heapBytes / 2 ** 20) }),
+    },
     atomics: 'disabled', // a thread that waits on an atomic cannot run the timers and reads of its own task
   })
   const listeners = new Map<number, (progress: TaskProgress) => void>()

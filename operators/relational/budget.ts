@@ -1,5 +1,5 @@
 /** How much of a stage's rows DuckDB is given at once. Pure. */
-import type { CutLimits } from './segments.ts'
+import { type CutLimits, type Segment, totalOf } from './segments.ts'
 
 /** Bytes of rows, unpacked. */
 export interface Budget extends CutLimits {
@@ -13,6 +13,11 @@ export interface Budget extends CutLimits {
  */
 export function budgetOf(memoryLimitBytes: number): Budget {
   return { wholeBytes: memoryLimitBytes / 4, partBytes: memoryLimitBytes / 8, vectorBytes: memoryLimitBytes / 32 }
+}
+
+/** What a stage takes that runs as a whole: a stage of `wholeBytes` all of the memory. */
+export function neededBytes(segments: readonly Segment[]): number {
+  return 4 * totalOf(segments).bytes
 }
 
 /** The next try of a stage that ran out of memory; null where rows one by one would be the next. */

@@ -5,14 +5,14 @@ import type { Connection, Duckdb } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column } from '../../engine/schema.ts'
 import { judging } from '../parse/judging.ts'
-import { type Budget, budgetOf, smallerBudget } from './budget.ts'
+import { type Budget, budgetOf, neededBytes, smallerBudget } from './budget.ts'
 import { columnsRead } from './columns-read.ts'
 import { describer } from './compile.ts'
 import { isOutOfMemory, stageFailure } from './failure.ts'
 import { openRejections } from './rejections.ts'
 import { runInParts } from './run-parts.ts'
 import { type InputRelation, inputRelation } from './scan.ts'
-import { totalOf, widestVector } from './segments.ts'
+import { type Segment, totalOf, widestVector } from './segments.ts'
 import { planStage, type StagePlan } from './stage-plan.ts'
 import { runWork } from './stage-run.ts'
 import { type StoredRows, segmentsOf } from './stored-rows.ts'
@@ -37,7 +37,7 @@ export function relationalExecutor(options: RelationalExecutorOptions): Executor
       const duckdb = await options.duckdb()
       await duckdb.define(judging())
       const attempt = (budget: Budget) =>
-        duckdb.withConnection((connection) => runStage(run, guarded(connection, run), { ...options, budget }))
+        duckdb.withConnection((connection) => runStage(run, guarded(connection, run), { ...options, duckdb, budget }))
       for (let budget = options.budget ?? budgetOf(duckdb.memoryLimitBytes); ; ) {
         try {
           return await attempt(budget)
@@ -54,11 +54,7 @@ export function relationalExecutor(options: RelationalExecutorOptions): Executor
   }
 }
 
-async function runStage(
-  run: StageRun,
-  connection: Connection,
-  options: RelationalExecutorOptions & Given,
-): Promise<StageResult> {
+async function runStage(run: StageRun, connection: Connection, options: Given): Promise<StageResult> {
   await openRejections(connection)
   const inputs = new Map<string, InputRelation>()
   for (const [id, input] of run.inputs) inputs.set(id, await inputRelation(connection, input))
@@ -70,12 +66,17 @@ async function runStage(
   if ([...inputs.values()].every(({ files }) => files.length === 0))
     return { outputs: new Map(), columns, ranges: [], ...read, violations: new Map() }
   const context = { run, connection, ids: options.ids }
-  if (!fits([...stored.values()], options.budget)) {
-    const made = await runInParts({ ...context, plan, inputs: stored, budget: options.budget })
+  const { budget, duckdb } = options
+  const segments = [...stored.values()].flatMap((input) => input.segments)
+  if (!fits(segments, budget)) {
+    const inParts = { ...context, plan, inputs: stored, budget }
+    const made = await duckdb.reserve(duckdb.memoryLimitBytes, () => runInParts(inParts))
     return { ...made, columns, ranges: [], ...read }
   }
   const work = { plan, outputs: run.stage.outputs }
-  const { outputs, violations } = await runWork(context, work, { relations, tables: new Map() })
+  const { outputs, violations } = await duckdb.reserve(neededBytes(segments), () =>
+    runWork(context, work, { relations, tables: new Map() }),
+  )
   return {
     outputs: new Map([...outputs].map(([name, file]) => [name, [file]])),
     columns,
@@ -86,7 +87,9 @@ async function runStage(
 }
 
 interface Given {
+  readonly duckdb: Duckdb
   readonly budget: Budget
+  readonly ids: Ids
 }
 
 async function storedInputs(
@@ -104,8 +107,7 @@ async function storedInputs(
   return stored
 }
 
-function fits(inputs: readonly StoredRows[], { wholeBytes, vectorBytes }: Budget): boolean {
-  const segments = inputs.flatMap((input) => input.segments)
+function fits(segments: readonly Segment[], { wholeBytes, vectorBytes }: Budget): boolean {
   return totalOf(segments).bytes <= wholeBytes && widestVector(segments) <= vectorBytes
 }
 
