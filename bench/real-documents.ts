@@ -33,7 +33,7 @@ interface Figures {
 /** In batches of 40 records, as a producer of such documents sends them. Returns the bytes sent. */
 async function fill(logDir: string, count: number, documents: Documents): Promise<number> {
   const producer = await openProducer({ dir: logDir, clock: systemClock, ids: systemIds })
-  await producer.createTopic('tmdb.movies', 4)
+  for (const topic of ['tmdb.movies', 'tmdb.tv_series', 'tmdb.people']) await producer.createTopic(topic, 4)
   let bytes = 0
   for (let sent = 0; sent < count; ) {
     const batch = producerBatch()

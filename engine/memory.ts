@@ -33,8 +33,8 @@ export function shareMemory(limitBytes: number): MemoryShares {
   const duckdbBytes = share(0.45, 96)
   return {
     duckdbBytes,
-    graphBytes: share(0.12, 32),
-    workerHeapBytes: share(0.25, 64),
+    graphBytes: share(0.35, 96), // it holds all that a commit changes, and nothing between two
+    workerHeapBytes: share(0.15, 64),
     batchBytes: Math.floor(duckdbBytes / 5),
   }
 }

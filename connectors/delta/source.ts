@@ -119,6 +119,9 @@ async function snapshotFor(state: State, range: Range): Promise<Snapshot> {
   return snapshot
 }
 
+/** Documents and typed rows are about so many times as large as the files that they lie in: a batch's limit is of what is read. */
+const unpackedTimes = 8
+
 async function cutVersions(
   state: State,
   range: Range,
@@ -130,7 +133,7 @@ async function cutVersions(
   let [end, records, sizeBytes] = [range.start, 0, 0]
   for await (const size of versionSizes(state, range)) {
     records += size.records
-    sizeBytes += size.sizeBytes
+    sizeBytes += size.sizeBytes * unpackedTimes
     if (end > range.start && (records > limits.maxRecords || sizeBytes > limits.maxBytes)) break
     end += 1n
   }
