@@ -1,11 +1,13 @@
 /** Titles and people by meaning, and questions answered from them: for whoever asks, on a command line or otherwise. Prints nothing. */
 import type { Match, MetadataFilter, SearchOptions, VectorStore } from '../connectors/vectors/store.ts'
+import type { Embedder } from '../engine/embedder.ts'
 import { MillraceError } from '../engine/errors.ts'
+import { withKeptQueries } from '../operators/embedders/kept-queries.ts'
 import { kinds } from '../pipelines/entertainment/kinds.ts'
 import { usageError } from './args.ts'
 import { answerFrom, chatEndpoint } from './chat.ts'
 import type { Place } from './place.ts'
-import { openVectors } from './stores.ts'
+import { holdVectors, openVectors } from './stores.ts'
 import type { Years } from './years.ts'
 
 /** What is looked for. */
@@ -22,6 +24,33 @@ export interface RetrievalRequest {
   readonly genre?: string
 }
 
+/** What a process keeps between searches. */
+export interface Kept {
+  embedder(): Promise<Embedder>
+  vectors(): Promise<VectorStore>
+}
+
+/** What a search is made with. */
+export interface RetrievalContext {
+  /** Ends the search, with its reason. */
+  readonly signal?: AbortSignal
+  /** Default nothing: all is opened for the one search. */
+  readonly kept?: Kept
+}
+
+/** For a process that searches again and again: vectors and the last questions stay in memory. */
+export function keptFor(place: Place): Kept {
+  let embedder: Embedder | null = null
+  const vectors = holdVectors(place)
+  return {
+    vectors: () => vectors,
+    async embedder() {
+      embedder ??= withKeptQueries(await place.openEmbedder('default'))
+      return embedder
+    },
+  }
+}
+
 const defaultTop = 10
 const defaultPassages = 6
 
@@ -29,11 +58,16 @@ const defaultPassages = 6
  * What is nearest in meaning, best first. Errors: `CONFIG_INVALID` for a text without a word, `TABLE_NOT_FOUND` before there is anything
  * to search, a signal's reason once it aborts, `SINK_FAILED` where the vectors are of another embedder than the configured one.
  */
-export async function search(place: Place, request: RetrievalRequest, signal?: AbortSignal): Promise<Match[]> {
+export async function search(
+  place: Place,
+  request: RetrievalRequest,
+  context: RetrievalContext = {},
+): Promise<Match[]> {
   if (!/[\p{L}\p{N}]/u.test(request.text)) throw usageError(['the text has no letter and no digit to search for'])
-  const embedder = await place.openEmbedder('default')
-  const vector = await embedder.embedQuery(request.text)
-  const vectors = await openVectors(place)
+  const { signal, kept = { embedder: () => place.openEmbedder('default'), vectors: () => openVectors(place) } } =
+    context
+  const [embedder, vectors] = await Promise.all([kept.embedder(), kept.vectors()])
+  const vector = await embedder.embedQuery(request.text, signal === undefined ? {} : { signal })
   const options: SearchOptions = {
     topK: request.top ?? defaultTop,
     embedder,
@@ -93,12 +127,17 @@ export interface Answer {
  * Finds passages and has the configured model answer from them. Errors: those of {@link search}; `MODEL_UNREACHABLE`, `MODEL_REFUSED`,
  * `MODEL_FAILED`.
  */
-export async function ask(place: Place, request: RetrievalRequest, signal?: AbortSignal): Promise<Answer> {
+export async function ask(place: Place, request: RetrievalRequest, context: RetrievalContext = {}): Promise<Answer> {
   const question = request.text
-  const passages = (await search(place, { ...request, top: request.top ?? defaultPassages }, signal)).map(passageOf)
+  const passages = (await search(place, { ...request, top: request.top ?? defaultPassages }, context)).map(passageOf)
   if (place.chat === null || passages.length === 0)
     return { question, answer: null, citations: [], unknownCitations: [], passages }
-  const answer = await answerFrom(chatEndpoint(place.chat, place), place.chat.model, { question, passages }, signal)
+  const answer = await answerFrom(
+    chatEndpoint(place.chat, place),
+    place.chat.model,
+    { question, passages },
+    context.signal,
+  )
   return { question, answer, ...citationsIn(answer, passages), passages }
 }
 

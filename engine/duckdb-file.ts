@@ -11,6 +11,7 @@ import {
   type Row,
   type StreamingConnection,
 } from './duckdb.ts'
+import type { KeyedVectors } from './duckdb-vectors.ts'
 import { MillraceError, messageOf } from './errors.ts'
 import { makeFolderNow } from './make-folder.ts'
 import type { FileKind, FileSession, Mode, OpenFile, RemoteCall } from './shared-file/contract.ts'
@@ -148,6 +149,8 @@ async function* serve(
       return yield* inParts(connection.selectParts(sql, values))
     case 'chunks':
       return yield* connection.columnParts(sql)
+    case 'keyedVectors':
+      return yield* connection.keyedVectors(sql, values)
     case 'describe':
       return yield await connection.describe(sql)
     default:
@@ -177,6 +180,7 @@ function remote(call: RemoteCall): StreamingConnection {
       return description as Awaited<ReturnType<StreamingConnection['describe']>>
     },
     chunks: columnParts,
+    keyedVectors: (sql, parameters = []) => call('keyedVectors', [sql, parameters]) as AsyncIterable<KeyedVectors>,
     rowParts,
     selectParts,
     columnParts,

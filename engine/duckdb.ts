@@ -5,6 +5,7 @@ import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@d
 import { damagedFile } from './damaged-file.ts'
 import { type BytesFunction, registerBytesFunction } from './duckdb-function.ts'
 import { readableValue } from './duckdb-values.ts'
+import { type KeyedVectors, keyedVectors } from './duckdb-vectors.ts'
 import { makeFolderNow } from './make-folder.ts'
 import { openReservations, type Reserve } from './reservations.ts'
 import { storeMemoryBytes } from './store-memory.ts'
@@ -33,6 +34,8 @@ export interface Connection {
   rows(sql: string, parameters?: readonly Parameter[]): Promise<Row[]>
   /** The columns of a query's result, some thousand rows at a time: for results that are large. BIGINT as bigint. */
   chunks(sql: string): AsyncIterable<readonly (readonly unknown[])[]>
+  /** A query of a text and a `FLOAT[n]`, neither of them ever null, in parts. */
+  keyedVectors(sql: string, parameters?: readonly Parameter[]): AsyncIterable<KeyedVectors>
   /**
    * Rows of one statement that only reads, for those who ask: days, times and exact fractions are text, as `readable.ts` says. `$name` in it is the
    * value of that name. Throws for anything else, without running it. What the statement reads is not limited.
@@ -215,6 +218,9 @@ function plainly(connection: DuckDBConnection): StreamingConnection {
         chunk = await result.fetchChunk()
       )
         yield chunk.getColumns()
+    },
+    async *keyedVectors(sql, parameters = []) {
+      yield* keyedVectors(await connection.stream(sql, [...parameters]))
     },
     async *columnParts(sql) {
       const result = await connection.stream(sql)

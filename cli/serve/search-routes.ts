@@ -2,7 +2,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { usageError } from '../args.ts'
 import type { Place } from '../place.ts'
-import { ask, type RetrievalRequest, search } from '../retrieval.ts'
+import { ask, keptFor, type RetrievalRequest, search } from '../retrieval.ts'
 import { parseYears } from '../years.ts'
 import type { Admission } from './admission.ts'
 import { answer, exactly, rows, text, top } from './schemas.ts'
@@ -24,6 +24,7 @@ const passages = { ...top, maximum: 50, default: 6, description: 'from how many 
 
 /** `GET /search` and `POST /ask`. */
 export function searchRoutes(place: Place, gate: Admission): FastifyPluginAsync {
+  const kept = keptFor(place)
   return async (app) => {
     app.get<{ Querystring: Request & { readonly text: string } }>(
       '/search',
@@ -36,7 +37,7 @@ export function searchRoutes(place: Place, gate: Admission): FastifyPluginAsync 
       },
       async ({ query, signal }) => {
         const request = requestOf(query.text, query)
-        return { found: await gate.run(signal, (until) => search(place, request, until)) }
+        return { found: await gate.run(signal, (until) => search(place, request, { signal: until, kept })) }
       },
     )
     app.post<{ Body: Request & { readonly question: string } }>(
@@ -64,7 +65,7 @@ export function searchRoutes(place: Place, gate: Admission): FastifyPluginAsync 
       },
       ({ body, signal }) => {
         const request = requestOf(body.question, body)
-        return gate.run(signal, (until) => ask(place, request, until))
+        return gate.run(signal, (until) => ask(place, request, { signal: until, kept }))
       },
     )
   }

@@ -286,6 +286,7 @@ export function onTable(connection: Connection, path: string): Connection {
     run: (sql) => wrap(connection.run(sql)),
     rows: (sql) => wrap(connection.rows(sql)),
     chunks: (sql) => connection.chunks(sql),
+    keyedVectors: (sql, parameters) => connection.keyedVectors(sql, parameters),
     select: (sql, values) => wrap(connection.select(sql, values)),
     describe: (query) => wrap(connection.describe(query)),
   }

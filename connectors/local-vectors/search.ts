@@ -39,7 +39,11 @@ export function openVectorStore(store: DuckdbStore): VectorStore {
   }
 }
 
-function chosen(stored: readonly StoredNamespace[], { namespace }: SearchOptions): readonly StoredNamespace[] {
+/** The namespaces that are searched. `TABLE_NOT_FOUND` for one that is not there. */
+export function chosen(
+  stored: readonly StoredNamespace[],
+  { namespace }: Pick<SearchOptions, 'namespace'>,
+): readonly StoredNamespace[] {
   if (namespace === undefined) return stored
   const found = stored.filter((space) => space.namespace === namespace)
   if (found.length === 0)
@@ -49,11 +53,13 @@ function chosen(stored: readonly StoredNamespace[], { namespace }: SearchOptions
   return found
 }
 
-function notFound(message: string): MillraceError {
+/** What is to be searched is not there. */
+export function notFound(message: string): MillraceError {
   return new MillraceError('TABLE_NOT_FOUND', `${message} (run a pipeline that fills it first)`)
 }
 
-async function nearestIn(
+/** The nearest in one namespace, best first. */
+export async function nearestIn(
   connection: Connection,
   space: StoredNamespace,
   vector: Float32Array,
@@ -86,7 +92,10 @@ function match({ namespace }: StoredNamespace, row: Row): Match {
   return { namespace, id: String(id), score: Number(score), metadata }
 }
 
-function byScore(a: Match, b: Match): number {
+type Place = Pick<Match, 'score' | 'namespace' | 'id'>
+
+/** Best first, ties by namespace and id. */
+export function byScore(a: Place, b: Place): number {
   if (a.score !== b.score) return b.score - a.score
   return compare(a.namespace, b.namespace) || compare(a.id, b.id)
 }

@@ -9,6 +9,7 @@ import type { VectorsOptions } from '../vectors/description.ts'
 import { checkEmbedder, type EmbedderIdentity, type StoredNamespace } from '../vectors/embedder-identity.ts'
 import { checkVectors, metadataColumns, scan } from '../vectors/incoming.ts'
 import { skippedVectors } from '../vectors/skipped.ts'
+import { noteChanges } from './changes.ts'
 import { checkMetadata, growNamespace, storedNamespaces, tableOf } from './namespace.ts'
 
 export interface VectorsSinkOptions {
@@ -72,6 +73,12 @@ async function writeVectors(
   const deleted = stored === undefined || gone.length === 0 ? 0 : await deleteIds(connection, namespace, gone)
   const files = commit.outputs.get(upserts) ?? []
   const written = files.length === 0 ? { inserted: 0, updated: 0 } : await upsert(connection, options, files)
+  const changed = [
+    ...(deleted === 0 ? [] : [`SELECT id::VARCHAR AS id FROM ${scan(gone)}`]),
+    ...(files.length === 0 ? [] : ['SELECT id FROM temp.incoming']),
+  ]
+  if (changed.length > 0)
+    await noteChanges(connection, { namespace, txnId: commit.txnId, changed: changed.join(' UNION ALL ') })
   return { ...written, deleted, ...skippedVectors(options.description, commit.outputs) }
 }
 

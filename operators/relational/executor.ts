@@ -134,6 +134,7 @@ function guarded(connection: Connection, run: StageRun): Connection {
     run: (sql) => guard(() => connection.run(sql)),
     rows: (sql) => guard(() => connection.rows(sql)),
     chunks: (sql) => connection.chunks(sql),
+    keyedVectors: (sql, parameters) => connection.keyedVectors(sql, parameters),
     select: (sql, values) => guard(() => connection.select(sql, values)),
     describe: (query) => guard(() => connection.describe(query)),
   }

@@ -1,0 +1,116 @@
+/** The namespaces of a store in memory, brought to the state that a transaction sees by reading what was changed alone. */
+import { serialize } from 'node:v8'
+import { type Connection, identifier } from '../../engine/duckdb.ts'
+import type { StoredNamespace } from '../vectors/embedder-identity.ts'
+import { changesSince, lastChange, type VectorChange } from './changes.ts'
+import { type HeldVectors, heldVectors } from './held-vectors.ts'
+import { metadataColumns, storedNamespaces, tableOf } from './namespace.ts'
+
+/** Namespaces and their vectors. */
+export interface HeldNamespaces {
+  /** Another number whenever anything is another. */
+  readonly version: number
+  stored(): readonly StoredNamespace[]
+  /** Null where they are too large to be held, or there is no such namespace. */
+  vectors(namespace: string): HeldVectors | null
+  /** Reads what was changed since. Nobody sees a part of a commit. Must not be called while it runs. */
+  follow(connection: Connection): Promise<void>
+}
+
+interface Held {
+  readonly stored: StoredNamespace
+  /** Null: too large. */
+  readonly vectors: HeldVectors | null
+  /** Null where the store does not say what changed. */
+  readonly change: VectorChange | null
+}
+
+/** @param limitBytes what all of them may take together */
+export function heldNamespaces(limitBytes: number): HeldNamespaces {
+  const spaces = new Map<string, Held>()
+  let version = 0
+  const othersBytes = (namespace: string): number =>
+    [...spaces].reduce((sum, [name, { vectors }]) => sum + (name === namespace ? 0 : (vectors?.bytes ?? 0)), 0)
+
+  async function followOne(connection: Connection, stored: StoredNamespace): Promise<void> {
+    const { namespace, id, dimension } = stored
+    const change = await lastChange(connection, namespace)
+    const known = spaces.get(namespace)
+    const isSame = known?.stored.id === id && known.stored.dimension === dimension
+    if (isSame && isSameChange(known.change, change)) return
+    const put = (vectors: HeldVectors | null): void => {
+      spaces.set(namespace, { stored, vectors, change })
+      version += 1
+    }
+    const leftBytes = limitBytes - othersBytes(namespace)
+    const held = isSame ? known.vectors : null
+    const ids =
+      held === null || known!.change === null ? null : await changesSince(connection, namespace, known!.change)
+    if (held === null || ids === null) {
+      const vectors = heldVectors(dimension)
+      const fits = await stage(connection, namespace, { vectors, leftBytes })
+      vectors.publish([])
+      return put(fits ? vectors : null)
+    }
+    try {
+      const changed = await connection.rows(ids)
+      const fits = await stage(connection, namespace, { vectors: held, leftBytes, ids })
+      if (fits) held.publish(changed.map((row) => String(row.id)))
+      put(fits ? held : null)
+    } finally {
+      held.discard()
+    }
+  }
+
+  return {
+    get version() {
+      return version
+    },
+    stored: () => [...spaces.values()].map(({ stored }) => stored),
+    vectors: (namespace) => spaces.get(namespace)?.vectors ?? null,
+    async follow(connection) {
+      const stored = await storedNamespaces(connection)
+      for (const name of spaces.keys())
+        if (!stored.some(({ namespace }) => namespace === name)) {
+          spaces.delete(name)
+          version += 1
+        }
+      for (const each of stored) await followOne(connection, each)
+    },
+  }
+}
+
+/** The same commit, and one that the store knows: of what it does not note, anything may be another. */
+function isSameChange(known: VectorChange | null, change: VectorChange | null): boolean {
+  return known !== null && change !== null && known.number === change.number && known.txnId === change.txnId
+}
+
+interface Staging {
+  readonly vectors: HeldVectors
+  readonly leftBytes: number
+  /** Query of the ids that are read; default all. */
+  readonly ids?: string
+}
+
+/** Reads vectors and what is stored beside them; false, and nothing is published, where they take more than is left. */
+async function stage(
+  connection: Connection,
+  namespace: string,
+  { vectors, leftBytes, ids }: Staging,
+): Promise<boolean> {
+  const from = `${tableOf(namespace)}${ids === undefined ? '' : ` WHERE id IN (${ids})`}`
+  for await (const part of connection.keyedVectors(`SELECT id, embedding FROM ${from}`)) {
+    vectors.stage(part.keys, part.vectors)
+    if (vectors.bytes > leftBytes) return false
+  }
+  const names = (await metadataColumns(connection, namespace)).map(({ name }) => name)
+  const columns = ['id', ...names].map(identifier).join(', ')
+  for await (const [found = [], ...values] of connection.chunks(`SELECT ${columns} FROM ${from}`)) {
+    for (const [row, id] of found.entries()) {
+      const metadata = Object.fromEntries(names.map((name, column) => [name, values[column]![row]]))
+      vectors.describe(String(id), serialize(metadata))
+    }
+    if (vectors.bytes > leftBytes) return false
+  }
+  return true
+}

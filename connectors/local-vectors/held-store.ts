@@ -1,0 +1,137 @@
+/** Search over vectors of the embedded store that are kept in memory: for a process that answers many questions. */
+import { setImmediate } from 'node:timers/promises'
+import { deserialize } from 'node:v8'
+import type { Clock } from '../../engine/contracts.ts'
+import type { Connection } from '../../engine/duckdb.ts'
+import type { DuckdbStore } from '../../engine/duckdb-store.ts'
+import { untilAborted } from '../../engine/until-aborted.ts'
+import { checkEmbedder, type StoredNamespace } from '../vectors/embedder-identity.ts'
+import type { Match, MetadataFilter, SearchOptions, VectorStore } from '../vectors/store.ts'
+import { conditionOf } from './filter.ts'
+import { freshness } from './freshness.ts'
+import { type HeldNamespaces, heldNamespaces } from './held-namespaces.ts'
+import { metadataColumns, tableOf } from './namespace.ts'
+import { byScore, chosen, nearestIn, notFound, openVectorStore } from './search.ts'
+
+export interface HeldStoreOptions {
+  readonly store: DuckdbStore
+  readonly clock: Clock
+  /** What all vectors may take in memory. Namespaces beyond it are searched in the store. */
+  readonly limitBytes: number
+}
+
+/** Filters whose results are kept. */
+const mostFilters = 256
+
+/** What a filter lets be found, as long as the vectors are of that version. */
+interface Filtered {
+  readonly version: number
+  /** By namespace: a byte for each slot, 1 for those that may be found. */
+  readonly slots: ReadonlyMap<string, Uint8Array>
+}
+
+/** A vector that was found, with what is stored beside it as soon as that is wanted. */
+interface Found extends Omit<Match, 'metadata'> {
+  metadata(): Match['metadata']
+}
+
+/**
+ * The store for queries, with the results of `openVectorStore`, of a state that may be some moments old: the first search waits until the vectors
+ * are read; later ones do not wait for what was committed since, which is read beside them. If that fails, the next search tries again and has
+ * the error.
+ */
+export function openHeldStore({ store, clock, limitBytes }: HeldStoreOptions): VectorStore {
+  const held = heldNamespaces(limitBytes)
+  const { read, current } = freshness(store, clock, held.follow)
+  const filters = new Map<string, Promise<Filtered>>()
+
+  /** What the filter lets be found of the vectors as they are at the moment at which this resolves. */
+  async function filtered(where: MetadataFilter, signal: AbortSignal | undefined): Promise<Filtered['slots']> {
+    const key = JSON.stringify(Object.entries(where))
+    for (;;) {
+      const known = filters.get(key) ?? read((connection) => slotsOf(connection, held, where))
+      filters.delete(key)
+      filters.set(key, known) // the last of the map is the one that was used last
+      known.catch(() => filters.get(key) === known && filters.delete(key))
+      if (filters.size > mostFilters) filters.delete(filters.keys().next().value!)
+      const { version, slots } = await untilAborted(known, signal)
+      if (version === held.version) return slots
+      if (filters.get(key) === known) filters.delete(key)
+    }
+  }
+
+  async function nearest(vector: Float32Array, options: SearchOptions): Promise<Match[]> {
+    const { where = {}, topK, signal } = options
+    const slots = Object.keys(where).length === 0 ? null : await filtered(where, signal)
+    const spaces = chosen(held.stored(), options)
+    for (const space of spaces) checkEmbedder(space, options.embedder)
+    if (vector.every((value) => value === 0)) return []
+    const found = spaces.flatMap((space) => nearestHeld(held, space, { vector, topK, slots }))
+    const large = spaces.filter(({ namespace }) => held.vectors(namespace) === null)
+    const best = found.sort(byScore).slice(0, topK)
+    const shown = best.map((each): Match => ({ ...each, metadata: each.metadata() }))
+    if (large.length === 0) return shown
+    const rest = await store.use('read', (connection) => nearestRead(connection, large, vector, options), signal)
+    return [...shown, ...rest].sort(byScore).slice(0, topK)
+  }
+
+  return {
+    counts: openVectorStore(store).counts,
+    async search(vector, options) {
+      if (!store.exists()) throw notFound(`vector store not found: ${store.path}`)
+      await untilAborted(current(), options.signal)
+      await setImmediate() // those who hung up while others were answered are heard before there is work for them
+      options.signal?.throwIfAborted()
+      return nearest(vector, options)
+    },
+  }
+}
+
+interface HeldQuery {
+  readonly vector: Float32Array
+  readonly topK: number
+  /** Null: all may be found. */
+  readonly slots: Filtered['slots'] | null
+}
+
+function nearestHeld(held: HeldNamespaces, { namespace }: StoredNamespace, query: HeldQuery): Found[] {
+  const vectors = held.vectors(namespace)
+  const among = query.slots?.get(namespace)
+  if (vectors === null || (query.slots !== null && among === undefined)) return []
+  return vectors.nearest(query.vector, { topK: query.topK, among }).map(({ slot, id, score }) => ({
+    namespace,
+    id,
+    score,
+    metadata: () => deserialize(vectors.metadata(slot)) as Match['metadata'],
+  }))
+}
+
+async function nearestRead(
+  connection: Connection,
+  spaces: readonly StoredNamespace[],
+  vector: Float32Array,
+  options: SearchOptions,
+): Promise<Match[]> {
+  const found: Match[] = []
+  for (const space of spaces) found.push(...(await nearestIn(connection, space, vector, options)))
+  return found
+}
+
+/** The store itself says what a filter lets be found, of the state that is then held. */
+async function slotsOf(connection: Connection, held: HeldNamespaces, where: MetadataFilter): Promise<Filtered> {
+  await held.follow(connection)
+  const slots = new Map<string, Uint8Array>()
+  for (const { namespace } of held.stored()) {
+    const vectors = held.vectors(namespace)
+    const condition = conditionOf(where, await metadataColumns(connection, namespace))
+    if (vectors === null || condition === null) continue
+    const rows = await connection.rows(
+      `SELECT id FROM ${tableOf(namespace)} WHERE ${condition.sql}`,
+      condition.parameters,
+    )
+    const among = new Uint8Array(vectors.slots())
+    for (const { id } of rows) among[vectors.slotOf(String(id))!] = 1
+    slots.set(namespace, among)
+  }
+  return { version: held.version, slots }
+}
