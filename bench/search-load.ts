@@ -85,7 +85,7 @@ async function startServe(dir: string): Promise<{ readonly child: ChildProcess; 
   const args = [join(import.meta.dirname, '../cli/main.ts'), 'serve', '--port', '0', '--json', '--data', dir]
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, MILLRACE_MEMORY_LIMIT_MIB: '2048' },
+    env: { ...process.env, MILLRACE_MEMORY_LIMIT_MIB: '4096' },
   })
   const [line] = (await once(createInterface(child.stdout!), 'line')) as [string]
   return { child, url: (JSON.parse(line) as { readonly url: string }).url }

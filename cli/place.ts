@@ -22,8 +22,6 @@ export interface Place extends Services {
   readonly lake: ObjectStore
   readonly clock: Clock
   readonly ids: Ids
-  /** Of the process's DuckDB database, and again of what is kept in memory to be searched. */
-  readonly memoryLimitBytes: number
   /** How long to wait for an embedded store that a program of others has open. */
   readonly patience: Patience
   /** What is kept of the embedded log that every pipeline has read; null: everything. */
@@ -132,7 +130,6 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
     lake,
     clock,
     ids,
-    memoryLimitBytes,
     duckdb,
     table,
     patience,

@@ -39,9 +39,9 @@ export async function openVectors(place: Place, patience = place.patience): Prom
   return openVectorStore(vectorsFile(place, patience))
 }
 
-/** The vectors for a process that searches again and again: embedded ones are kept in memory, as far as the place's memory limit goes. */
+/** The vectors for a process that searches again and again: embedded ones are kept in memory, as far as their share of the place's memory goes. */
 export async function holdVectors(place: Place): Promise<VectorStore> {
   if (place.pinecone !== null) return openVectors(place)
   const { openHeldStore } = await import('../connectors/local-vectors/held-store.ts')
-  return openHeldStore({ store: vectorsFile(place), clock: place.clock, limitBytes: place.memoryLimitBytes })
+  return openHeldStore({ store: vectorsFile(place), clock: place.clock, limitBytes: place.memory.heldBytes })
 }

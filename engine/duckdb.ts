@@ -176,6 +176,7 @@ function wrap(connection: DuckDBConnection): StreamingConnection {
     rowParts: (sql, parameters) => mendedParts(bare.rowParts(sql, parameters)),
     chunks: (sql) => mendedParts(bare.chunks(sql)),
     columnParts: (sql) => mendedParts(bare.columnParts(sql)),
+    keyedVectors: (sql, parameters) => mendedParts(bare.keyedVectors(sql, parameters)),
     select: (sql, values) => mended(bare.select(sql, values)),
     selectParts: (sql, values) => mendedParts(bare.selectParts(sql, values)),
     describe: (query) => mended(bare.describe(query)),

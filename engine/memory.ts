@@ -10,6 +10,8 @@ export interface MemoryShares {
   readonly workerHeapBytes: number
   /** Most that a batch reads of keys, values and headers. */
   readonly batchBytes: number
+  /** What is kept in memory to be searched, in a process that runs no batches. */
+  readonly heldBytes: number
 }
 
 const mebibyte = 2 ** 20
@@ -35,6 +37,7 @@ export function shareMemory(limitBytes: number): MemoryShares {
     duckdbBytes,
     graphBytes: share(0.35, 96), // it holds all that a commit changes, and nothing between two
     workerHeapBytes: share(0.15, 64),
+    heldBytes: share(0.4, 64),
     batchBytes: Math.floor(duckdbBytes / 5),
   }
 }
