@@ -56,6 +56,7 @@ export async function commitTransaction(
       faultPoint('after-log-commit')
       return { kind: 'committed', version: entry.version }
     }
+    await waitAfter(committer, tries) // before looking: what is known before a wait is old after it, and the next put as good as lost
     const found = await catchUp(committer, transaction, base)
     if (found.kind === 'settled') return found.result
     if (put.kind === 'unknown') {
@@ -63,7 +64,6 @@ export async function commitTransaction(
       if (lostAnswers >= maxLostAnswers || tries === maxTries || isFinal(put.error)) throw put.error
     } else lostAnswers = 0
     base = found.base
-    await waitAfter(committer, tries)
   }
   return { kind: 'conflict', reason: `other writers were faster ${maxTries} times` }
 }

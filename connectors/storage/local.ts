@@ -1,6 +1,7 @@
 /** A folder as an object store. */
 import { randomUUID } from 'node:crypto'
-import { constants, copyFile, link, open, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
+import { constants, fstatSync } from 'node:fs'
+import { copyFile, link, open, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ObjectInfo, ObjectStore } from '../../engine/contracts.ts'
@@ -63,7 +64,7 @@ async function readOrNull(path: string): Promise<Uint8Array | null> {
   try {
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK) // a pipe would have us wait for a writer
     try {
-      if (!(await file.stat()).isFile()) return null // a folder, a pipe or a device holds no object
+      if (!fstatSync(file.fd).isFile()) return null // a folder, a pipe or a device holds no object
       return await file.readFile()
     } finally {
       await file.close()
