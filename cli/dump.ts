@@ -11,7 +11,7 @@ import { type Catalog, positionLabel } from '../connectors/graph/sync/catalog.ts
 import { readCatalog } from '../connectors/ladybug/catalog.ts'
 import { openGraphDatabase } from '../connectors/ladybug/database.ts'
 import { storedNamespaces, tableOf } from '../connectors/local-vectors/namespace.ts'
-import { type Connection, identifier, literal } from '../engine/duckdb.ts'
+import { type Connection, identifier, literal, parquetRows } from '../engine/duckdb.ts'
 import type { DuckdbStore } from '../engine/duckdb-store.ts'
 import { makeFolder } from '../engine/make-folder.ts'
 import type { Place } from './place.ts'
@@ -112,7 +112,7 @@ async function dumpClickhouse(place: Place, dump: Map<string, readonly string[]>
         nulls === null ? value : `CASE WHEN list_contains(${nulls}, ${literal(name)}) THEN NULL ELSE ${value} END`
       return `${nullable} AS ${identifier(name)}`
     })
-    const relation = `(SELECT ${exprs.length === 0 ? '*' : exprs.join(', ')} FROM read_parquet(${literal(path)}))`
+    const relation = `(SELECT ${exprs.length === 0 ? '*' : exprs.join(', ')} FROM ${parquetRows([path])})`
     const rows = await (await place.duckdb()).withConnection((connection) => sortedRows(connection, relation))
     dump.set(`olap:${table}`, rows)
     await rm(path)

@@ -3,7 +3,7 @@ import { tableHistory } from '../connectors/delta/history.ts'
 import { localDataFile, selectTable } from '../connectors/delta/read.ts'
 import { rowsOf } from '../connectors/delta/statistics.ts'
 import type { Snapshot } from '../connectors/delta/table.ts'
-import { literals } from '../engine/duckdb.ts'
+import { exactPaths } from '../engine/duckdb.ts'
 import type { FoundTable } from './lake-tables.ts'
 import type { Place } from './place.ts'
 
@@ -44,7 +44,7 @@ async function countRows(place: Place, path: string, snapshot: Snapshot): Promis
   const duckdb = await place.duckdb()
   const [row] = await duckdb.withConnection((connection) =>
     connection.rows(
-      `SELECT CAST(sum(num_rows) AS BIGINT) AS n FROM parquet_file_metadata(${literals(local.map((file) => file.path))})`,
+      `SELECT CAST(sum(num_rows) AS BIGINT) AS n FROM parquet_file_metadata(${exactPaths(local.map((file) => file.path))})`,
     ),
   )
   const deleted = local.reduce((sum, file) => sum + (file.deleted?.length ?? 0), 0)

@@ -15,6 +15,7 @@ import { sinkOfOne } from './sink-of-one.ts'
 
 /** Opens what a source description names, for a pipeline. */
 export async function openSource(description: SourceDescription, place: Place, pipeline: GroupOwner): Promise<Source> {
+  refuseFaulty(description)
   switch (description.kind) {
     case 'kafka':
       return openTopics(description.options as unknown as TopicOptions, place, pipeline)
@@ -74,6 +75,7 @@ function wantedRetention(
 
 /** Opens what a sink description names. */
 export async function openSink(description: SinkDescription, place: Place): Promise<Sink> {
+  refuseFaulty(description)
   switch (description.kind) {
     case 'delta': {
       const { deltaSink } = await import('../connectors/delta/sink.ts')
@@ -194,6 +196,11 @@ export function embeddedOlapIsNoSource(table: string): MillraceError {
     'CONFIG_INVALID',
     `olap table ${table}: the embedded store keeps neither versions nor deletions of its rows, so that it is no source (set CLICKHOUSE_URL, or read the table of the lake that it is made from)`,
   )
+}
+
+/** Pipelines have none such; who opens a source or sink for itself may. */
+function refuseFaulty({ problems = [] }: SourceDescription | SinkDescription): void {
+  if (problems.length > 0) throw new MillraceError('DEFINITION_INVALID', problems.join('; '), { problems })
 }
 
 function unknown(what: string, kind: string): MillraceError {

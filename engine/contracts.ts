@@ -38,6 +38,8 @@ export interface SourceDescription {
   /** What it reads, for messages and for ordering pipelines: `topic:tmdb.movies`, `table:silver/movies`. */
   readonly reads: string
   readonly options: { readonly [key: string]: Json | undefined }
+  /** See {@link Step.problems}. */
+  readonly problems?: readonly string[]
 }
 
 /** What `delta({...})`, `olap({...})` and the like return for writing. */
@@ -48,6 +50,8 @@ export interface SinkDescription {
   /** Names of its inputs, each the id of the step that feeds it; a sink with one input calls it `rows`. */
   readonly inputs: { readonly [input: string]: string | undefined }
   readonly options: { readonly [key: string]: Json | undefined }
+  /** See {@link Step.problems}. */
+  readonly problems?: readonly string[]
 }
 
 /** One use of an operator. `from` are ids of steps or of sources; the rejected fork of step `a` is `a.rejected`. */

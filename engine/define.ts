@@ -4,7 +4,10 @@ import type { Json, Limits, SinkDescription, SourceDescription, Step } from './c
 import { MillraceError } from './errors.ts'
 import { checkGraph } from './graph.ts'
 import type { Pipeline } from './pipeline.ts'
+import { plainCopy } from './plain-data.ts'
 import { deadLetterColumns } from './record.ts'
+import { examine, isObject, shown } from './shape.ts'
+import { specShape } from './spec-shape.ts'
 import { every, isTrigger, type Trigger } from './trigger.ts'
 
 /** What an author writes down; what is left out gets a default. */
@@ -32,28 +35,49 @@ export const defaultLimits: Limits = { maxRecords: 100_000, maxBytes: 64 * 2 ** 
 
 /**
  * Checks a definition and freezes it. Connects to nothing.
- * @throws MillraceError `DEFINITION_INVALID` whose `problems` list every fault at once, one line each with its fix.
+ * @throws MillraceError `DEFINITION_INVALID`, whatever is given, whose `problems` list every fault at once, one line each with its fix.
  */
 export function definePipeline(spec: PipelineSpec): Pipeline {
+  const { value, problems: faults } = examine(spec, specShape)
+  if (value === undefined) throw misshapen(spec, faults)
   const problems: string[] = []
-  const sources = spec.sources ?? (spec.source === undefined ? {} : { source: spec.source })
-  checkHead(spec, problems)
-  const pipeline = normalise(spec, sources)
+  const sources = value.sources ?? (value.source === undefined ? {} : { source: value.source })
+  checkHead(value, problems)
+  const pipeline = normalise(value, sources)
   checkGraph(pipeline, problems)
-  if (problems.length > 0)
-    throw new MillraceError(
-      'DEFINITION_INVALID',
-      `pipeline ${String(spec.name)} is not valid: ${problems.length} problem${problems.length === 1 ? '' : 's'}\n${problems.map((p) => `  ${p}`).join('\n')}`,
-      { problems: problems.map((problem) => `${String(spec.name)}: ${problem}`) },
-    )
+  if (problems.length > 0) throw refusal(nameOf(value), problems)
   return deepFreeze(pipeline)
 }
 
+/** Parts that are no parts, together with what the makers of the others found. */
+function misshapen(spec: unknown, faults: readonly string[]): MillraceError {
+  const copy = plainCopy(spec)
+  const given = 'value' in copy && isObject(copy.value) ? copy.value : {}
+  const { source, sources, steps, sink, sinks, deadLetters } = given
+  const parts = [source, sources, steps, sink, sinks, deadLetters].flatMap((part) => [part, ...partsOf(part)])
+  const found = parts.flatMap((part) => (isObject(part) && Array.isArray(part.problems) ? part.problems : []))
+  return refusal(nameOf(given), [...faults, ...found.filter((line) => typeof line === 'string')])
+}
+
+function partsOf(part: unknown): readonly unknown[] {
+  return typeof part === 'object' && part !== null ? Object.values(part) : []
+}
+
+function nameOf({ name }: { readonly name?: unknown }): string {
+  return typeof name === 'string' && name !== '' ? name.slice(0, 100) : 'without a name'
+}
+
+function refusal(name: string, problems: readonly string[]): MillraceError {
+  return new MillraceError(
+    'DEFINITION_INVALID',
+    `pipeline ${name} is not valid: ${problems.length} problem${problems.length === 1 ? '' : 's'}\n${problems.map((p) => `  ${p}`).join('\n')}`,
+    { problems: problems.map((problem) => `${name}: ${problem}`) },
+  )
+}
+
 function checkHead(spec: PipelineSpec, problems: string[]): void {
-  if (!/^[a-z][a-z0-9_-]{0,99}$/.test(String(spec.name)))
-    problems.push(
-      `name: ${JSON.stringify(spec.name)} must be lower case letters, digits, - or _, beginning with a letter`,
-    )
+  if (typeof spec.name !== 'string' || !/^[a-z][a-z0-9_-]{0,99}$/.test(spec.name))
+    problems.push(`name: ${shown(spec.name)} must be lower case letters, digits, - or _, beginning with a letter`)
   if ((spec.source === undefined) === (spec.sources === undefined))
     problems.push('source: give either one source, or sources by name')
   if (spec.sink === undefined) problems.push('sink: a pipeline needs a primary sink, such as delta({ table, mode })')

@@ -43,6 +43,11 @@ function aliasOf(path: string): string {
 
 /** Attaches the file; whether it can be written. */
 async function attach(database: Duckdb, path: string, mode: Mode): Promise<boolean> {
+  if (path.includes('?'))
+    throw new MillraceError(
+      'STORAGE_FAILED',
+      `store ${path}: DuckDB puts its write-ahead log elsewhere where the path of a file holds a ? (choose a data directory without one)`,
+    )
   if (mode === 'write') makeFolderNow(dirname(path))
   else if (!existsSync(path)) throw storageFailed(path, new Error('no such file'))
   const attaching = `ATTACH ${literal(path)} AS ${aliasOf(path)}`

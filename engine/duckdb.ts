@@ -308,7 +308,17 @@ function textLiteral(value: string): string {
   return parts.length === 1 ? parts[0]! : `(${parts.join(' || chr(0) || ')})`
 }
 
-/** A SQL list of string literals, for `read_parquet` and the like. */
+/** A SQL list of string literals. */
 export function literals(values: readonly string[]): string {
   return `[${values.map((value) => literal(value)).join(', ')}]`
+}
+
+/** Paths as an argument of DuckDB's readers (`parquet_metadata`), which take a path for a pattern: in brackets each sign stands for itself. */
+export function exactPaths(paths: readonly string[]): string {
+  return literals(paths.map((path) => path.replace(/[[*?]/g, '[$&]')))
+}
+
+/** Rows of exactly these Parquet files as a relation: no path is taken for a pattern, and no `a=b` in one for a column. */
+export function parquetRows(paths: readonly string[], ...options: readonly string[]): string {
+  return `read_parquet(${[exactPaths(paths), 'hive_partitioning = false', ...options].join(', ')})`
 }

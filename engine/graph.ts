@@ -10,8 +10,7 @@ export const rejectedSuffix = '.rejected'
 export function checkGraph(pipeline: Pipeline, problems: string[]): void {
   const known = new Set(Object.keys(pipeline.sources))
   for (const [name, source] of Object.entries(pipeline.sources))
-    if (!isDescription(source))
-      problems.push(`source ${name}: is not a source description, such as kafka({ topic }) or delta({ table })`)
+    for (const problem of source.problems ?? []) problems.push(`source ${name}: ${problem}`)
   for (const step of pipeline.steps) {
     checkStep(step, known, problems)
     known.add(step.id)
@@ -23,12 +22,13 @@ export function checkGraph(pipeline: Pipeline, problems: string[]): void {
   checkTargets(pipeline, problems)
 }
 
-function isDescription(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'kind' in value && 'options' in value
+/** Of what its maker found wrong nothing else is known. */
+function isSound({ problems = [] }: { readonly problems?: readonly string[] }): boolean {
+  return problems.length === 0
 }
 
 function checkStep(step: Pipeline['steps'][number], known: ReadonlySet<string>, problems: string[]): void {
-  if (!/^[A-Za-z][A-Za-z0-9_-]*$/.test(String(step.id)))
+  if (!/^[A-Za-z][A-Za-z0-9_-]*$/.test(step.id))
     problems.push(`step ${JSON.stringify(step.id)}: an id is letters, digits, - or _, beginning with a letter`)
   if (known.has(step.id))
     problems.push(`step ${step.id}: the id is used twice (ids key state, metrics and dead letters: choose another)`)
@@ -43,10 +43,8 @@ function checkStep(step: Pipeline['steps'][number], known: ReadonlySet<string>, 
 }
 
 function checkSink(sink: SinkDescription, pipeline: Pipeline, known: ReadonlySet<string>, problems: string[]): void {
-  if (!isDescription(sink)) {
-    problems.push('sink: is not a sink description, such as delta({ table, mode })')
-    return
-  }
+  for (const problem of sink.problems ?? []) problems.push(`sink: ${problem}`)
+  if (!isSound(sink)) return
   for (const [input, step] of Object.entries(sink.inputs))
     if (step !== undefined && !known.has(step))
       problems.push(`sink ${sink.writes}: input ${input} reads ${step}, which is no step (${listed(known)})`)
@@ -66,6 +64,7 @@ function checkDeadLetters(pipeline: Pipeline, problems: string[]): void {
 
 /** A step whose rows nobody reads is a mistake in a `from`, not a wish. */
 function checkUnread(pipeline: Pipeline, problems: string[]): void {
+  if (!pipeline.sinks.every(isSound)) return
   const read = new Set(pipeline.steps.flatMap((step) => step.from))
   for (const sink of pipeline.sinks)
     for (const step of Object.values(sink.inputs)) if (step !== undefined) read.add(step)
@@ -78,7 +77,7 @@ function checkUnread(pipeline: Pipeline, problems: string[]): void {
 
 /** A partition has one position in the pipeline, whichever source reads it. */
 function checkSources(pipeline: Pipeline, problems: string[]): void {
-  const sources = Object.entries(pipeline.sources).filter(([, source]) => isDescription(source))
+  const sources = Object.entries(pipeline.sources).filter(([, source]) => isSound(source))
   for (const [i, [name, { reads }]] of sources.entries())
     for (const [other, earlier] of sources.slice(0, i)) {
       const shared = sharedTarget(earlier.reads, reads)
@@ -91,8 +90,8 @@ function checkSources(pipeline: Pipeline, problems: string[]): void {
 
 function checkTargets(pipeline: Pipeline, problems: string[]): void {
   const seen = new Set<string>()
-  const sources = Object.values(pipeline.sources).filter(isDescription)
-  for (const { writes } of pipeline.sinks.filter(isDescription)) {
+  const sources = Object.values(pipeline.sources).filter(isSound)
+  for (const { writes } of pipeline.sinks.filter(isSound)) {
     if (seen.has(writes))
       problems.push(`sink ${writes}: two sinks of the pipeline write it (one position cannot serve both)`)
     if (sources.some(({ reads }) => readsTarget(reads, writes)))

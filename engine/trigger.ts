@@ -1,4 +1,5 @@
 /** When the next batch may start. */
+import { examine, objectOf, shapeOf } from './shape.ts'
 
 export type Trigger =
   /** A batch every so often while there is something to read; sooner when a full batch is waiting. */
@@ -10,7 +11,8 @@ export type Trigger =
 
 /** A batch every `seconds`. */
 export function every(interval: { readonly seconds: number }): Trigger {
-  return { kind: 'every', ms: interval.seconds * 1000 }
+  const { value } = examine(interval, objectOf({ seconds: shapeOf('a number', Number.isFinite) }))
+  return { kind: 'every', ms: value === undefined ? Number.NaN : value.seconds * 1000 } // refused where it is used
 }
 
 /** Reads to where the source ends at the start of the run, then stops. */

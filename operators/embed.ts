@@ -1,5 +1,6 @@
 /** Texts become vectors, in a column of their own. */
 import type { Step } from '../engine/contracts.ts'
+import { examine, objectOf, optional, text } from '../engine/shape.ts'
 
 export interface EmbedOptions {
   /** Column with the text. */
@@ -12,14 +13,12 @@ export interface EmbedOptions {
 }
 
 /** A step that adds the vector of each text. All other columns stay as they are. */
-export function embed(id: string, { from, ...options }: EmbedOptions): Step {
-  return {
-    id,
-    kind: 'embed',
-    executor: 'columns',
-    ...(from === undefined ? {} : { from: [from] }),
-    rejects: false,
-    slow: true,
-    options,
-  }
+export function embed(id: string, options: EmbedOptions): Step {
+  const { value, problems } = examine(options, shape)
+  const step = { id, kind: 'embed', executor: 'columns', rejects: false, slow: true } as const
+  if (problems !== undefined) return { ...step, options: {}, problems }
+  const { from, ...rest } = value
+  return { ...step, ...(from === undefined ? {} : { from: [from] }), options: rest }
 }
+
+const shape = objectOf({ text, into: text, embedder: text, from: optional(text) })

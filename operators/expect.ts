@@ -1,10 +1,12 @@
 /** `expect`: rules that rows must keep, and what becomes of those that do not. */
 import type { Step } from '../engine/contracts.ts'
+import { choiceOf, examine, isObject, mapOf, objectOf, oneOfTexts, optional } from '../engine/shape.ts'
+import { expression } from './expressions/expression-shape.ts'
 import { and, call, caseWhen, coalesce, concat, joinList, list, lit, not } from './expressions/functions.ts'
 import type { Expression, NamedExpression } from './expressions/tree.ts'
 import { expectBoolean, filter, project } from './relational/build.ts'
 import type { Plan, PlanContext, Planner } from './relational/plan.ts'
-import { relationalStep, type StepInput } from './relational/step.ts'
+import { inputs, relationalStep, type StepInput } from './relational/step.ts'
 
 /**
  * `warn`: the row stays, and is counted. `drop`: it is left out, and counted. `dead-letter`: it goes to the dead
@@ -24,20 +26,41 @@ export interface ExpectOptions {
   readonly onViolation: OnViolation
 }
 
+/** What `expect` is given. */
+interface Given {
+  readonly rules: { readonly [name: string]: Expression | ExplainedRule }
+  readonly options: { readonly onViolation: OnViolation } & StepInput
+}
+
 /** Rows must make every rule true; false and null break it. Rules are named for the messages. */
-export function expect(
-  id: string,
-  rules: { readonly [name: string]: Expression | ExplainedRule },
-  options: { readonly onViolation: OnViolation } & StepInput,
-): Step {
+export function expect(id: string, rules: Given['rules'], options: Given['options']): Step {
+  const { value: told } = examine(options, optionsShape)
+  return relationalStep(id, 'expect', {
+    given: { rules, options },
+    shape,
+    options: optionsOf,
+    input: told?.from === undefined ? {} : { from: told.from },
+    rejects: told?.onViolation === 'dead-letter',
+  })
+}
+
+const rule = choiceOf('an expression, or { holds, found }', [
+  { is: (value) => isObject(value) && Object.hasOwn(value, 'op'), shape: expression },
+  { is: isObject, shape: objectOf({ holds: expression, found: expression }) },
+])
+
+const optionsShape = objectOf({
+  onViolation: oneOfTexts('warn', 'drop', 'dead-letter', 'fail'),
+  from: optional(inputs),
+})
+
+const shape = objectOf({ rules: mapOf(rule), options: optionsShape })
+
+function optionsOf({ rules, options }: Given): ExpectOptions {
   const named = Object.entries(rules).map(([name, rule]) =>
     'holds' in rule ? { name, value: rule.holds, found: rule.found } : { name, value: rule },
   )
-  return relationalStep(id, 'expect', {
-    options: { rules: named, onViolation: options.onViolation },
-    input: options,
-    rejects: options.onViolation === 'dead-letter',
-  })
+  return { rules: named, onViolation: options.onViolation }
 }
 
 /** Plans `expect`. */

@@ -1,5 +1,6 @@
 /** `filter`: fewer rows. */
 import type { Step } from '../engine/contracts.ts'
+import { expression } from './expressions/expression-shape.ts'
 import type { Expression } from './expressions/tree.ts'
 import * as build from './relational/build.ts'
 import type { Planner } from './relational/plan.ts'
@@ -7,7 +8,12 @@ import { relationalStep, type StepInput } from './relational/step.ts'
 
 /** The rows for which the condition is true; null counts as false. */
 export function filter(id: string, where: Expression, input?: StepInput): Step {
-  return relationalStep(id, 'filter', { options: { where }, input })
+  return relationalStep(id, 'filter', {
+    given: where,
+    shape: expression,
+    options: (value) => ({ where: value }),
+    input,
+  })
 }
 
 /** Plans `filter`. */

@@ -1,6 +1,8 @@
 /** `flatten`: a row per element of a list. */
 import type { Step } from '../engine/contracts.ts'
 import { type DataType, formatType } from '../engine/schema.ts'
+import { choiceOf, isObject, mapOf, objectOf, optional, text } from '../engine/shape.ts'
+import { expression } from './expressions/expression-shape.ts'
 import { col } from './expressions/functions.ts'
 import type { Expression, NamedExpression } from './expressions/tree.ts'
 import { nameProblems, typeOf } from './expressions/types.ts'
@@ -29,13 +31,26 @@ export interface FlattenOptions {
 
 /** One row per element, null elements included; a row whose list is null or empty has none. */
 export function flatten(id: string, spec: FlattenSpec, input?: StepInput): Step {
-  const options: FlattenOptions = {
-    list: typeof spec.list === 'string' ? col(spec.list) : spec.list,
-    as: spec.as,
-    keep: namedExpressions(spec.keep ?? {}),
-    position: spec.position ?? null,
+  return relationalStep(id, 'flatten', { given: spec, shape, options: optionsOf, input })
+}
+
+const shape = objectOf({
+  list: choiceOf('a column path or an expression', [
+    { is: (value) => typeof value === 'string', shape: text },
+    { is: isObject, shape: expression },
+  ]),
+  as: text,
+  keep: optional(mapOf(expression)),
+  position: optional(text),
+})
+
+function optionsOf({ list, as, keep, position }: FlattenSpec): FlattenOptions {
+  return {
+    list: typeof list === 'string' ? col(list) : list,
+    as,
+    keep: namedExpressions(keep ?? {}),
+    position: position ?? null,
   }
-  return relationalStep(id, 'flatten', { options, input })
 }
 
 /** Plans `flatten`. */

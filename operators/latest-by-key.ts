@@ -1,5 +1,6 @@
 /** `latestByKey`: one row per key. */
 import type { Step } from '../engine/contracts.ts'
+import { listOf, objectOf, text } from '../engine/shape.ts'
 import { col } from './expressions/functions.ts'
 import { expectColumns } from './relational/build.ts'
 import type { Planner } from './relational/plan.ts'
@@ -15,9 +16,11 @@ export interface LatestByKeyOptions {
   readonly order: readonly string[]
 }
 
+const shape = objectOf({ key: listOf(text), order: listOf(text) })
+
 /** The newest row of every key. Which rows arrive first makes no difference. */
 export function latestByKey(id: string, options: LatestByKeyOptions, input?: StepInput): Step {
-  return relationalStep(id, 'latest-by-key', { options, input })
+  return relationalStep(id, 'latest-by-key', { given: options, shape, options: (value) => value, input })
 }
 
 export const planLatestByKey: Planner<LatestByKeyOptions> = ({ key, order }, context) => {

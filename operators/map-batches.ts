@@ -2,6 +2,7 @@
 import type { Table as ArrowTable } from 'apache-arrow'
 import type { Json, Step } from '../engine/contracts.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
+import { examine, json, objectOf, optional, text } from '../engine/shape.ts'
 import type { ColumnsOperator } from './columns/step.ts'
 
 /** Where and with what a {@link MapBatches} function is called. */
@@ -26,14 +27,25 @@ export interface MapBatchesOptions {
 }
 
 /** A step that runs the default export of the module at `url`: `new URL('./shout.ts', import.meta.url)`. */
-export function mapBatches(id: string, url: URL, { from, options }: MapBatchesOptions = {}): Step {
-  return {
-    id,
-    kind: 'map-batches',
-    executor: 'columns',
-    ...(from === undefined ? {} : { from: [from] }),
-    rejects: false,
-    options: { module: url.href, options: options ?? null },
+export function mapBatches(id: string, url: URL, options: MapBatchesOptions = {}): Step {
+  const { value, problems = [] } = examine(options, shape)
+  const module = hrefOf(url)
+  const step = { id, kind: 'map-batches', executor: 'columns', rejects: false } as const
+  if (value === undefined || module === null)
+    return { ...step, options: {}, problems: module === null ? [noModule, ...problems] : problems }
+  const { from, options: data = null } = value
+  return { ...step, ...(from === undefined ? {} : { from: [from] }), options: { module, options: data } }
+}
+
+const shape = objectOf({ from: optional(text), options: optional(json) })
+
+const noModule = "url: must be the URL of a module, such as new URL('./shout.ts', import.meta.url)"
+
+function hrefOf(url: unknown): string | null {
+  try {
+    return url instanceof URL ? url.href : null
+  } catch {
+    return null // a proxy that does not say what it is
   }
 }
 

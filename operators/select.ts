@@ -1,5 +1,7 @@
 /** Which columns there are: `select`, `derive`, `drop`. */
 import type { Step } from '../engine/contracts.ts'
+import { listOf, mapOf, text } from '../engine/shape.ts'
+import { expression } from './expressions/expression-shape.ts'
 import type { Expression, NamedExpression } from './expressions/tree.ts'
 import { allColumns, expectColumns, project } from './relational/build.ts'
 import type { Planner } from './relational/plan.ts'
@@ -9,19 +11,34 @@ export interface SelectOptions {
   readonly values: readonly NamedExpression[]
 }
 
+const expressions = mapOf(expression)
+
+function named(columns: { readonly [name: string]: Expression }) {
+  return {
+    given: columns,
+    shape: expressions,
+    options: (given: typeof columns): SelectOptions => ({ values: namedExpressions(given) }),
+  }
+}
+
 /** Exactly the named columns, in the order given. */
 export function select(id: string, columns: { readonly [name: string]: Expression }, input?: StepInput): Step {
-  return relationalStep(id, 'select', { options: { values: namedExpressions(columns) }, input })
+  return relationalStep(id, 'select', { ...named(columns), input })
 }
 
 /** All columns, and those named: replaced in place where they exist, else added. All see the input's values. */
 export function derive(id: string, columns: { readonly [name: string]: Expression }, input?: StepInput): Step {
-  return relationalStep(id, 'derive', { options: { values: namedExpressions(columns) }, input })
+  return relationalStep(id, 'derive', { ...named(columns), input })
 }
 
 /** All columns but the named. */
 export function drop(id: string, columns: readonly string[], input?: StepInput): Step {
-  return relationalStep(id, 'drop', { options: { columns }, input })
+  return relationalStep(id, 'drop', {
+    given: columns,
+    shape: listOf(text),
+    options: (names) => ({ columns: names }),
+    input,
+  })
 }
 
 /** Plans `select`. */

@@ -1,5 +1,6 @@
 /** `sql`: the escape hatch into DuckDB's own language. */
 import type { Step } from '../engine/contracts.ts'
+import { text as textShape } from '../engine/shape.ts'
 import type { Plan, Planner } from './relational/plan.ts'
 import { relationalStep, type StepInput } from './relational/step.ts'
 
@@ -9,7 +10,7 @@ import { relationalStep, type StepInput } from './relational/step.ts'
  * that they came from.
  */
 export function sql(id: string, text: string, input?: StepInput): Step {
-  return relationalStep(id, 'sql', { options: { text }, input })
+  return relationalStep(id, 'sql', { given: text, shape: textShape, options: (value) => ({ text: value }), input })
 }
 
 /** Plans `sql`. */

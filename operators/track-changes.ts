@@ -1,5 +1,6 @@
 /** `trackChanges`: fingerprints that tell which part of a row has changed. */
 import type { Step } from '../engine/contracts.ts'
+import { listOf } from '../engine/shape.ts'
 import {
   coalesce,
   distinctList,
@@ -10,6 +11,7 @@ import {
   type Operand,
   sortedList,
 } from './expressions/functions.ts'
+import { aFunction, anything, insist } from './expressions/insist.ts'
 import type { Expression } from './expressions/tree.ts'
 import type { StepInput } from './relational/step.ts'
 import { derive } from './select.ts'
@@ -29,7 +31,12 @@ export function trackChanges(
  * empty. Never null.
  */
 export function setFingerprint(of: Expression, identity: (element: Expression) => readonly Operand[]): Expression {
-  const hashes = mapList(of, (element) => hashText(...identity(element)))
+  insist(identity, aFunction, 'setFingerprint')
+  const hashes = mapList(of, (element) => {
+    const parts = identity(element)
+    insist(parts, listOf(anything), 'setFingerprint: what identifies an element')
+    return hashText(...parts)
+  })
   return hashText(joinList(sortedList(distinctList(coalesce(hashes, list([])))), ','))
 }
 

@@ -1,6 +1,7 @@
 /** `union`: the rows of several inputs. */
 import type { Step } from '../engine/contracts.ts'
 import { type Column, formatType } from '../engine/schema.ts'
+import { listOf, text } from '../engine/shape.ts'
 import { wider } from './expressions/signatures.ts'
 import type { Expression } from './expressions/tree.ts'
 import { project } from './relational/build.ts'
@@ -12,7 +13,12 @@ import { relationalStep } from './relational/step.ts'
  * agree. An input without files in a batch adds neither rows nor columns to it: derive what a later step names.
  */
 export function union(id: string, from: readonly string[]): Step {
-  return relationalStep(id, 'union', { options: {}, input: { from } })
+  return relationalStep(id, 'union', {
+    given: from,
+    shape: listOf(text, 1),
+    options: () => ({}),
+    input: { from: Array.isArray(from) ? from : [] },
+  })
 }
 
 /** Plans `union`. */

@@ -1,6 +1,6 @@
 /** What one batch changes in one table: the rows that differ from what the store holds, and nothing else. */
 import { join } from 'node:path'
-import { type Connection, identifier, literal, literals } from '../../engine/duckdb.ts'
+import { type Connection, identifier, literal, parquetRows } from '../../engine/duckdb.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import { keyPairs, ownerPairs, parquet, same } from '../olap/columns.ts'
 import type { OlapTable } from '../olap/description.ts'
@@ -181,7 +181,7 @@ function storedRows(batch: TableBatch, paths: readonly string[]): string {
     isDate(column, batch.stored) ? `CAST(${identifier(column)} AS DATE) AS ${identifier(column)}` : identifier(column),
   )
   return `CREATE OR REPLACE TEMP TABLE stored AS SELECT ${[...names, own.hash, own.version, own.deleted].join(', ')}
-     FROM read_parquet(${literals(paths)})`
+     FROM ${parquetRows(paths)}`
 }
 
 /** Key columns have an index: it is used where the owner begins the key. */

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { duckdbType } from '../../engine/batch/duckdb-types.ts'
 import type { Ids, Limits, Position, Range, TableInput, TableSource } from '../../engine/contracts.ts'
-import { type Duckdb, identifier, literal } from '../../engine/duckdb.ts'
+import { type Duckdb, identifier, literal, parquetRows } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { identityPartition } from '../../engine/identity.ts'
 import type { Column } from '../../engine/schema.ts'
@@ -116,7 +116,7 @@ async function readRange(options: ClickhouseSourceOptions, range: Range, staging
   ]
   await (await options.duckdb()).withConnection((connection) =>
     connection.run(
-      `COPY (SELECT ${[...values, ...marks].join(', ')} FROM read_parquet(${literal(raw)}))
+      `COPY (SELECT ${[...values, ...marks].join(', ')} FROM ${parquetRows([raw])})
        TO ${literal(path)} (FORMAT parquet, COMPRESSION snappy)`,
     ),
   )

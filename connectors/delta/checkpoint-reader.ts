@@ -1,6 +1,6 @@
 /** Log checkpoints of every kind, read through DuckDB (PROTOCOL.md, "Checkpoints", "Sidecar Files"). */
 import type { ObjectStore } from '../../engine/contracts.ts'
-import { type Connection, type Duckdb, type DuckdbType, identifier, literal } from '../../engine/duckdb.ts'
+import { type Connection, type Duckdb, type DuckdbType, identifier, parquetRows } from '../../engine/duckdb.ts'
 import type { Action, AddFile, RemoveFile } from './actions.ts'
 import { localPath, readKey } from './data-location.ts'
 import { parseJson } from './int64-json.ts'
@@ -52,7 +52,7 @@ async function readParquet(
   actions: Action[],
   sidecars: string[],
 ): Promise<void> {
-  const source = `read_parquet(${literal(path)})`
+  const source = parquetRows([path])
   await duckdb.withConnection(async (connection) => {
     const { names, types } = await connection.describe(`SELECT * FROM ${source}`)
     const typeOf = new Map(names.map((name, i) => [name, types[i]!]))

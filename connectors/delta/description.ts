@@ -1,6 +1,8 @@
 /** `delta({...})`: a table of the lake as source or sink. Data only. */
 import type { SinkDescription, SourceDescription } from '../../engine/contracts.ts'
 import type { Column } from '../../engine/schema.ts'
+import { examine } from '../../engine/shape.ts'
+import { deltaShape } from './option-shapes.ts'
 
 export interface DeltaSourceOptions {
   /** Path in the lake: `bronze/movies`. */
@@ -117,17 +119,22 @@ export interface DeltaOverwriteOptions extends DeltaSinkBase {
 /** How rows become part of the table. */
 export type DeltaSinkOptions = DeltaAppendOptions | DeltaMergeOptions | DeltaOverwriteOptions
 
-/** A Delta table: with `mode` a sink, without one a source. */
+/** A Delta table: with `mode` a sink, without one a source. What is wrong with the options the definition is refused with. */
 export function delta(options: DeltaSinkOptions): SinkDescription
 export function delta(options: DeltaSourceOptions): SourceDescription
 export function delta(options: DeltaSinkOptions | DeltaSourceOptions): SinkDescription | SourceDescription {
-  const target = `table:${options.table}`
-  if (!('mode' in options)) return { kind: 'delta', shape: 'table', reads: target, options: { ...options } }
-  const { from, ...rest } = options
-  return {
-    kind: 'delta',
-    writes: target,
-    inputs: { rows: from },
-    options: rest as unknown as SinkDescription['options'],
-  }
+  const { value, problems } = examine(options, deltaShape, 'delta')
+  // nothing is opened by a description with problems: it may stand for either
+  if (problems !== undefined) return { ...sinkOf('?', undefined, {}), ...sourceOf('?', {}), problems }
+  if (!('mode' in value) || value.mode === undefined) return sourceOf(value.table, { ...value })
+  const { from, ...rest } = value
+  return sinkOf(value.table, from, rest as unknown as SinkDescription['options'])
+}
+
+function sourceOf(table: string, options: SourceDescription['options']): SourceDescription {
+  return { kind: 'delta', shape: 'table', reads: `table:${table}`, options }
+}
+
+function sinkOf(table: string, from: string | undefined, options: SinkDescription['options']): SinkDescription {
+  return { kind: 'delta', writes: `table:${table}`, inputs: { rows: from }, options }
 }

@@ -2,7 +2,7 @@
  * Tables whose columns are found by the ids of Parquet fields (PROTOCOL.md, "Column Mapping", mode `id`): names in their files mean nothing,
  * and may be those of other columns.
  */
-import { type Duckdb, literal } from '../../engine/duckdb.ts'
+import { type Duckdb, exactPaths } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column, DataType } from '../../engine/schema.ts'
 import type { MetaData } from './actions.ts'
@@ -113,7 +113,7 @@ function elementOf(list: FileField): FileField {
 
 async function fileFields(duckdb: Duckdb, path: string): Promise<readonly FileField[]> {
   const rows = await duckdb.withConnection((connection) =>
-    connection.rows(`SELECT name, num_children, field_id FROM parquet_schema(${literal(path)})`),
+    connection.rows(`SELECT name, num_children, field_id FROM parquet_schema(${exactPaths([path])})`),
   )
   let next = 0
   const take = (): FileField => {

@@ -2,7 +2,15 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ObjectStore } from '../../engine/contracts.ts'
-import { type Connection, type Duckdb, identifier, literal, literals } from '../../engine/duckdb.ts'
+import {
+  type Connection,
+  type Duckdb,
+  exactPaths,
+  identifier,
+  literal,
+  literals,
+  parquetRows,
+} from '../../engine/duckdb.ts'
 import type { Action } from './actions.ts'
 import { type CheckpointStatistics, checkpointStatistics } from './checkpoint-statistics.ts'
 import { printJson } from './int64-json.ts'
@@ -153,7 +161,7 @@ async function takenOver(
   if (touched.length > mostTouched) return null
   const path = await store.localFile(checkpointKey(table, earlier.version)).catch(() => null)
   if (path === null) return null
-  const rows = `SELECT ${Object.keys(columns).map(identifier).join(', ')} FROM read_parquet(${literal(path)})`
+  const rows = `SELECT ${Object.keys(columns).map(identifier).join(', ')} FROM ${parquetRows([path])}`
   const more = statistics.fields.map(({ name, type }) => `${name} ${type}`)
   const types = { ...columns, add: `STRUCT(${[...addFields, ...more].join(', ')})` }
   const empty = Object.entries(types).map(([name, type]) => `NULL::${type} AS ${identifier(name)}`)
@@ -169,7 +177,7 @@ async function takenOver(
 function jsonSource(lines: string, maxLineBytes: number): string {
   const types = Object.entries(columns).map(([name, type]) => `${name}: ${literal(type)}`)
   const options = `format = 'newline_delimited', columns = {${types.join(', ')}}, maximum_object_size = ${maxLineBytes}`
-  return `read_json(${literal(lines)}, ${options})`
+  return `read_json(${exactPaths([lines])}, hive_partitioning = false, ${options})`
 }
 
 /** How many rows were written. */

@@ -1,7 +1,7 @@
 /** From a table's files to a SQL relation with exactly the table's columns. */
 import { duckdbType } from '../../engine/batch/duckdb-types.ts'
 import type { ObjectStore } from '../../engine/contracts.ts'
-import { type Duckdb, identifier, literal, literals } from '../../engine/duckdb.ts'
+import { type Duckdb, identifier, literal, literals, parquetRows } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { type Column, type DataType, sameType } from '../../engine/schema.ts'
 import type { AddFile, DeletionVector } from './actions.ts'
@@ -228,8 +228,7 @@ interface ParquetOptions {
 
 /** The rows as they are stored, with {@link hiddenFile} and {@link hiddenRow} where they are needed. */
 function parquet(files: readonly LocalFile[], { names, without, needsFile, needsRow }: ParquetOptions): string {
-  // Without `hive_partitioning = false` a folder called `a=b` would become a column.
-  const options = ['union_by_name = true', 'hive_partitioning = false']
+  const options = ['union_by_name = true']
   if (needsRow) options.push('file_row_number = true')
   // With the option, DuckDB takes filters on a column called `filename` for filters on the paths of the files.
   const byIndex = needsFile && names.some((name) => name.toLowerCase() === 'filename')
@@ -237,11 +236,8 @@ function parquet(files: readonly LocalFile[], { names, without, needsFile, needs
   const path = byIndex ? `, list_extract(${literals(files.map((file) => file.path))}, file_index::BIGINT + 1) AS ${hiddenFile}` : '' // biome-ignore format: one line
   const left = without.map((name) => literal(name.toLowerCase())).join(', ')
   const star = without.length === 0 ? '*' : `COLUMNS(lambda c: lower(c) NOT IN (${left}))`
-  const paths = literals(files.map((file) => escapeGlob(file.path)))
-  return `SELECT ${star}${path} FROM read_parquet(${paths}, ${options.join(', ')})`
-}
-
-/** DuckDB takes `*`, `?` and `[` in a path for a pattern. */
-function escapeGlob(path: string): string {
-  return path.replaceAll(/[*?[]/g, (character) => `[${character}]`)
+  return `SELECT ${star}${path} FROM ${parquetRows(
+    files.map((file) => file.path),
+    ...options,
+  )}`
 }

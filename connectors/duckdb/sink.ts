@@ -1,7 +1,7 @@
 /** Tables for analysis in an embedded DuckDB file: rows and position in one transaction. */
 import { commitToStore, positionInStore } from '../../checkpoints/duckdb-commit.ts'
 import type { Clock, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
-import { type Connection, identifier, literals } from '../../engine/duckdb.ts'
+import { type Connection, identifier, parquetRows } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { checkColumns, unionColumns } from '../olap/columns.ts'
 import type { OlapOptions } from '../olap/description.ts'
@@ -71,7 +71,10 @@ async function readOwners(connection: Connection, description: OlapOptions, comm
   const columns = new Set(Object.values(description.tables).flatMap((table) => Object.values(table.owner)))
   await connection.run(
     `CREATE OR REPLACE TEMP TABLE owners AS SELECT DISTINCT ${[...columns].map(identifier).join(', ')}
-     FROM read_parquet(${literals(files.map((file) => file.path))}, union_by_name = true)`,
+     FROM ${parquetRows(
+       files.map((file) => file.path),
+       'union_by_name = true',
+     )}`,
   )
   return true
 }

@@ -1,6 +1,6 @@
 /** One table made equal to its input for the owners touched, with the fewest rows written. */
 import { describeColumns, duckdbType } from '../../engine/batch/duckdb-types.ts'
-import { type Connection, identifier, literal, literals } from '../../engine/duckdb.ts'
+import { type Connection, identifier, literal, parquetRows } from '../../engine/duckdb.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import { checkColumns, keyPairs, ownerPairs, same, unionColumns } from '../olap/columns.ts'
 import type { OlapTable } from '../olap/description.ts'
@@ -103,7 +103,10 @@ function incomingRows({ table, files, owners }: TableSync, columns: readonly Col
   if (files.length === 0) return `CREATE OR REPLACE TEMP TABLE incoming AS SELECT ${list.join(', ')} LIMIT 0`
   const names = columns.map((column) => `incoming.${identifier(column.name)} DESC`).join(', ')
   return `CREATE OR REPLACE TEMP TABLE incoming AS SELECT * FROM (
-    SELECT ${list.join(', ')} FROM read_parquet(${literals(files.map((file) => file.path))}, union_by_name = true) r
+    SELECT ${list.join(', ')} FROM ${parquetRows(
+      files.map((file) => file.path),
+      'union_by_name = true',
+    )} r
     SEMI JOIN ${owners} o ON ${same(ownerPairs(table), 'r', 'o')}
   ) incoming QUALIFY row_number() OVER (PARTITION BY ${table.key.map(identifier).join(', ')} ORDER BY ${names}) = 1`
 }

@@ -1,5 +1,7 @@
 /** `graph({...})`: nodes and relationships, kept equal to what their owners' rows say today. Data only. */
 import type { SinkDescription } from '../../engine/contracts.ts'
+import { examine } from '../../engine/shape.ts'
+import { graphShape } from './option-shape.ts'
 
 /** Types of keys. */
 export type KeyType = 'long' | 'string'
@@ -88,7 +90,9 @@ export interface GraphOptions {
 
 /** Nodes and relationships in the graph: embedded, or in Neo4j where one is configured. Inputs are named like the steps that feed them. */
 export function graph(options: GraphOptions): SinkDescription {
-  const { nodes = {}, removeNodes = {}, owners, relationships = {}, considered } = options
+  const { value, problems } = examine(options, graphShape, 'graph')
+  if (problems !== undefined) return { kind: 'graph', writes: 'store:graph', inputs: {}, options: {}, problems }
+  const { nodes = {}, removeNodes = {}, owners, relationships = {}, considered } = value
   const steps = [
     ...(considered === undefined ? [] : [considered]),
     ...Object.values(nodes).map(({ from }) => from),
@@ -100,6 +104,6 @@ export function graph(options: GraphOptions): SinkDescription {
     kind: 'graph',
     writes: 'store:graph',
     inputs: Object.fromEntries(steps.map((step) => [step, step])),
-    options: { ...options } as unknown as SinkDescription['options'],
+    options: { ...value } as unknown as SinkDescription['options'],
   }
 }

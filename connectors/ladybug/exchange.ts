@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { type Connection, literal } from '../../engine/duckdb.ts'
+import { plainFolder } from '../../engine/plain-path.ts'
 import { type Exchange, takeOver, withFolder } from '../graph/sync/exchange.ts'
 import type { RunCypher } from './database.ts'
 import { ladybugDialect } from './dialect.ts'
@@ -14,7 +15,14 @@ export function withExchange<T>(
   options: { readonly sql: Connection; readonly run: RunCypher; readonly stagingDir: string },
   work: (exchange: Exchange) => Promise<T>,
 ): Promise<T> {
-  return withFolder(options.stagingDir, (dir) => work(exchangeIn(dir, options.sql, options.run)))
+  return withFolder(options.stagingDir, async (dir) => {
+    const folder = plainFolder(dir) // the graph engine takes a path for a pattern
+    try {
+      return await work(exchangeIn(folder.path, options.sql, options.run))
+    } finally {
+      folder.release()
+    }
+  })
 }
 
 function exchangeIn(dir: string, sql: Connection, run: RunCypher): Exchange {

@@ -10,7 +10,7 @@ import type {
   SinkPosition,
   WriteCounts,
 } from '../../engine/contracts.ts'
-import { type Duckdb, literal, type Row } from '../../engine/duckdb.ts'
+import { type Duckdb, parquetRows, type Row } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 
 /**
@@ -117,7 +117,7 @@ async function rowsOf(duckdb: Duckdb, { outputs }: SinkCommit): Promise<Readonly
     for (const [input, files] of outputs) {
       const its: Row[] = []
       for (const { path } of files) {
-        const from = `read_parquet(${literal(path)}, file_row_number = true)`
+        const from = parquetRows([path], 'file_row_number = true')
         its.push(...(await connection.rows(`SELECT * EXCLUDE (file_row_number) FROM ${from} ORDER BY file_row_number`)))
       }
       added.set(input, its)

@@ -1,5 +1,5 @@
 /** What every store behind `olap({...})` does alike with the columns of a table. */
-import { identifier, literals } from '../../engine/duckdb.ts'
+import { identifier, parquetRows } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { type Column, type DataType, formatType, type ParquetFile } from '../../engine/schema.ts'
 import type { OlapTable } from './description.ts'
@@ -14,7 +14,10 @@ export function unionColumns(files: readonly ParquetFile[]): Column[] {
 
 /** SQL for the rows of Parquet files, which may lack columns of each other. */
 export function parquet(files: readonly ParquetFile[]): string {
-  return `read_parquet(${literals(files.map((file) => file.path))}, union_by_name = true)`
+  return parquetRows(
+    files.map((file) => file.path),
+    'union_by_name = true',
+  )
 }
 
 const wider: Readonly<Record<string, readonly DataType[]>> = {

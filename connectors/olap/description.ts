@@ -1,5 +1,6 @@
 /** `olap({...})` and `olapChanges({...})`: tables for analysis, kept equal to what their owners' rows say today, and what changes in them. Data only. */
 import type { SinkDescription, SourceDescription } from '../../engine/contracts.ts'
+import { examine, listOf, mapOf, objectOf, optional, text } from '../../engine/shape.ts'
 
 /** A table of the OLAP store, kept equal to the rows of a step, owner by owner. */
 export interface OlapTable {
@@ -19,14 +20,22 @@ export interface OlapOptions {
   readonly views?: { readonly [view: string]: { readonly sql: string } }
 }
 
+const sinkShape = objectOf({
+  tables: mapOf(objectOf({ from: text, key: listOf(text, 1), owner: mapOf(text, 1) }), 1),
+  owners: text,
+  views: optional(mapOf(objectOf({ sql: text }))),
+})
+
 /** Normalised tables in the embedded OLAP store. Inputs are named like the steps that feed them. */
 export function olap(options: OlapOptions): SinkDescription {
-  const steps = [options.owners, ...Object.values(options.tables).map((table) => table.from)]
+  const { value, problems } = examine(options, sinkShape, 'olap')
+  if (problems !== undefined) return { kind: 'olap', writes: 'store:olap', inputs: {}, options: {}, problems }
+  const steps = [value.owners, ...Object.values(value.tables).map((table) => table.from)]
   return {
     kind: 'olap',
     writes: 'store:olap',
     inputs: Object.fromEntries(steps.map((step) => [step, step])),
-    options: { ...options } as unknown as SinkDescription['options'],
+    options: { ...value } as unknown as SinkDescription['options'],
   }
 }
 
@@ -37,11 +46,15 @@ export interface OlapSourceOptions {
   readonly writtenBy: string
 }
 
+const sourceShape = objectOf({ table: text, writtenBy: text })
+
 /**
  * What changes in a table of the OLAP store: the table's columns, and as in a change feed of Delta `_change_type` (`insert` for a row as it is now, whether new or
  * changed; `delete` for one that is gone, of which only the key is told) and `_commit_version`. Each key once a batch. Only ClickHouse keeps what it takes: with the embedded
  * store, read the table of the lake that the OLAP table is made from.
  */
 export function olapChanges(options: OlapSourceOptions): SourceDescription {
-  return { kind: 'olap', shape: 'table', reads: 'store:olap', options: { ...options } }
+  const { value, problems } = examine(options, sourceShape, 'olapChanges')
+  const source = { kind: 'olap', shape: 'table', reads: 'store:olap' } as const
+  return problems === undefined ? { ...source, options: { ...value } } : { ...source, options: {}, problems }
 }

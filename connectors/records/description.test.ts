@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest'
+import type { SinkDescription, Step } from '../../engine/contracts.ts'
+import { definePipeline } from '../../engine/define.ts'
 import type { MillraceError } from '../../engine/errors.ts'
 import { kafka, type StartFrom, type TopicOptions, topicMatcher } from './description.ts'
 
+/** What a definition that reads such topics is refused with. */
 function problemsOf(options: TopicOptions): readonly string[] {
+  const step: Step = { id: 's', kind: 'x', executor: 'columns', rejects: false, options: {} }
+  const sink: SinkDescription = { kind: 'x', writes: 'table:t', inputs: { rows: 's' }, options: {} }
   try {
-    kafka(options)
+    definePipeline({ name: 'p', source: kafka(options), steps: [step], sink })
     return []
   } catch (error) {
     expect(error).toMatchObject({ code: 'DEFINITION_INVALID' })

@@ -1,6 +1,17 @@
 /** `kafka({...})`: topics, served by a broker where one is configured and by the embedded log where none is. */
 import type { SinkDescription, SourceDescription } from '../../engine/contracts.ts'
-import { MillraceError } from '../../engine/errors.ts'
+import {
+  choiceOf,
+  examine,
+  isObject,
+  json,
+  listOf,
+  objectOf,
+  oneOfTexts,
+  optional,
+  text,
+  textThat,
+} from '../../engine/shape.ts'
 import { type StartFrom, startProblems } from './start-from.ts'
 
 export type { StartFrom } from './start-from.ts'
@@ -26,26 +37,56 @@ export interface TopicSinkOptions {
   readonly from?: string
 }
 
+/** What Kafka takes for a name. */
+const topicName = textThat("the name of a topic (letters, digits, '.', '_' and '-', at most 249)", (name) =>
+  isTopicName(name),
+)
+
+const sourceShape = objectOf({
+  topic: optional(topicName),
+  topics: optional(listOf(topicName, 1)),
+  pattern: optional(text),
+  startFrom: optional(json),
+  onDataLoss: optional(oneOfTexts('fail', 'continue')),
+  mode: optional(oneOfTexts('append')),
+})
+
+const sinkShape = objectOf({ mode: oneOfTexts('append'), topic: optional(topicName), from: optional(text) })
+
+const shape = choiceOf('an object with the options of topics', [
+  { is: (value) => isObject(value) && value.mode !== undefined, shape: sinkShape },
+  { is: isObject, shape: sourceShape },
+])
+
 /**
  * Topics of raw records: with `mode` a sink, without one a source. A sink reads the columns `key`, `value`, `headers`,
- * `timestamp` and `topic`. `DEFINITION_INVALID` for options that make no sense, all of them at once.
+ * `timestamp` and `topic`. What is wrong with the options the definition is refused with, all of it at once.
  */
 export function kafka(options: TopicSinkOptions): SinkDescription
 export function kafka(options: TopicOptions): SourceDescription
 export function kafka(options: TopicOptions | TopicSinkOptions): SourceDescription | SinkDescription {
-  if ('mode' in options) {
-    const { from, ...rest } = options
+  const { value, problems } = examine(options, shape, 'kafka')
+  if (problems !== undefined) return faulty(problems)
+  if ('mode' in value && value.mode !== undefined) {
+    const { from, ...rest } = value
     const writes = rest.topic === undefined ? 'topics' : `topic:${rest.topic}`
     return { kind: 'kafka', writes, inputs: { rows: from }, options: rest }
   }
-  const problems = problemsOf(options)
-  if (problems.length > 0) throw new MillraceError('DEFINITION_INVALID', problems.join('\n'), { problems })
-  return {
-    kind: 'kafka',
-    shape: 'records',
-    reads: readsOf(options),
-    options: { startFrom: 'earliest', ...options },
-  }
+  const choice = value as TopicOptions
+  const faults = problemsOf(choice)
+  if (faults.length > 0) return faulty(faults)
+  const given = { startFrom: 'earliest', ...choice } as const
+  return { kind: 'kafka', shape: 'records', reads: readsOf(choice), options: given }
+}
+
+/** Nothing is opened by a description with problems: it may stand for either. */
+function faulty(problems: readonly string[]): SourceDescription & SinkDescription {
+  return { kind: 'kafka', shape: 'records', reads: '', writes: '', inputs: {}, options: {}, problems }
+}
+
+/** Whether Kafka takes a name for a topic's. */
+export function isTopicName(name: string): boolean {
+  return /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/.test(name)
 }
 
 function readsOf(choice: TopicChoice): string {
@@ -53,25 +94,23 @@ function readsOf(choice: TopicChoice): string {
   return 'topics' in choice ? `topics:${choice.topics.join(',')}` : `topics:/${choice.pattern}/`
 }
 
+/** What is wrong with options that each have their shape. */
 function problemsOf(options: TopicOptions): string[] {
   const problems: string[] = []
   const given = ['topic', 'topics', 'pattern'].filter((name) => name in options)
   if (given.length !== 1)
     problems.push(`kafka: give one of topic, topics and pattern, not ${given.join(' and ') || 'none'}`)
-  if ('topics' in options) problems.push(...listProblems(options.topics))
+  if ('topics' in options) problems.push(...twiceProblems(options.topics))
   if ('pattern' in options) {
     const fault = patternFault(options.pattern)
-    if (fault !== null) problems.push(`kafka: pattern: ${fault}`)
+    if (fault !== null) problems.push(`kafka: pattern: ${fault} (give a regular expression)`)
   }
   if (problems.length === 0)
     problems.push(...startProblems(options.startFrom === undefined ? 'earliest' : options.startFrom, readerOf(options)))
-  if (!['fail', 'continue', undefined].includes(options.onDataLoss))
-    problems.push(`kafka: onDataLoss: must be fail or continue, not ${JSON.stringify(options.onDataLoss)}`)
   return problems
 }
 
-function listProblems(topics: readonly string[]): string[] {
-  if (!Array.isArray(topics) || topics.length === 0) return ['kafka: topics: name one at least']
+function twiceProblems(topics: readonly string[]): string[] {
   const twice = new Set(topics.filter((name, i) => topics.indexOf(name) !== i))
   return [...twice].map((name) => `kafka: topics: ${JSON.stringify(name)} stands there twice (name it once)`)
 }

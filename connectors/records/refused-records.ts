@@ -1,6 +1,6 @@
 /** Rows that no topic takes, as dead letters. */
 import type { RefusedFile } from '../../engine/contracts.ts'
-import { type Duckdb, identifier, literal } from '../../engine/duckdb.ts'
+import { type Duckdb, identifier, literal, parquetRows } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import { writeRefusedFile } from './refused-file.ts'
@@ -45,7 +45,7 @@ export async function refusedRecords(options: RefusedRecordsOptions): Promise<Re
 
 function rowsOf({ path, columns }: ParquetFile, file: number): string {
   const names = columns.map(({ name }) => `r.${identifier(name)}`).join(', ')
-  return `SELECT ${names}, w.message AS ${why} FROM read_parquet(${literal(path)}, file_row_number = true) AS r
+  return `SELECT ${names}, w.message AS ${why} FROM ${parquetRows([path], 'file_row_number = true')} AS r
     JOIN ${table} AS w ON w.file = ${file} AND w.row = r.file_row_number`
 }
 

@@ -1,7 +1,8 @@
 /** Rows of Parquet files as batches of records, one per topic, without those that no topic takes. */
-import { type Connection, type Duckdb, identifier, literal } from '../../engine/duckdb.ts'
+import { type Connection, type Duckdb, identifier, parquetRows } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { type Column, formatType, type ParquetFile } from '../../engine/schema.ts'
+import { isTopicName } from './description.ts'
 import { type ProducerBatch, producerBatch, type RecordColumns, type RecordHeader } from './producer-batch.ts'
 
 /** Why a topic does not take a record for what is in it; null if it does. */
@@ -45,9 +46,6 @@ interface Gathered {
   readonly origins: Pick<RefusedRecord, 'file' | 'row'>[]
 }
 
-/** Kafka's rule for names of topics. */
-const topicName = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
-
 /**
  * The rows of all files, in the order of the files and within each. Columns read are `topic`, `key`, `value`,
  * `timestamp` and `headers`; text counts as its UTF-8 bytes, a missing column as null. `SCHEMA_MISMATCH` for a column of another
@@ -75,7 +73,7 @@ export async function recordsOf(files: readonly ParquetFile[], options: SinkRows
 function unfit({ topic, headers }: SinkRow, options: SinkRowsOptions): string | null {
   const name = options.topic ?? topic
   if (name === null) return 'names no topic'
-  if (!topicName.test(name)) return `names a topic that cannot be: ${JSON.stringify(name.slice(0, 40))}`
+  if (!isTopicName(name)) return `names a topic that cannot be: ${JSON.stringify(name.slice(0, 40))}`
   return (headers ?? []).some(({ key }) => key === null) ? 'has a header without a name' : null
 }
 
@@ -116,7 +114,7 @@ async function rowsOf(connection: Connection, path: string, columns: readonly Co
     `${read('timestamp', (quoted) => `epoch_us(${quoted})`)} AS "timestampUs"`,
     `${read('headers', (quoted) => quoted)} AS headers`,
   ]
-  const from = `read_parquet(${literal(path)}, file_row_number = true)`
+  const from = parquetRows([path], 'file_row_number = true')
   const rows = await connection.rows(`SELECT ${selected.join(', ')} FROM ${from} ORDER BY file_row_number`)
   return rows as unknown as readonly SinkRow[]
 }

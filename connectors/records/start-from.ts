@@ -1,6 +1,7 @@
 /** Where partitions begin that a pipeline has no position for: what may be asked for, and what a log must have of it. */
 import type { Position } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
+import { shown } from '../../engine/shape.ts'
 import { parseSourcePartition } from './source-partition.ts'
 
 /**
@@ -22,7 +23,7 @@ export function startProblems(startFrom: unknown, reads: (topic: string) => bool
     if ('timestamp' in startFrom) return timestampProblems(startFrom.timestamp)
     if ('offsets' in startFrom) return offsetsProblems(startFrom.offsets, reads)
   }
-  return [`kafka: startFrom: must be earliest, latest, { timestamp } or { offsets }, not ${JSON.stringify(startFrom)}`]
+  return [`kafka: startFrom: must be earliest, latest, { timestamp } or { offsets }, not ${shown(startFrom)}`]
 }
 
 const isoTime = /^(\d{4}-\d{2}-\d{2})(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2}))?$/
@@ -31,7 +32,7 @@ function timestampProblems(timestamp: unknown): string[] {
   const day = typeof timestamp === 'string' ? isoTime.exec(timestamp)?.[1] : undefined
   if (day !== undefined && isDay(day) && !Number.isNaN(Date.parse(String(timestamp)))) return []
   return [
-    `kafka: startFrom.timestamp: must be an ISO 8601 time with its zone, such as 2026-03-07T00:00:00Z, not ${JSON.stringify(timestamp)}`,
+    `kafka: startFrom.timestamp: must be an ISO 8601 time with its zone, such as 2026-03-07T00:00:00Z, not ${shown(timestamp)}`,
   ]
 }
 
@@ -43,7 +44,7 @@ function isDay(text: string): boolean {
 
 function offsetsProblems(offsets: unknown, reads: (topic: string) => boolean): string[] {
   if (typeof offsets !== 'object' || offsets === null || Array.isArray(offsets))
-    return [`kafka: startFrom.offsets: must map <topic>/<partition> to an offset, not ${JSON.stringify(offsets)}`]
+    return [`kafka: startFrom.offsets: must map <topic>/<partition> to an offset, not ${shown(offsets)}`]
   return Object.entries(offsets).flatMap(([partition, offset]) => offsetProblems(partition, offset, reads))
 }
 
@@ -53,7 +54,7 @@ function offsetProblems(partition: string, offset: unknown, reads: (topic: strin
   const name = /^(.+)\/(?:0|[1-9]\d{0,4})$/.exec(partition)?.[1]
   if (name === undefined || !isOffset(offset))
     return [
-      `kafka: startFrom.offsets: must map <topic>/<partition> to an offset from 0 to ${lastOffset}, as a text where it is over ${Number.MAX_SAFE_INTEGER}, not ${JSON.stringify(partition)} to ${JSON.stringify(offset)}`,
+      `kafka: startFrom.offsets: must map <topic>/<partition> to an offset from 0 to ${lastOffset}, as a text where it is over ${Number.MAX_SAFE_INTEGER}, not ${JSON.stringify(partition)} to ${shown(offset)}`,
     ]
   if (reads(name)) return []
   return [`kafka: startFrom.offsets: ${JSON.stringify(partition)} is of a topic that is not read`]

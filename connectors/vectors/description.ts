@@ -1,5 +1,6 @@
 /** `vectors({...})`: embedded texts for semantic search. Data only. */
 import type { SinkDescription } from '../../engine/contracts.ts'
+import { examine, objectOf, optional, text } from '../../engine/shape.ts'
 
 export interface VectorsOptions {
   /** Set of vectors that are searched together, all of one embedder: `movies`. */
@@ -20,13 +21,23 @@ export interface VectorsOptions {
   readonly embedder: string
 }
 
+const shape = objectOf({
+  namespace: text,
+  upserts: text,
+  deletes: optional(text),
+  considered: optional(text),
+  embedder: text,
+})
+
 /** Vectors in a search store, by id. Inputs are named like the steps that feed them. */
 export function vectors(options: VectorsOptions): SinkDescription {
-  const steps = [options.upserts, options.deletes, options.considered].filter((step) => step !== undefined)
+  const { value, problems } = examine(options, shape, 'vectors')
+  if (problems !== undefined) return { kind: 'vectors', writes: 'store:vectors', inputs: {}, options: {}, problems }
+  const steps = [value.upserts, value.deletes, value.considered].filter((step) => step !== undefined)
   return {
     kind: 'vectors',
-    writes: `store:vectors/${options.namespace}`,
+    writes: `store:vectors/${value.namespace}`,
     inputs: Object.fromEntries(steps.map((step) => [step, step])),
-    options: { ...options },
+    options: { ...value },
   }
 }

@@ -1,11 +1,14 @@
 /** What a batch brings a vector store: files of rows with an `id`, an `embedding`, and columns stored beside it. */
-import { type Connection, literals } from '../../engine/duckdb.ts'
+import { type Connection, parquetRows } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 
 /** The files as a relation. */
 export function scan(files: readonly ParquetFile[]): string {
-  return `read_parquet(${literals(files.map((file) => file.path))}, union_by_name = true)`
+  return parquetRows(
+    files.map((file) => file.path),
+    'union_by_name = true',
+  )
 }
 
 /** Columns beside `id` and `embedding`, by their first appearance. */

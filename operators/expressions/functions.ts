@@ -4,6 +4,8 @@
  */
 import { MillraceError } from '../../engine/errors.ts'
 import type { ArrayType, DataType, StructType } from '../../engine/schema.ts'
+import { listOf, mapOf, type Shape, shapeOf, shown, text } from '../../engine/shape.ts'
+import { aFunction, anything, insist } from './insist.ts'
 import { jsonPointer } from './json-path.ts'
 import type { Expression, FunctionName } from './tree.ts'
 
@@ -17,6 +19,7 @@ export function col(path: string | readonly string[]): Expression {
 
 /** Columns under their own names, to be spread into `select`. */
 export function cols(...names: readonly string[]): { readonly [name: string]: Expression } {
+  insist(names, listOf(text), 'cols')
   return Object.fromEntries(names.map((name) => [name, col([name])]))
 }
 
@@ -33,7 +36,7 @@ export function lit(value: string | number | bigint | boolean | null): Expressio
   if (typeof value === 'bigint') return { op: 'literal', type: 'long', value: String(int64(value)) }
   if (Number.isSafeInteger(value)) return { op: 'literal', type: 'long', value: String(value) }
   if (Number.isFinite(value)) return { op: 'literal', type: 'double', value }
-  throw invalid(`literal ${value} is not a finite number`)
+  throw invalid(`literal ${shown(value)} is not a finite number, nor another plain value`)
 }
 
 /** Null where one side is null, as in all comparisons but `isDistinct`. */
@@ -92,6 +95,7 @@ export function caseWhen(
   branches: readonly (readonly [when: Operand, value: Operand])[],
   otherwise: Operand = null,
 ): Expression {
+  insist(branches, listOf(pair), 'caseWhen')
   const parts = branches.map(([when, value]) => ({ when: operand(when), value: operand(value) }))
   return { op: 'case', branches: parts, otherwise: operand(otherwise) }
 }
@@ -118,12 +122,12 @@ export const trim = unary('trim')
 /** Number of code points. */
 export const length = unary('length')
 /** `count` code points from `start`, which counts from 1. */
-export function substring(text: Operand, start: number, count: number): Expression {
-  return call('substring', [text, start, count])
+export function substring(of: Operand, start: number, count: number): Expression {
+  return call('substring', [of, start, count])
 }
 /** Whether the whole text matches a regular expression (RE2 syntax). */
-export function matches(text: Operand, pattern: string): Expression {
-  return call('matches', [text, pattern])
+export function matches(of: Operand, pattern: string): Expression {
+  return call('matches', [of, pattern])
 }
 /** Text of a string, integer, boolean or date (ISO 8601). Not of doubles or timestamps, which engines print differently. */
 export const toText = unary('to-text')
@@ -146,16 +150,19 @@ export const epochMicros = unary('epoch-micros')
  * A value inside JSON text: `jsonGet(col('doc'), '$.a.b[0]', 'long')`. Null where the path leads nowhere, to JSON null,
  * to a value that does not convert, or where the text is no JSON. Default type: string.
  */
-export function jsonGet(text: Operand, path: string, to: DataType = 'string'): Expression {
-  return { op: 'json-get', of: operand(text), pointer: jsonPointer(path), to }
+export function jsonGet(of: Operand, path: string, to: DataType = 'string'): Expression {
+  insist(path, text, 'jsonGet: the path')
+  return { op: 'json-get', of: operand(of), pointer: jsonPointer(path), to }
 }
 
 /** A struct of the given fields; never null itself. */
 export function struct(fields: { readonly [name: string]: Operand }): Expression {
+  insist(fields, mapOf(anything), 'struct')
   return { op: 'struct', fields: Object.entries(fields).map(([name, value]) => ({ name, value: operand(value) })) }
 }
 /** A list of values that have one type. */
 export function list(items: readonly Operand[]): Expression {
+  insist(items, listOf(anything), 'list')
   return call('list', items)
 }
 /** Every element through `body`, which is called once, when the pipeline is defined. */
@@ -195,6 +202,7 @@ export function arrayOf(element: DataType): ArrayType {
 }
 /** The type of a struct, its fields in this order. */
 export function structOf(fields: { readonly [name: string]: DataType }): StructType {
+  insist(fields, mapOf(anything), 'structOf')
   return { kind: 'struct', fields: Object.entries(fields).map(([name, type]) => ({ name, type })) }
 }
 
@@ -216,10 +224,13 @@ function binary(name: FunctionName): (left: Operand, right: Operand) => Expressi
   return (left, right) => call(name, [left, right])
 }
 
+const pair: Shape = shapeOf('a pair of a condition and a value', (value) => Array.isArray(value) && value.length === 2)
+
 /** Depth of callbacks that are being called: names of variables depend on nesting only, so that definitions hash alike. */
 let depth = 0
 
 function each(kind: 'map' | 'filter', values: Expression, body: (element: Expression) => Operand): Expression {
+  insist(body, aFunction, `${kind}List`)
   const variable = `x${depth}`
   depth += 1
   try {

@@ -1,7 +1,8 @@
 /** Lightweight parsing: a few fields become typed columns, the bytes stay as they came. */
 import type { Json, Step } from '../../engine/contracts.ts'
 import { recordColumns } from '../../engine/record.ts'
-import type { Field, NamedField } from './fields.ts'
+import { examine, mapOf, objectOf, optional, text } from '../../engine/shape.ts'
+import { type Field, fieldShape, type NamedField } from './fields.ts'
 import { compilePaths } from './paths.ts'
 
 /**
@@ -15,18 +16,23 @@ export function parseCritical(
   fields: { readonly [name: string]: Field },
   options: { readonly from?: string } = {},
 ): Step {
-  const list = Object.entries(fields).map(([name, field]) => ({ name, ...field }))
-  const problems = problemsOf(list)
+  const { value, problems: faults = [] } = examine(fields, fieldsShape)
+  const { value: input, problems: ofOptions = [] } = examine(options, optionsShape)
+  const list = Object.entries(value ?? {}).map(([name, field]) => ({ name, ...field }))
+  const problems = [...faults, ...ofOptions, ...(value === undefined ? [] : problemsOf(list))]
   return {
     id,
     kind: 'parse-critical',
     executor: 'columns',
-    ...(options.from === undefined ? {} : { from: [options.from] }),
+    ...(input?.from === undefined ? {} : { from: [input.from] }),
     rejects: true,
     ...(problems.length === 0 ? {} : { problems }),
     options: { fields: list as unknown as Json },
   }
 }
+
+const optionsShape = objectOf({ from: optional(text) })
+const fieldsShape = mapOf(fieldShape)
 
 function problemsOf(fields: readonly NamedField[]): string[] {
   if (fields.length === 0) return ['no fields (name at least one)']

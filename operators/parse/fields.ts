@@ -1,4 +1,17 @@
 /** The fields that a parse step takes out of a document: makers for definitions, plain JSON as result. */
+import {
+  text as aText,
+  choiceOf,
+  examine,
+  flag,
+  isObject,
+  listOf,
+  objectOf,
+  oneOfTexts,
+  optional,
+  type Shape,
+  shapeOf,
+} from '../../engine/shape.ts'
 import { parseTimestamp } from './timestamp.ts'
 
 /** What a critical field can be. */
@@ -35,17 +48,17 @@ export interface FieldOptions {
 
 /** A whole number in 64 bits, exact; no fraction, no exponent. */
 export function int64(path: string, options: FieldOptions = {}): Field {
-  return field('int64', path, options)
+  return field('int64', { path, options })
 }
 
 /** A JSON string. */
 export function text(path: string, options: FieldOptions = {}): Field {
-  return field('text', path, options)
+  return field('text', { path, options })
 }
 
 /** A JSON string that is one of `values`, compared exactly. */
 export function oneOf(path: string, values: readonly string[], options: FieldOptions = {}): Field {
-  return field('one-of', path, { ...options, values })
+  return field('one-of', { path, values, options })
 }
 
 /**
@@ -53,17 +66,17 @@ export function oneOf(path: string, values: readonly string[], options: FieldOpt
  * with `unit` a number of seconds or milliseconds since 1970.
  */
 export function timestamp(path: string, options: FieldOptions & { readonly unit?: 's' | 'ms' } = {}): Field {
-  return field('timestamp', path, options)
+  return field('timestamp', { path, options })
 }
 
 /** A JSON number as the nearest double; refused where that would be infinite. */
 export function float64(path: string, options: FieldOptions = {}): Field {
-  return field('float64', path, options)
+  return field('float64', { path, options })
 }
 
 /** `true` or `false`, nothing that stands for them. */
 export function boolean(path: string, options: FieldOptions = {}): Field {
-  return field('boolean', path, options)
+  return field('boolean', { path, options })
 }
 
 /** The record's key as text, read as the field's type. */
@@ -78,14 +91,66 @@ export function recordTimestamp(): TombstoneValue {
 
 /** Always this value; a timestamp is given as ISO 8601 text. Null only for optional fields. */
 export function constant(value: string | number | bigint | boolean | null): TombstoneValue {
-  return { kind: 'constant', value: value === null ? null : String(value) }
+  const isScalar = ['string', 'number', 'bigint', 'boolean'].includes(typeof value)
+  // the field that it is for is refused with anything else
+  return { kind: 'constant', value: isScalar ? String(value) : (value as null) }
 }
 
-function field(type: FieldType, path: string, options: Omit<Field, 'type' | 'path'>): Field {
-  const made: Field = { type, path, ...options }
+/** What a maker was given. */
+interface Given {
+  readonly path: string
+  readonly values?: readonly string[]
+  readonly options: Pick<Field, 'optional' | 'tombstone' | 'unit'>
+}
+
+function field(type: FieldType, given: Given): Field {
+  const { value, problems = [] } = examine(given, givenShapes[type])
+  if (value === undefined) return { type, path: '$.unknown', problem: problems.join('; ') }
+  const { options, ...rest } = value
+  const made: Field = { type, ...rest, ...options }
   const problem = problemOf(made)
   return problem === null ? made : { ...made, problem }
 }
+
+const values = listOf(aText)
+const tombstone = choiceOf('recordKey(), recordTimestamp() or constant(value)', [
+  { is: (value) => isOf(value, 'constant'), shape: objectOf({ kind: aText, value: constantShape() }) },
+  {
+    is: (value) => isOf(value, 'record-key') || isOf(value, 'record-timestamp'),
+    shape: objectOf({ kind: aText }),
+  },
+])
+const shared = { optional: optional(flag), tombstone: optional(tombstone) }
+const unit = optional(oneOfTexts('s', 'ms'))
+
+/** What an author gives for a field of each type. */
+const plain = objectOf({ path: aText, options: objectOf(shared) })
+const givenShapes: { readonly [type in FieldType]: Shape } = {
+  int64: plain,
+  text: plain,
+  'one-of': objectOf({ path: aText, values, options: objectOf(shared) }),
+  timestamp: objectOf({ path: aText, options: objectOf({ ...shared, unit }) }),
+  float64: plain,
+  boolean: plain,
+}
+
+function constantShape(): Shape {
+  return shapeOf('a text, a number, true, false or null', (value) => value === null || typeof value === 'string')
+}
+
+function isOf(value: unknown, kind: string): boolean {
+  return isObject(value) && value.kind === kind
+}
+
+/** A field as one of the makers here made it. */
+export const fieldShape: Shape = objectOf({
+  type: oneOfTexts(...(Object.keys(givenShapes) as FieldType[])),
+  path: aText,
+  ...shared,
+  problem: optional(aText),
+  values: optional(values),
+  unit,
+})
 
 function problemOf(made: Field): string | null {
   const { type, path, values, tombstone } = made

@@ -1,6 +1,9 @@
 /** `parse`: JSON documents into typed columns. */
 import type { Step } from '../../engine/contracts.ts'
+import { dataType } from '../../engine/data-type-shape.ts'
+import { messageOf } from '../../engine/errors.ts'
 import type { Column, DataType, StructType } from '../../engine/schema.ts'
+import { listOf, mapOf, objectOf, oneOfTexts, optional, text } from '../../engine/shape.ts'
 import {
   and,
   call,
@@ -59,15 +62,36 @@ interface ParseOptions extends ShapeSpec {
  * ISO 8601 (UTC where it names no zone; finer than a microsecond is cut off). An empty text for a date or a timestamp is null.
  */
 export function parse(id: string, spec: ParseSpec, input?: StepInput): Step {
-  const options: ParseOptions = {
+  return relationalStep(id, 'parse', { given: spec, shape, options: optionsOf, input, rejects: true })
+}
+
+const shape = objectOf({
+  from: text,
+  path: optional(text),
+  columns: mapOf(dataType),
+  onInvalid: optional(mapOf(text)),
+  keep: optional(listOf(text)),
+  tombstone: optional(oneOfTexts('nulls', 'reject')),
+})
+
+function optionsOf(spec: ParseSpec, problem: (line: string) => void): ParseOptions {
+  return {
     from: spec.from,
-    path: fieldPath(spec.path ?? '$'),
+    path: pathOf(spec.path ?? '$', problem),
     columns: Object.entries(spec.columns).map(([name, type]) => ({ name, type })),
     ...(spec.onInvalid === undefined ? {} : { onInvalid: spec.onInvalid }),
     keep: spec.keep ?? [],
     tombstone: spec.tombstone ?? 'nulls',
   }
-  return relationalStep(id, 'parse', { options, input, rejects: true })
+}
+
+function pathOf(path: string, problem: (line: string) => void): readonly string[] {
+  try {
+    return fieldPath(path)
+  } catch (error) {
+    problem(messageOf(error))
+    return []
+  }
 }
 
 /** A calendar date; the type of a field that holds `YYYY-MM-DD`. */

@@ -1,7 +1,7 @@
 /** How a stage's inputs are read in DuckDB. */
 import { describeColumns, duckdbType } from '../../engine/batch/duckdb-types.ts'
 import type { StageInput, TableInputFile } from '../../engine/contracts.ts'
-import { type Connection, identifier, literal, literals } from '../../engine/duckdb.ts'
+import { type Connection, identifier, literal, parquetRows } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
 import { type Column, sameType } from '../../engine/schema.ts'
 import type { Segment } from './segments.ts'
@@ -127,7 +127,7 @@ const rowNumber = 'file_row_number'
 function readRows(segments: readonly Segment[], { files, stored }: Group): string {
   const paths = segments.map(({ file }) => file.path)
   const number = `list_extract([${segments.map(({ index }) => index).join(', ')}]::BIGINT[], file_index::BIGINT + 1)`
-  const rows = `SELECT *, ${number} AS ${placeColumns.file} FROM read_parquet(${exactPaths(paths)}, union_by_name = true, hive_partitioning = false, file_row_number = true)`
+  const rows = `SELECT *, ${number} AS ${placeColumns.file} FROM ${parquetRows(paths, 'union_by_name = true', 'file_row_number = true')}`
   const read = files.length === 1 ? rows : `(${emptyRelation(stored)}) UNION ALL BY NAME (${rows})`
   return `SELECT *, ${rowNumber} AS ${placeColumns.row} FROM (${read})`
 }
@@ -145,12 +145,7 @@ function groupByConstants(files: readonly TableInputFile[]): ReadonlyMap<string,
 
 function readParquet(files: readonly TableInputFile[]): string {
   const paths = files.map(({ path }) => path)
-  return `SELECT * FROM read_parquet(${exactPaths(paths)}, union_by_name = true, hive_partitioning = false)`
-}
-
-/** Paths as an argument of DuckDB's readers, which take a path for a pattern: in brackets each sign stands for itself. */
-export function exactPaths(paths: readonly string[]): string {
-  return literals(paths.map((path) => path.replace(/[[*?]/g, '[$&]')))
+  return `SELECT * FROM ${parquetRows(paths, 'union_by_name = true')}`
 }
 
 /** The columns out of what a query of a group's rows gives. */

@@ -1,8 +1,8 @@
 /** Rows that lie in files, and how large they are. */
 import type { TableInputFile } from '../../engine/contracts.ts'
-import { type Connection, literals } from '../../engine/duckdb.ts'
+import { type Connection, exactPaths, literals } from '../../engine/duckdb.ts'
 import type { Budget } from './budget.ts'
-import { exactPaths, type InputRelation } from './scan.ts'
+import type { InputRelation } from './scan.ts'
 import type { Segment } from './segments.ts'
 
 /** Rows in files, and where these can be cut. */

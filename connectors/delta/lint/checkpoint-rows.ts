@@ -1,6 +1,6 @@
 /** The actions of a checkpoint as they stand in it (PROTOCOL.md, "Checkpoints", "Checkpoint Schema"). */
 import type { ObjectStore } from '../../../engine/contracts.ts'
-import { type Duckdb, identifier, literal } from '../../../engine/duckdb.ts'
+import { type Duckdb, identifier, literal, parquetRows } from '../../../engine/duckdb.ts'
 import { readKey } from '../data-location.ts'
 import { parseJson } from '../int64-json.ts'
 import type { Report } from './finding.ts'
@@ -23,7 +23,7 @@ export interface CheckpointRows {
 export async function readRows(reader: RowReader, key: string): Promise<CheckpointRows> {
   if (key.endsWith('.json'))
     return { actions: parseLines(await readKey(reader.store, key), reader.report).actions, structs: false }
-  const source = `read_parquet(${literal(await reader.store.localFile(key))})`
+  const source = parquetRows([await reader.store.localFile(key)])
   const duckdb = await reader.duckdb()
   return duckdb.withConnection(async (connection) => {
     const { names, types } = await connection.describe(`SELECT * FROM ${source}`)

@@ -1,7 +1,7 @@
 /** Rows between DuckDB, where they are compared, and the transaction of a graph: what a store must have for it. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Connection, literal } from '../../../engine/duckdb.ts'
+import { type Connection, exactPaths } from '../../../engine/duckdb.ts'
 import { MillraceError } from '../../../engine/errors.ts'
 import type { PropertyType } from '../description.ts'
 import type { TypedRelationship } from '../relationships.ts'
@@ -108,7 +108,7 @@ function readRows(path: string, columns: readonly string[]): string {
   const split = columns.map((column) => column.split(' '))
   const asText = split.map(([name]) => `${name}: 'VARCHAR'`).join(', ')
   const cast = split.map(([name, type]) => `CAST(${name} AS ${type}) AS ${name}`).join(', ')
-  return `SELECT ${cast} FROM read_json(${literal(path)}, format = 'newline_delimited', columns = {${asText}})`
+  return `SELECT ${cast} FROM read_json(${exactPaths([path])}, hive_partitioning = false, format = 'newline_delimited', columns = {${asText}})`
 }
 
 /** The sum of what a statement counted as `n`. */

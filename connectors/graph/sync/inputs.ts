@@ -1,5 +1,5 @@
 /** A batch's inputs as temporary tables of DuckDB: nodes written and removed, by label. */
-import { identifier, literals } from '../../../engine/duckdb.ts'
+import { identifier, parquetRows } from '../../../engine/duckdb.ts'
 import type { ParquetFile } from '../../../engine/schema.ts'
 import type { GraphOptions, KeyType, PropertyType } from '../description.ts'
 import type { Catalog, LabelInfo } from './catalog.ts'
@@ -45,7 +45,12 @@ export function labelTables({ catalog }: GraphBatch, label: string): LabelTables
 /** `read_parquet` of an input's files; null without any. */
 export function scan(batch: GraphBatch, from: string): string | null {
   const files = batch.outputs.get(from) ?? []
-  return files.length === 0 ? null : `read_parquet(${literals(files.map((file) => file.path))}, union_by_name = true)`
+  return files.length === 0
+    ? null
+    : parquetRows(
+        files.map((file) => file.path),
+        'union_by_name = true',
+      )
 }
 
 /** A query for the keys in a column of an input; rows without one are left out. */

@@ -1,6 +1,6 @@
 /** Rows that a store does not take for what is in them: left out of a batch, and named. */
 import type { RefusedRow, SinkCommit } from '../../../engine/contracts.ts'
-import { type Connection, identifier, literal, literals } from '../../../engine/duckdb.ts'
+import { type Connection, identifier, literal, parquetRows } from '../../../engine/duckdb.ts'
 import type { GraphOptions, KeyType } from '../description.ts'
 import { type PairInfo, relationshipsOf, samePair, type TypedRelationship } from '../relationships.ts'
 import type { Origin } from './exchange.ts'
@@ -55,7 +55,10 @@ export async function refusedRows(
     for (const { input, keys, where } of sourcesOf(options, key)) {
       const files = outputs.get(input) ?? []
       if (files.length === 0) continue
-      const scan = `read_parquet(${literals(files.map(({ path }) => path))}, union_by_name = true)`
+      const scan = parquetRows(
+        files.map(({ path }) => path),
+        'union_by_name = true',
+      )
       const { names } = await sql.describe(`SELECT * FROM ${scan}`)
       const columns = [...new Set([...keys, ...names])].map(identifier)
       const rows = await sql.rows(
