@@ -1,5 +1,8 @@
 /** Checks pipelines against each other and against the tables that there are, without reading a row. */
 import { changeColumns } from '../connectors/delta/change-feed.ts'
+import { columnNameProblems } from '../connectors/delta/column-names.ts'
+import type { DeltaSinkOptions } from '../connectors/delta/description.ts'
+import { listTables } from '../connectors/delta/list-tables.ts'
 import { evolveSchema } from '../connectors/delta/schema.ts'
 import type { SinkDescription } from '../engine/contracts.ts'
 import { messageOf } from '../engine/errors.ts'
@@ -12,6 +15,7 @@ import type { Place } from './place.ts'
 import { missingColumns } from './sink-columns.ts'
 import { tableProblems } from './sink-tables.ts'
 import { embeddedOlapIsNoSource } from './wire.ts'
+import { inputProblems, isServed, targetProblems } from './wiring-problems.ts'
 
 /** A pipeline with what its steps give and what is wrong with it; right if there are no problems. */
 export interface CheckedPipeline extends ColumnFlow {
@@ -22,6 +26,10 @@ interface Checking {
   readonly place: Place
   /** Columns by table path, as they are once the pipelines checked so far have written it; null if there is no table. */
   readonly tables: Map<string, readonly Column[] | null>
+  /** The pipelines that are checked, and those that write what they read. */
+  readonly pipelines: readonly Pipeline[]
+  /** Tables that are there. */
+  readonly existing: readonly string[]
 }
 
 /**
@@ -30,9 +38,10 @@ interface Checking {
  * tables that only the platform writes, what the platform's pipelines would write.
  */
 export async function checkPipelines(named: readonly Pipeline[], place: Place): Promise<CheckedPipeline[]> {
-  const checking: Checking = { place, tables: new Map() }
+  const pipelines = inOrderOfTables([...named, ...upstreamOf(named, await platformPipelines())])
+  const checking: Checking = { place, tables: new Map(), pipelines, existing: await listTables(place.lake) }
   const checked: CheckedPipeline[] = []
-  for (const pipeline of inOrderOfTables([...named, ...upstreamOf(named, await platformPipelines())])) {
+  for (const pipeline of pipelines) {
     const result = await checkPipeline(pipeline, checking)
     if (named.includes(pipeline)) checked.push(result)
   }
@@ -57,6 +66,12 @@ function upstreamOf(given: readonly Pipeline[], all: readonly Pipeline[]): Pipel
 }
 
 async function checkPipeline(pipeline: Pipeline, checking: Checking): Promise<CheckedPipeline> {
+  const refused = [...inputProblems(pipeline, checking), ...targetProblems(pipeline, checking)]
+  const flow = isServed(pipeline) ? await checkFlow(pipeline, checking) : { columns: new Map(), problems: [] }
+  return { pipeline, columns: flow.columns, problems: [...refused, ...flow.problems] }
+}
+
+async function checkFlow(pipeline: Pipeline, checking: Checking): Promise<ColumnFlow> {
   const duckdb = await checking.place.duckdb()
   const { columns, problems } = await followColumns(pipeline, duckdb, async ({ kind, options }) => {
     if (kind === 'olap') return olapColumns(checking.place, String(options.table))
@@ -71,7 +86,7 @@ async function checkPipeline(pipeline: Pipeline, checking: Checking): Promise<Ch
     const table = await columnsOfTable(String(sink.options.table), checking)
     ofSinks.push(...tableProblems(sink, columns, table), ...grown)
   }
-  return { pipeline, columns, problems: [...problems, ...ofSinks] }
+  return { columns, problems: [...problems, ...ofSinks] }
 }
 
 async function olapColumns(place: Place, table: string): Promise<readonly Column[] | null> {
@@ -86,14 +101,16 @@ async function columnsOfTable(path: string, { place, tables }: Checking): Promis
 }
 
 async function growTable(sink: SinkDescription, known: ColumnFlow['columns'], checking: Checking): Promise<string[]> {
-  const { table, columns: declared } = sink.options as unknown as { table: string; columns?: readonly Column[] }
+  const { table, columns: declared, changeFeed } = sink.options as unknown as DeltaSinkOptions
   const given = known.get(sink.inputs.rows ?? '') ?? declared
   if (given === undefined) return []
   const before = await columnsOfTable(table, checking)
   try {
     const grown = evolveSchema(before ?? [], given)
-    if (grown.kind === 'evolved') checking.tables.set(table, grown.columns)
-    return []
+    if (grown.kind !== 'evolved') return []
+    checking.tables.set(table, grown.columns)
+    const feed = { changeFeed: changeFeed ?? false }
+    return columnNameProblems(grown.columns, feed).map((problem) => `sink ${sink.writes}: ${problem}`)
   } catch (error) {
     return [`sink ${sink.writes}: ${messageOf(error)}`]
   }

@@ -11,11 +11,12 @@ import { type DuckdbStore, duckdbStore } from '../engine/duckdb-store.ts'
 import { MillraceError } from '../engine/errors.ts'
 import { consumerGroup, type GroupOwner } from './consumer-group.ts'
 import type { Place } from './place.ts'
+import { assertServed, unserved } from './served.ts'
 import { sinkOfOne } from './sink-of-one.ts'
 
 /** Opens what a source description names, for a pipeline. */
 export async function openSource(description: SourceDescription, place: Place, pipeline: GroupOwner): Promise<Source> {
-  refuseFaulty(description)
+  assertServed('source', description)
   switch (description.kind) {
     case 'kafka':
       return openTopics(description.options as unknown as TopicOptions, place, pipeline)
@@ -34,7 +35,7 @@ export async function openSource(description: SourceDescription, place: Place, p
       return clickhouseSource({ ...options, clickhouse: await place.clickhouseClient(), duckdb, ids })
     }
     default:
-      throw unknown('source', description.kind)
+      throw unserved('source', description.kind)
   }
 }
 
@@ -75,7 +76,7 @@ function wantedRetention(
 
 /** Opens what a sink description names. */
 export async function openSink(description: SinkDescription, place: Place): Promise<Sink> {
-  refuseFaulty(description)
+  assertServed('sink', description)
   switch (description.kind) {
     case 'delta': {
       const { deltaSink } = await import('../connectors/delta/sink.ts')
@@ -160,7 +161,7 @@ export async function openSink(description: SinkDescription, place: Place): Prom
       })
     }
     default:
-      throw unknown('sink', description.kind)
+      throw unserved('sink', description.kind)
   }
 }
 
@@ -195,17 +196,5 @@ export function embeddedOlapIsNoSource(table: string): MillraceError {
   return new MillraceError(
     'CONFIG_INVALID',
     `olap table ${table}: the embedded store keeps neither versions nor deletions of its rows, so that it is no source (set CLICKHOUSE_URL, or read the table of the lake that it is made from)`,
-  )
-}
-
-/** Pipelines have none such; who opens a source or sink for itself may. */
-function refuseFaulty({ problems = [] }: SourceDescription | SinkDescription): void {
-  if (problems.length > 0) throw new MillraceError('DEFINITION_INVALID', problems.join('; '), { problems })
-}
-
-function unknown(what: string, kind: string): MillraceError {
-  return new MillraceError(
-    'DEFINITION_INVALID',
-    `no connector serves the ${what} kind ${JSON.stringify(kind)} (use the descriptions of connectors/index.ts)`,
   )
 }

@@ -206,7 +206,7 @@ export function shown(value: unknown): string {
   if (typeof value === 'symbol' || typeof value === 'bigint' || typeof value === 'number') return String(value)
   const copy = plainCopy(value)
   const written = 'value' in copy ? jsonOf(copy.value) : null
-  if (written === null) return Array.isArray(value) ? 'such a list' : 'such an object'
+  if (written === null) return 'something that is no plain data'
   return written.length <= longestName ? written : `${written.slice(0, longestName - 1).toWellFormed()}…`
 }
 

@@ -156,3 +156,111 @@ test('a definition that is not valid at all is a usage error with every problem'
     ]),
   })
 })
+
+const made = (id: string) => `steps: [select('s', { ${id}: col('offset') })]`
+const refused: readonly (readonly [what: string, body: string, problem: RegExp])[] = [
+  [
+    'a column that no table can have',
+    `export default definePipeline({ name: 'a', source: kafka({ topic: 't' }), trigger, ${made("'a;--'")},
+      sink: delta({ table: 'a', mode: 'append' }) })`,
+    /^sink table:a: column name "a;--" holds one of .* \(rename it\)$/,
+  ],
+  [
+    'a column of the change feed in a table that keeps one',
+    `export default definePipeline({ name: 'a', source: kafka({ topic: 't' }), trigger, ${made('_change_type')},
+      sink: delta({ table: 'a', mode: 'append', changeFeed: true }) })`,
+    /^sink table:a: column _change_type: change feeds have one of that name/,
+  ],
+  [
+    'what is added to a table whose rows change',
+    `export default definePipeline({ name: 'a', source: delta({ table: 'silver/movies' }), trigger, ${made('id').replace('offset', 'id')},
+      sink: delta({ table: 'a', mode: 'append' }) })`,
+    /^source source: reads what is added to table silver\/movies, in which pipeline silver-movies changes .*changeFeed: true/,
+  ],
+  [
+    'a kind of source that nobody serves',
+    `export default definePipeline({ name: 'a', source: { kind: 'pulsar', shape: 'table', reads: 'pulsar:x', options: {} }, trigger,
+      ${made('id')}, sink: delta({ table: 'a', mode: 'append' }) })`,
+    /^source source: no connector serves the source kind "pulsar"/,
+  ],
+  [
+    'a kind of sink that nobody serves',
+    `export default definePipeline({ name: 'a', source: kafka({ topic: 't' }), trigger, ${made('id')},
+      sink: { kind: 'mongo', writes: 'mongo:x', inputs: { rows: 's' }, options: {} } })`,
+    /^sink mongo:x: no connector serves the sink kind "mongo"/,
+  ],
+  [
+    'a table inside another of the platform',
+    `export default definePipeline({ name: 'a', source: delta({ table: 'bronze/movies' }), trigger, ${made('id').replace('offset', 'id')},
+      sink: delta({ table: 'bronze/movies/x', mode: 'append' }) })`,
+    /^sink table:bronze\/movies\/x: table bronze\/movies\/x would lie inside table bronze\/movies,/,
+  ],
+  [
+    'a topic that the embedded log does not take',
+    `export default definePipeline({ name: 'a', source: kafka({ topic: '_t' }), trigger, ${made('id')},
+      sink: delta({ table: 'a', mode: 'append' }) })`,
+    /^source source: topic _t: the embedded log takes no name that begins with _/,
+  ],
+]
+
+test.each(refused)('%s is found, which a run would refuse', async (_, body, problem) => {
+  expect(await problemsOf(body)).toEqual([expect.stringMatching(problem)])
+})
+
+test('tables of two pipelines, of which one lies in the other, are found in both', async () => {
+  const into = (name: string, table: string) =>
+    `export default definePipeline({ name: '${name}', source: kafka({ topic: 't' }), trigger, ${made('id')},
+      sink: delta({ table: '${table}', mode: 'append' }) })`
+  const inside = expect.stringMatching(
+    /: table n\/m\/x would lie inside table n\/m, .*\(give one of them another path\)$/,
+  )
+  expect(await problemsOf(into('a', 'n/m'), into('b', 'n/m/x'))).toEqual([inside, inside])
+  expect(await problemsOf(into('a', 'n/m'), into('b', 'n/mx'))).toEqual([])
+})
+
+const misspelt: readonly (readonly [what: string, source: string, sink: string, problem: RegExp])[] = [
+  ['a topic', `kafka({ topic: '../x' })`, '', /kafka: topic: must be the name of a topic .*, not "\.\.\/x"/],
+  [
+    'an option',
+    `kafka({ topic: 't', startfrom: 'latest' })`,
+    '',
+    /kafka: startfrom: is unknown \(there are: startFrom,/,
+  ],
+  ['a feed', `delta({ table: 'b', changefeed: true })`, '', /delta: changefeed: is unknown \(there are: changeFeed,/],
+  ['one topic twice', `kafka({ topics: ['t', 't'] })`, '', /kafka: topics: "t" stands there twice/],
+  ['a pattern', `kafka({ pattern: '(' })`, '', /kafka: pattern: .*\(give a regular expression\)/],
+  [
+    'a retention',
+    '',
+    `delta({ table: 'a', mode: 'append', retention: 'soon' })`,
+    /delta: retention: must be a number with its unit/,
+  ],
+  [
+    'a limit',
+    '',
+    `delta({ table: 'a', mode: 'append', compactAfter: -1 })`,
+    /delta: compactAfter: must be a whole number from 0, not -1/,
+  ],
+  [
+    'a mode',
+    '',
+    `delta({ table: 'a', mode: 'apend' })`,
+    /delta: mode: must be append, merge or overwrite, not "apend"/,
+  ],
+  ['a table', '', `delta({ table: 'a/_delta_log', mode: 'append' })`, /delta: table: must be the path of a table/],
+  [
+    'a loop',
+    `kafka({ pattern: 'o.*' })`,
+    `kafka({ mode: 'append', topic: 'out' })`,
+    /sink topic:out: the pipeline also reads it/,
+  ],
+]
+
+test.each(misspelt)('%s that makes no sense is a usage error of one line', async (_, source, sink, problem) => {
+  const path = definition(
+    `export default definePipeline({ name: 'a', source: ${source || `kafka({ topic: 't' })`}, trigger, ${made('id')},
+      sink: ${sink || `delta({ table: 'a', mode: 'append' })`} })`,
+  )
+  const problems = [expect.stringMatching(problem)]
+  await expect(check(data.context({ arguments: [path] }))).rejects.toMatchObject({ code: 'CONFIG_INVALID', problems })
+})

@@ -97,3 +97,18 @@ test('a table with a change feed has no column of those that the feed adds, one 
   })
   expect(await merge(['k'], rows)).toEqual([{ n: 1n, v: 2 }])
 })
+
+test.each([
+  ['silver/movies', 'silver/movies/x'],
+  ['silver/movies/x', 'silver/movies'],
+  ['silver', 'silver/movies/deep/x'],
+])('beside table %s none is made at %s, nothing of which is left', async (first, second) => {
+  const rows = () => lake.stage('SELECT 1 AS id')
+  await lake.sink(first, {}).commit(batch(0n, 1n, await rows()))
+  await expect(lake.sink(second, {}).commit(batch(0n, 1n, await rows()))).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('would lie inside table'),
+  })
+  expect(await lake.rows(first, 'id')).toEqual([{ id: 1 }])
+  await lake.sink(`${first}x`, {}).commit(batch(0n, 1n, await rows()))
+})

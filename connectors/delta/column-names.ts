@@ -10,12 +10,17 @@ const changeFeedColumns = ['_change_type', '_commit_version', '_commit_timestamp
  * none at all.
  */
 export function assertColumnNames(columns: readonly Column[], table: { readonly changeFeed: boolean }): void {
-  const taken = table.changeFeed
-    ? columns.find(({ name }) => changeFeedColumns.includes(name.toLowerCase()))
-    : undefined
-  if (taken !== undefined)
-    throw new MillraceError('SCHEMA_MISMATCH', `column ${taken.name}: change feeds have one of that name (rename it)`)
-  assertNames(columns, '')
+  const [first] = columnNameProblems(columns, table)
+  if (first !== undefined) throw new MillraceError('SCHEMA_MISMATCH', first)
+}
+
+/** What is wrong with the names, one line each: see {@link assertColumnNames}. */
+export function columnNameProblems(columns: readonly Column[], table: { readonly changeFeed: boolean }): string[] {
+  const taken = table.changeFeed ? columns.filter(({ name }) => changeFeedColumns.includes(name.toLowerCase())) : []
+  return [
+    ...taken.map(({ name }) => `column ${name}: change feeds have one of that name (rename it)`),
+    ...problemsOf(columns, ''),
+  ]
 }
 
 /**
@@ -32,32 +37,27 @@ export function assertRowsHavePlaces(table: string, columns: readonly Column[]):
   )
 }
 
-function assertNames(columns: readonly Column[], prefix: string): void {
-  if (columns.length === 0)
-    throw new MillraceError('SCHEMA_MISMATCH', `${prefix || 'the table'} has no columns (give it at least one)`)
+function problemsOf(columns: readonly Column[], prefix: string): string[] {
+  if (columns.length === 0) return [`${prefix || 'the table'} has no columns (give it at least one)`]
+  const problems: string[] = []
   const seen = new Map<string, string>()
   for (const { name, type } of columns) {
     const path = `${prefix}${name}`
     const twin = seen.get(name.toLowerCase())
-    if (twin !== undefined)
-      throw new MillraceError(
-        'SCHEMA_MISMATCH',
-        `columns ${prefix}${twin} and ${path} differ at most in case (rename one)`,
-      )
+    if (twin !== undefined) problems.push(`columns ${prefix}${twin} and ${path} differ at most in case (rename one)`)
     // the protocol allows these only with column mapping
     if (name === '' || /[ ,;{}()\n\t=]/.test(name))
-      throw new MillraceError(
-        'SCHEMA_MISMATCH',
-        `column name ${JSON.stringify(path)} holds one of ' ,;{}()\\n\\t=' (rename it)`,
-      )
+      problems.push(`column name ${JSON.stringify(path)} holds one of ' ,;{}()\\n\\t=' (rename it)`)
     seen.set(name.toLowerCase(), name)
-    assertTypeNames(type, path)
+    problems.push(...typeProblems(type, path))
   }
+  return problems
 }
 
-function assertTypeNames(type: DataType, path: string): void {
-  if (typeof type === 'string') return
-  if (type.kind === 'struct') assertNames(type.fields, `${path}.`)
-  if (type.kind === 'array') assertTypeNames(type.element, `${path}.element`)
-  if (type.kind === 'map') assertTypeNames(type.value, `${path}.value`)
+function typeProblems(type: DataType, path: string): string[] {
+  if (typeof type === 'string' || type.kind === 'decimal') return []
+  if (type.kind === 'struct') return problemsOf(type.fields, `${path}.`)
+  return type.kind === 'array'
+    ? typeProblems(type.element, `${path}.element`)
+    : typeProblems(type.value, `${path}.value`)
 }

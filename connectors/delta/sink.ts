@@ -31,6 +31,7 @@ import { assertPartitionBy } from './partitions/partition-by.ts'
 import { siftRows } from './refused-rows.ts'
 import { isAgeing, type WantedRetention } from './retention.ts'
 import type { DeltaTable, Snapshot, TableHead, Transaction, TransactionResult } from './table.ts'
+import { assertNotNested } from './table-name.ts'
 import {
   checkAbandoned,
   dropPublished,
@@ -338,11 +339,12 @@ async function tryCommit(options: TableSinkOptions, commit: SinkCommit, attempts
 
 /** Publishes a write on top of a snapshot. `TABLE_CONFLICT`, retryable, where files of that went while they were read. */
 async function workOut(
-  { table }: TableSinkOptions,
+  { table, store }: TableSinkOptions,
   { signal }: SinkCommit,
   { target, write }: Attempts,
   snapshot: Snapshot | null,
 ): Promise<TableWrite> {
+  if (snapshot === null) await assertNotNested(store, table.path)
   try {
     return await publishing(target, async () => {
       const worked = await write(snapshot)

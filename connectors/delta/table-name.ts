@@ -1,4 +1,6 @@
-/** What tables of a lake may be called. Pure. */
+/** What tables of a lake may be called, and where they may lie. */
+import type { ObjectStore } from '../../engine/contracts.ts'
+import { MillraceError } from '../../engine/errors.ts'
 import { textThat } from '../../engine/shape.ts'
 
 /** Folders inside a table that are the format's own (PROTOCOL.md): a table of such a name would be part of another. */
@@ -23,4 +25,33 @@ function isTableName(name: string): boolean {
 /** The tables of `others` that lie inside `table`, or around it. */
 export function nestedWith(table: string, others: Iterable<string>): string[] {
   return [...others].filter((other) => other.startsWith(`${table}/`) || table.startsWith(`${other}/`))
+}
+
+/** `CONFIG_INVALID` for a table that is to be made inside another, or around one: each would take the files of the other for its own. */
+export async function assertNotNested(store: ObjectStore, table: string): Promise<void> {
+  const other = (await tableAround(store, table)) ?? (await tableInside(store, table))
+  if (other !== null) throw new MillraceError('CONFIG_INVALID', nestedProblem(table, other))
+}
+
+/** What is wrong with two tables of which one lies in the other. */
+export function nestedProblem(table: string, other: string): string {
+  const [inner, outer] = table.startsWith(`${other}/`) ? [table, other] : [other, table]
+  return `table ${inner} would lie inside table ${outer}, which would take its files for its own (give one of them another path)`
+}
+
+async function tableAround(store: ObjectStore, table: string): Promise<string | null> {
+  const parts = table.split('/')
+  for (let i = 1; i < parts.length; i += 1) {
+    const around = parts.slice(0, i).join('/')
+    for await (const _ of store.list(`${around}/_delta_log/`)) return around
+  }
+  return null
+}
+
+async function tableInside(store: ObjectStore, table: string): Promise<string | null> {
+  for await (const { key } of store.list(`${table}/`)) {
+    const end = key.indexOf('/_delta_log/')
+    if (end > table.length) return key.slice(0, end)
+  }
+  return null
 }
