@@ -82,7 +82,7 @@ async function followStep(flow: Flow, step: Step): Promise<void> {
   const columns = flow.columns.get(step.from?.[0] ?? '')
   if (columns === undefined) return
   try {
-    const open = columnsOperators[step.kind]
+    const open = Object.hasOwn(columnsOperators, step.kind) ? columnsOperators[step.kind] : undefined
     if (open === undefined)
       throw new MillraceError('DEFINITION_INVALID', `step ${step.id}: is of no kind that runs on columns: ${step.kind}`)
     const running = await open(step, withoutData(flow.pipeline.name))

@@ -29,7 +29,7 @@ export async function planStage(
   const steps = new Map<string, StepPlan | null>()
   for (const step of stage.steps) {
     const known = (step.from ?? []).map((id) => rows.get(id) ?? null).filter((plan) => plan !== null)
-    const planner = planners[step.kind]
+    const planner = Object.hasOwn(planners, step.kind) ? planners[step.kind] : undefined
     if (planner === undefined) problems.push(`step ${step.id}: ${step.kind} is no relational operator`)
     const context = {
       step: step.id,
