@@ -96,8 +96,8 @@ test('a place of origin without a code is none', async () => {
 
 test.each<[Kind, Document, string]>([
   ['movies', { id: 1, title: '', original_title: 'Одержимость' }, 'title'],
-  ['tv_series', { id: 1, name: ' ', original_name: 'Одержимость' }, 'name'],
-  ['people', { id: 1, name: '', original_name: 'Одержимость' }, 'name'],
+  ['tv_series', { id: 1, name: ' ', original_name: 'Одержимость', number_of_seasons: 1 }, 'name'],
+  ['people', { id: 1, name: '', original_name: 'Одержимость', gender: 0 }, 'name'],
 ])('%s without a name go by their original one, in every store', async (kind, document, column) => {
   const name = 'Одержимость'
   expect(await rowsOf(kind, document, kind)).toMatchObject([{ [column]: name }])
