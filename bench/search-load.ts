@@ -76,7 +76,7 @@ async function fill(dir: string): Promise<void> {
 function titles(from: number, to: number): string {
   return `SELECT i::VARCHAR AS id, list_transform(range(${localEmbedder.dimension}), lambda d:
       CASE WHEN hash(i * 5000 + d) % 4 = 0 THEN hash(i * 7000 + d) % 2000 / 1000.0 - 1 ELSE 0 END)::FLOAT[] AS embedding,
-    'Title ' || i AS title, 'Titel ' || i AS original_title, (hash(i) % 30000)::BIGINT AS votes, 1900 + (i % 125)::BIGINT AS year,
+    'Title ' || i AS title, 'Titel ' || i AS original_title, (hash(i) % 7)::BIGINT AS renown, 1900 + (i % 125)::BIGINT AS year,
     ['Genre ' || (i % 19), 'Genre ' || (i % 7)] AS genres,
     repeat('Somebody does something that leads to something else. ', 6) AS text FROM range(${from}, ${to}) r(i)`
 }

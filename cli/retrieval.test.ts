@@ -16,11 +16,13 @@ beforeAll(async () => {
     'tmdb.movies',
     movieEvent(1, 'Heat', { overview: hostile, release_date: '1995-12-15', genres: genres('Crime') }),
     movieEvent(2, 'Contact', {
+      original_title: 'コンタクト',
       overview: 'An astronomer hears a message from the stars.',
       release_date: '1997-07-11',
       genres: genres('Drama', 'Science Fiction'),
     }),
     movieEvent(3, 'Arrival', {
+      original_title: 'Premier contact',
       overview: 'A linguist reads a message from visitors of the stars.',
       release_date: '2016-11-10',
       genres: genres('Drama', 'Science Fiction'),
@@ -43,12 +45,35 @@ test('years and genres narrow a search', async () => {
     reading(data.config, async (place) =>
       (await search(place, { text: 'a message from the stars', ...request })).map(({ id }) => id),
     )
-  expect(await ids({})).toHaveLength(3)
-  expect(await ids({ years: { from: 1995, to: 1997 } })).toEqual(['2', '1'])
+  expect(await ids({})).toEqual(['2', '3']) // no more than chance has the third in common with it
+  expect(await ids({ years: { from: 1995, to: 1997 } })).toEqual(['2'])
+  expect(await ids({ text: 'a thief', years: { from: 1995, to: 1997 } })).toEqual(['1'])
   expect(await ids({ years: { from: 2000 } })).toEqual(['3'])
   expect(await ids({ genre: 'science fiction', years: { to: 1999 } })).toEqual(['2'])
   expect(await ids({ genre: 'Western' })).toEqual([])
   await expect(ids({ text: '?!' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
+})
+
+test('a title comes first by its name, its original name or a part of that; what nobody knows finds nothing', async () => {
+  const ids = (text: string) =>
+    reading(data.config, async (place) => (await search(place, { text })).map(({ id }) => id))
+  expect((await ids('arrival'))[0]).toBe('3')
+  expect((await ids('HEAT!'))[0]).toBe('1')
+  expect((await ids('Premier Contact'))[0]).toBe('3')
+  expect((await ids('コンタクト'))[0]).toBe('2')
+  expect((await ids('タクト'))[0]).toBe('2')
+  expect(await ids('qqqqq')).toEqual([])
+  expect(await ids('zzzzyx wvuts rqponm lkjih')).toEqual([])
+})
+
+test('a genre that is nearly spelt like one that is there is named', async () => {
+  const found = (genre: string) => reading(data.config, (place) => search(place, { text: 'stars', genre }))
+  await expect(found('Sciense Fiction')).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('nothing has the genre "Sciense Fiction" (did you mean Science Fiction?)'),
+  })
+  expect(await found('Western')).toEqual([])
+  expect(await found('crime')).toEqual([])
 })
 
 test.each<readonly [string, ReturnType<typeof parseYears>]>([

@@ -1,9 +1,11 @@
 /** Titles and people by meaning, and questions answered from them: for whoever asks, on a command line or otherwise. Prints nothing. */
 import type { Match, MetadataFilter, SearchOptions, VectorStore } from '../connectors/vectors/store.ts'
+import { closestFirst, differences } from '../engine/closest.ts'
 import type { Embedder } from '../engine/embedder.ts'
 import { MillraceError } from '../engine/errors.ts'
 import { withKeptQueries } from '../operators/embedders/kept-queries.ts'
 import { kinds } from '../pipelines/entertainment/kinds.ts'
+import { titleColumns } from '../pipelines/entertainment/vectors.ts'
 import { usageError } from './args.ts'
 import { answerFrom, chatEndpoint } from './chat.ts'
 import type { Place } from './place.ts'
@@ -55,7 +57,8 @@ const defaultTop = 10
 const defaultPassages = 6
 
 /**
- * What is nearest in meaning, best first. Errors: `CONFIG_INVALID` for a text without a word, `TABLE_NOT_FOUND` before there is anything
+ * What has the text as its title, then what is called like it or is nearest in meaning, best first. What is no nearer than chance would have it is not
+ * found. Errors: `CONFIG_INVALID` for a text without a word, and where nothing has the genre and another one is nearly spelt so; `TABLE_NOT_FOUND` before there is anything
  * to search, a signal's reason once it aborts, `SINK_FAILED` where the vectors are of another embedder than the configured one.
  */
 export async function search(
@@ -72,15 +75,31 @@ export async function search(
     topK: request.top ?? defaultTop,
     embedder,
     where: whereOf(request),
+    title: { ...titleColumns, text: request.text },
+    ...(embedder.chanceScore === undefined ? {} : { leastScore: embedder.chanceScore(request.text) }),
     signal,
     ...(request.type === undefined ? {} : { namespace: request.type }),
   }
   try {
-    return await vectors.search(vector, options)
+    const found = await vectors.search(vector, options)
+    if (found.length === 0 && request.genre !== undefined) await checkGenre(vectors, request.genre)
+    return found
   } catch (error) {
     if (isMissing(error) && (await isEmptyKind(vectors, request.type))) return []
     throw error
   }
+}
+
+/** Letters by which a genre that was meant may differ. */
+const mostWrongLetters = 3
+
+/** Where nothing has the genre, and one is there that is nearly spelt so. */
+async function checkGenre(vectors: VectorStore, genre: string): Promise<void> {
+  const known = (await vectors.texts('genres')) ?? []
+  const [closest] = closestFirst(genre, known)
+  if (closest === undefined || known.some((each) => each.toLowerCase() === genre.toLowerCase())) return
+  if (differences(genre.toLowerCase(), closest.toLowerCase()) > Math.min(mostWrongLetters, genre.length / 3)) return
+  throw usageError([`nothing has the genre ${JSON.stringify(genre)} (did you mean ${closest}?)`])
 }
 
 function isMissing(error: unknown): boolean {

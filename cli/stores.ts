@@ -6,6 +6,7 @@ import { openGraph } from '../connectors/ladybug/query.ts'
 import { openVectorStore } from '../connectors/local-vectors/search.ts'
 import type { OlapQueries } from '../connectors/olap/store.ts'
 import type { VectorStore } from '../connectors/vectors/store.ts'
+import { titleColumns } from '../pipelines/entertainment/vectors.ts'
 import type { Place } from './place.ts'
 import { graphFile, olapFile, vectorsFile } from './wire.ts'
 
@@ -43,5 +44,10 @@ export async function openVectors(place: Place, patience = place.patience): Prom
 export async function holdVectors(place: Place): Promise<VectorStore> {
   if (place.pinecone !== null) return openVectors(place)
   const { openHeldStore } = await import('../connectors/local-vectors/held-store.ts')
-  return openHeldStore({ store: vectorsFile(place), clock: place.clock, limitBytes: place.memory.heldBytes })
+  return openHeldStore({
+    store: vectorsFile(place),
+    clock: place.clock,
+    limitBytes: place.memory.heldBytes,
+    titles: titleColumns,
+  })
 }

@@ -2,12 +2,12 @@
 
 /** All of `names`, those that differ least from `wanted` first; of equals, in the order given. */
 export function closestFirst(wanted: string, names: readonly string[]): string[] {
-  const distances = new Map(names.map((name) => [name, distance(wanted.toLowerCase(), name.toLowerCase())]))
+  const distances = new Map(names.map((name) => [name, differences(wanted.toLowerCase(), name.toLowerCase())]))
   return names.toSorted((a, b) => distances.get(a)! - distances.get(b)!)
 }
 
 /** How many characters must be put in, taken out or replaced to make one of the other (Levenshtein). */
-function distance(left: string, right: string): number {
+export function differences(left: string, right: string): number {
   let above = Array.from({ length: right.length + 1 }, (_, i) => i)
   for (let i = 1; i <= left.length; i += 1) {
     const row = [i]

@@ -13,6 +13,8 @@ export interface Embedder {
   embed(texts: readonly string[], options?: EmbedRun): Promise<Float32Array[]>
   /** The vector of a question, to compare with those of texts: some models want questions marked as such. */
   embedQuery(text: string, options?: Pick<EmbedRun, 'signal'>): Promise<Float32Array>
+  /** Cosine similarity that a text may have with a question by mere chance: what is not above it is no answer. Where it is missing nobody knows. */
+  chanceScore?(question: string): number
 }
 
 /** One call of {@link Embedder.embed}. */

@@ -19,7 +19,7 @@ test('the text that is nearest in meaning comes first', async () => {
   expect(code).toBe(0)
   expect(lines[0]).toMatch(/^score +type +id +title +year +text$/)
   expect(lines[2]).toMatch(/^0\.\d{3} +movies +2 +Contact +1997 +Contact/)
-  expect(lines).toHaveLength(4)
+  expect(lines).toHaveLength(3) // the other text has no more in common with it than chance would have
 })
 
 test('scripts get everything that is stored with a vector', async () => {

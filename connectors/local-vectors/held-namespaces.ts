@@ -2,6 +2,8 @@
 import { serialize } from 'node:v8'
 import { type Connection, identifier } from '../../engine/duckdb.ts'
 import type { StoredNamespace } from '../vectors/embedder-identity.ts'
+import type { TitleColumns } from '../vectors/store.ts'
+import { type Named, namedOf, type TitleIndex, titleIndex } from '../vectors/titles.ts'
 import { changesSince, lastChange, type VectorChange } from './changes.ts'
 import { type HeldVectors, heldVectors } from './held-vectors.ts'
 import { metadataColumns, storedNamespaces, tableOf } from './namespace.ts'
@@ -13,6 +15,8 @@ export interface HeldNamespaces {
   stored(): readonly StoredNamespace[]
   /** Null where they are too large to be held, or there is no such namespace. */
   vectors(namespace: string): HeldVectors | null
+  /** What they are called; null as for `vectors`. */
+  titles(namespace: string): TitleIndex | null
   /** Reads what was changed since. Nobody sees a part of a commit. Must not be called while it runs. */
   follow(connection: Connection): Promise<void>
 }
@@ -21,12 +25,13 @@ interface Held {
   readonly stored: StoredNamespace
   /** Null: too large. */
   readonly vectors: HeldVectors | null
+  readonly titles: TitleIndex
   /** Null where the store does not say what changed. */
   readonly change: VectorChange | null
 }
 
 /** @param limitBytes what all of them may take together */
-export function heldNamespaces(limitBytes: number): HeldNamespaces {
+export function heldNamespaces(limitBytes: number, titleColumns: TitleColumns): HeldNamespaces {
   const spaces = new Map<string, Held>()
   let version = 0
   const othersBytes = (namespace: string): number =>
@@ -38,8 +43,8 @@ export function heldNamespaces(limitBytes: number): HeldNamespaces {
     const known = spaces.get(namespace)
     const isSame = known?.stored.id === id && known.stored.dimension === dimension
     if (isSame && isSameChange(known.change, change)) return
-    const put = (vectors: HeldVectors | null): void => {
-      spaces.set(namespace, { stored, vectors, change })
+    const put = (vectors: HeldVectors | null, titles = titleIndex()): void => {
+      spaces.set(namespace, { stored, vectors, titles, change })
       version += 1
     }
     const leftBytes = limitBytes - othersBytes(namespace)
@@ -48,15 +53,23 @@ export function heldNamespaces(limitBytes: number): HeldNamespaces {
       held === null || known!.change === null ? null : await changesSince(connection, namespace, known!.change)
     if (held === null || ids === null) {
       const vectors = heldVectors(dimension)
-      const fits = await stage(connection, namespace, { vectors, leftBytes })
+      const named = await stage(connection, namespace, { vectors, leftBytes, titleColumns })
+      if (named === null) return put(null)
       vectors.publish([])
-      return put(fits ? vectors : null)
+      const titles = titleIndex()
+      for (const each of named) titles.put(each)
+      return put(vectors, titles)
     }
     try {
       const changed = await connection.rows(ids)
-      const fits = await stage(connection, namespace, { vectors: held, leftBytes, ids })
-      if (fits) held.publish(changed.map((row) => String(row.id)))
-      put(fits ? held : null)
+      const named = await stage(connection, namespace, { vectors: held, leftBytes, titleColumns, ids })
+      if (named === null) return put(null)
+      const gone = changed.map((row) => String(row.id))
+      held.publish(gone)
+      const { titles } = known!
+      for (const id of gone) titles.remove(id)
+      for (const each of named) titles.put(each)
+      put(held, titles)
     } finally {
       held.discard()
     }
@@ -67,6 +80,7 @@ export function heldNamespaces(limitBytes: number): HeldNamespaces {
       return version
     },
     stored: () => [...spaces.values()].map(({ stored }) => stored),
+    titles: (namespace) => spaces.get(namespace)?.titles ?? null,
     vectors: (namespace) => spaces.get(namespace)?.vectors ?? null,
     async follow(connection) {
       const stored = await storedNamespaces(connection)
@@ -88,29 +102,32 @@ function isSameChange(known: VectorChange | null, change: VectorChange | null): 
 interface Staging {
   readonly vectors: HeldVectors
   readonly leftBytes: number
+  readonly titleColumns: TitleColumns
   /** Query of the ids that are read; default all. */
   readonly ids?: string
 }
 
-/** Reads vectors and what is stored beside them; false, and nothing is published, where they take more than is left. */
+/** Reads vectors and what is stored beside them; what they are called, or null, and nothing is published, where they take more than is left. */
 async function stage(
   connection: Connection,
   namespace: string,
-  { vectors, leftBytes, ids }: Staging,
-): Promise<boolean> {
+  { vectors, leftBytes, titleColumns, ids }: Staging,
+): Promise<Named[] | null> {
   const from = `${tableOf(namespace)}${ids === undefined ? '' : ` WHERE id IN (${ids})`}`
   for await (const part of connection.keyedVectors(`SELECT id, embedding FROM ${from}`)) {
     vectors.stage(part.keys, part.vectors)
-    if (vectors.bytes > leftBytes) return false
+    if (vectors.bytes > leftBytes) return null
   }
+  const named: Named[] = []
   const names = (await metadataColumns(connection, namespace)).map(({ name }) => name)
   const columns = ['id', ...names].map(identifier).join(', ')
   for await (const [found = [], ...values] of connection.chunks(`SELECT ${columns} FROM ${from}`)) {
     for (const [row, id] of found.entries()) {
       const metadata = Object.fromEntries(names.map((name, column) => [name, values[column]![row]]))
       vectors.describe(String(id), serialize(metadata))
+      named.push(namedOf(String(id), metadata, titleColumns))
     }
-    if (vectors.bytes > leftBytes) return false
+    if (vectors.bytes > leftBytes) return null
   }
-  return true
+  return named
 }

@@ -14,6 +14,7 @@ import { openVectorStore } from './search.ts'
 import { vectorsSink } from './sink.ts'
 
 const embedder = { id: 'test-v1', dimension: 5 }
+const titles = { columns: ['title', 'original'], mostFirst: 'votes' }
 const mib = 2 ** 20
 let duckdb: Duckdb
 let dir: string
@@ -115,6 +116,7 @@ const question = fc.record({
     { nothing: 1 },
   ),
   namespace: fc.constantFrom(undefined, 'movies'),
+  leastScore: fc.constantFrom(-2, 0.1),
 })
 
 /** Scores of the store are sums of 32-bit floats in an order of its own: what differs by less is in no order. */
@@ -136,7 +138,7 @@ test('law: vectors in memory find what the store finds, after any commits, howev
         rmSync(`${file.path}.wal`, { force: true })
         await commit('movies', [{ id: 'first', vector: [1, 0, 0, 0, 0] }])
         const clock = clockAt()
-        const [held, direct] = [openHeldStore({ store: file, clock, limitBytes }), openVectorStore(file)]
+        const [held, direct] = [openHeldStore({ store: file, clock, limitBytes, titles }), openVectorStore(file)]
         for (const { namespace, rows, gone } of batches) {
           await commit(namespace, rows, gone)
           await followed(held, clock)
@@ -166,7 +168,7 @@ test('ties are in the order of their ids, and a vector that is all zero is not f
     { id: 'a', vector: [7, 0, 0, 0, 0] },
     { id: 'c', vector: [0, 0, 0, 0, 0] },
   ])
-  const held = openHeldStore({ store: file, clock: clockAt(), limitBytes: mib })
+  const held = openHeldStore({ store: file, clock: clockAt(), limitBytes: mib, titles })
   const ids = async (topK: number) =>
     (await held.search(Float32Array.of(0.3, 0.1, 0, 0, 0), { topK, embedder })).map(({ id }) => id)
   expect(await ids(9)).toEqual(['a', 'b'])
@@ -186,7 +188,7 @@ test('a search does not wait for what was committed since, and a later one finds
       return file.use(mode, work, signal)
     },
   }
-  const held = openHeldStore({ store: slowFile, clock, limitBytes: mib })
+  const held = openHeldStore({ store: slowFile, clock, limitBytes: mib, titles })
   const ids = async () => (await held.search(Float32Array.of(1, 0, 0, 0, 0), { topK: 9, embedder })).map(({ id }) => id)
   expect(await ids()).toEqual(['a'])
   await commit('movies', [{ id: 'b', vector: [1, 0, 0, 0, 0] }], ['a'])
@@ -223,7 +225,7 @@ test('only what was changed is read again', async () => {
         signal,
       ),
   }
-  const held = openHeldStore({ store: counting, clock, limitBytes: mib })
+  const held = openHeldStore({ store: counting, clock, limitBytes: mib, titles })
   await followed(held, clock)
   expect(read).toEqual([300])
   await commit('movies', [{ id: '7', vector: [0, 0, 0, 0, 1] }], ['8'])
@@ -239,7 +241,7 @@ test('only what was changed is read again', async () => {
 test('another store at the same path is read as a whole', async () => {
   await commit('movies', [{ id: 'a', vector: [1, 0, 0, 0, 0] }])
   const clock = clockAt()
-  const held = openHeldStore({ store: file, clock, limitBytes: mib })
+  const held = openHeldStore({ store: file, clock, limitBytes: mib, titles })
   await followed(held, clock)
   await file.release()
   rmSync(file.path)
@@ -257,7 +259,7 @@ test('what failed to be read is told to the next search, and read by the one aft
     ...file,
     use: (mode, work, signal) => (fails ? Promise.reject(new Error('held')) : file.use(mode, work, signal)),
   }
-  const held = openHeldStore({ store: failing, clock, limitBytes: mib })
+  const held = openHeldStore({ store: failing, clock, limitBytes: mib, titles })
   const search = () => held.search(Float32Array.of(1, 0, 0, 0, 0), { topK: 9, embedder })
   expect(await search()).toHaveLength(1)
   await commit('movies', [{ id: 'b', vector: [1, 0, 0, 0, 0] }])
@@ -279,7 +281,7 @@ test('a search that was given up does not wait, and the reading goes on for othe
       return file.use(mode, work, signal)
     },
   }
-  const held = openHeldStore({ store: slow, clock: clockAt(), limitBytes: mib })
+  const held = openHeldStore({ store: slow, clock: clockAt(), limitBytes: mib, titles })
   const [caller, vector] = [new AbortController(), Float32Array.of(1, 0, 0, 0, 0)]
   const left = held.search(vector, { topK: 1, embedder, signal: caller.signal })
   const stays = held.search(vector, { topK: 1, embedder })
@@ -287,4 +289,41 @@ test('a search that was given up does not wait, and the reading goes on for othe
   await expect(left).rejects.toThrow('hung up')
   reading.resolve()
   expect(await stays).toHaveLength(1)
+})
+
+test('by name the store and vectors in memory find the same, in the same order, also after a change', async () => {
+  const filler = Array.from({ length: 20 }, (_, i) => ({ id: `f${i}`, vector: [1, i, 0, 0, 1], title: `A storm ${i}` }))
+  await commit('movies', [
+    { id: 'old', vector: [0, 1, 0, 0, 0], title: 'Heat', year: 1986 },
+    { id: 'new', vector: [0, 1, 1, 0, 0], title: 'HEAT', year: 1995 },
+    { id: 'part', vector: [0, 0, 1, 0, 0], title: 'The Heat Wave' },
+    { id: 'silent', vector: [0, 0, 0, 0, 0], title: 'Heat' },
+    ...filler,
+  ])
+  await commit('people', [{ id: 'p', vector: [0, 0, 0, 1, 0], title: 'Heat' }])
+  const clock = clockAt()
+  const byYear = { columns: ['title', 'original'], mostFirst: 'year' }
+  const stores = [
+    openVectorStore(file),
+    openHeldStore({ store: file, clock, limitBytes: mib, titles: byYear }),
+    openHeldStore({ store: file, clock, limitBytes: 0, titles: byYear }),
+  ]
+  const ids = async (options: Partial<SearchOptions>) => {
+    const title = { ...byYear, text: 'heat' }
+    const each = await Promise.all(
+      stores.map(async (store) =>
+        (await store.search(Float32Array.of(1, 0, 0, 0, 1), { topK: 6, embedder, title, ...options })).map(
+          ({ id }) => id,
+        ),
+      ),
+    )
+    for (const other of each) expect(other).toEqual(each[0])
+    return each[0]
+  }
+  expect(await ids({})).toEqual(['new', 'old', 'p', 'part', 'f0', 'f1'])
+  expect(await ids({ namespace: 'movies', where: { year: { to: 1990 } } })).toEqual(['old'])
+  expect(await ids({ leastScore: 0.99 })).toEqual(['new', 'old', 'p', 'part', 'f0'])
+  await commit('movies', [{ id: 'new', vector: [0, 1, 1, 0, 0], title: 'Cold' }], ['old'])
+  for (const store of stores.slice(1)) await followed(store, clock)
+  expect(await ids({ topK: 3 })).toEqual(['p', 'part', 'f0'])
 })

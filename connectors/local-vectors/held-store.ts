@@ -6,18 +6,21 @@ import type { Connection } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { untilAborted } from '../../engine/until-aborted.ts'
 import { checkEmbedder, type StoredNamespace } from '../vectors/embedder-identity.ts'
-import type { Match, MetadataFilter, SearchOptions, VectorStore } from '../vectors/store.ts'
+import { fused, heaviestFirst } from '../vectors/fusion.ts'
+import type { Match, MetadataFilter, SearchOptions, TitleColumns, VectorStore } from '../vectors/store.ts'
 import { conditionOf } from './filter.ts'
 import { freshness } from './freshness.ts'
 import { type HeldNamespaces, heldNamespaces } from './held-namespaces.ts'
 import { metadataColumns, tableOf } from './namespace.ts'
-import { byScore, chosen, nearestIn, notFound, openVectorStore } from './search.ts'
+import { byScore, chosen, foundIn, noHits, notFound, openVectorStore } from './search.ts'
 
 export interface HeldStoreOptions {
   readonly store: DuckdbStore
   readonly clock: Clock
   /** What all vectors may take in memory. Namespaces beyond it are searched in the store. */
   readonly limitBytes: number
+  /** By which columns they are found by name. */
+  readonly titles: TitleColumns
 }
 
 /** Filters whose results are kept. */
@@ -40,8 +43,9 @@ interface Found extends Omit<Match, 'metadata'> {
  * are read; later ones do not wait for what was committed since, which is read beside them. If that fails, the next search tries again and has
  * the error.
  */
-export function openHeldStore({ store, clock, limitBytes }: HeldStoreOptions): VectorStore {
-  const held = heldNamespaces(limitBytes)
+export function openHeldStore({ store, clock, limitBytes, titles }: HeldStoreOptions): VectorStore {
+  const direct = openVectorStore(store)
+  const held = heldNamespaces(limitBytes, titles)
   const { read, current } = freshness(store, clock, held.follow)
   const filters = new Map<string, Promise<Filtered>>()
 
@@ -66,17 +70,34 @@ export function openHeldStore({ store, clock, limitBytes }: HeldStoreOptions): V
     const spaces = chosen(held.stored(), options)
     for (const space of spaces) checkEmbedder(space, options.embedder)
     if (vector.every((value) => value === 0)) return []
-    const found = spaces.flatMap((space) => nearestHeld(held, space, { vector, topK, slots }))
+    const { leastScore = Number.NEGATIVE_INFINITY, title } = options
+    const query = { vector, topK, slots }
+    const shown = ({ metadata, ...found }: Found): Match => ({ ...found, metadata: metadata() })
+    const near = spaces
+      .flatMap((space) => nearestHeld(held, space, query))
+      .filter(({ score }) => score >= leastScore)
+      .sort(byScore)
+      .slice(0, topK)
+      .map(shown)
+    const named = title === undefined ? noHits : namedHeld(held, spaces, { ...query, text: title.text })
     const large = spaces.filter(({ namespace }) => held.vectors(namespace) === null)
-    const best = found.sort(byScore).slice(0, topK)
-    const shown = best.map((each): Match => ({ ...each, metadata: each.metadata() }))
-    if (large.length === 0) return shown
-    const rest = await store.use('read', (connection) => nearestRead(connection, large, vector, options), signal)
-    return [...shown, ...rest].sort(byScore).slice(0, topK)
+    const rest =
+      large.length === 0
+        ? noHits
+        : await store.use('read', (connection) => foundIn(connection, large, vector, options), signal)
+    return fused(
+      {
+        exact: [...named.exact.map(shown), ...rest.exact].sort(heaviestFirst(titles)),
+        words: [...named.words.map(shown), ...rest.words],
+        near: [...near, ...rest.near].sort(byScore).slice(0, topK),
+      },
+      topK,
+    )
   }
 
   return {
-    counts: openVectorStore(store).counts,
+    counts: direct.counts,
+    texts: direct.texts,
     async search(vector, options) {
       if (!store.exists()) throw notFound(`vector store not found: ${store.path}`)
       await untilAborted(current(), options.signal)
@@ -106,15 +127,27 @@ function nearestHeld(held: HeldNamespaces, { namespace }: StoredNamespace, query
   }))
 }
 
-async function nearestRead(
-  connection: Connection,
+/** What is found by name in memory. */
+function namedHeld(
+  held: HeldNamespaces,
   spaces: readonly StoredNamespace[],
-  vector: Float32Array,
-  options: SearchOptions,
-): Promise<Match[]> {
-  const found: Match[] = []
-  for (const space of spaces) found.push(...(await nearestIn(connection, space, vector, options)))
-  return found
+  { vector, topK, slots, text }: HeldQuery & { readonly text: string },
+): { readonly exact: readonly Found[]; readonly words: readonly Found[] } {
+  const [exact, words]: [Found[], Found[]] = [[], []]
+  for (const { namespace } of spaces) {
+    const [vectors, titles, among] = [held.vectors(namespace), held.titles(namespace), slots?.get(namespace)]
+    if (vectors === null || titles === null || (slots !== null && among === undefined)) continue
+    const hits = titles.find(text, topK, (id) => among === undefined || among[vectors.slotOf(id)!] === 1)
+    const found = (id: string): Found[] => {
+      const slot = vectors.slotOf(id)!
+      const score = vectors.score(vector, slot)
+      const metadata = () => deserialize(vectors.metadata(slot)) as Match['metadata']
+      return score === null ? [] : [{ namespace, id, score, metadata }]
+    }
+    exact.push(...hits.exact.flatMap(found))
+    words.push(...hits.words.flatMap(found))
+  }
+  return { exact, words }
 }
 
 /** The store itself says what a filter lets be found, of the state that is then held. */

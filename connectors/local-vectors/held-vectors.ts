@@ -37,6 +37,8 @@ export interface HeldVectors {
   /** Slots that there are: an upper bound of their numbers. */
   slots(): number
   metadata(slot: number): Uint8Array
+  /** Cosine similarity of one vector, as `nearest` gives it; null for one that is all zero. */
+  score(vector: Float32Array, slot: number): number | null
   /** The nearest to a vector that is not all zero, best first, ties by id; vectors that are all zero are not found. */
   nearest(vector: Float32Array, options: NearestOptions): Nearest[]
 }
@@ -90,7 +92,7 @@ export function heldVectors(dimension: number): HeldVectors {
       return slotOf.size
     },
     get bytes() {
-      return blocks.length * blockSlots * dimension * Float32Array.BYTES_PER_ELEMENT + besideBytes + ids.length * 200
+      return blocks.length * blockSlots * dimension * Float32Array.BYTES_PER_ELEMENT + besideBytes + ids.length * 600
     },
     stage(names, vectors) {
       for (const [i, id] of names.entries()) {
@@ -123,6 +125,15 @@ export function heldVectors(dimension: number): HeldVectors {
     slotOf: (id) => slotOf.get(id),
     slots: () => ids.length,
     metadata: (slot) => beside[slot]!,
+    score(vector, slot) {
+      const block = blocks[Math.floor(slot / blockSlots)]!
+      let [sum, squares] = [0, 0]
+      for (const [i, value] of vector.entries()) {
+        sum += value * block[i * blockSlots + (slot % blockSlots)]!
+        squares += value * value
+      }
+      return lengths[slot] === 0 ? null : Math.fround(sum / (lengths[slot]! * Math.sqrt(squares)))
+    },
     nearest(vector, { topK, among }) {
       const query = elementsOf(vector)
       const best = bestOf(Math.max(0, Math.floor(topK)))

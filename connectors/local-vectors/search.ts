@@ -1,9 +1,12 @@
 /** Exact semantic search over the embedded vector store. */
-import { type Connection, literal, type Row } from '../../engine/duckdb.ts'
+import { type Connection, identifier, literal, type Row } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { MillraceError } from '../../engine/errors.ts'
+import type { Column } from '../../engine/schema.ts'
 import { checkEmbedder, type StoredNamespace } from '../vectors/embedder-identity.ts'
+import { fused, heaviestFirst } from '../vectors/fusion.ts'
 import type { Match, SearchOptions, VectorStore } from '../vectors/store.ts'
+import { type NamedHits, namedOf, titleIndex } from '../vectors/titles.ts'
 import { type Condition, conditionOf } from './filter.ts'
 import { metadataColumns, storedNamespaces, tableOf } from './namespace.ts'
 
@@ -18,12 +21,14 @@ export function openVectorStore(store: DuckdbStore): VectorStore {
           const spaces = chosen(await storedNamespaces(connection), options)
           for (const space of spaces) checkEmbedder(space, options.embedder)
           if (vector.every((value) => value === 0)) return []
-          const found: Match[] = []
-          for (const space of spaces) found.push(...(await nearestIn(connection, space, vector, options)))
-          return found.sort(byScore).slice(0, options.topK)
+          return fused(await foundIn(connection, spaces, vector, options), options.topK)
         },
         options.signal,
       )
+    },
+    async texts(column) {
+      if (!store.exists()) return []
+      return store.use('read', (connection) => textsOf(connection, column))
     },
     async counts() {
       if (!store.exists()) return new Map()
@@ -58,17 +63,82 @@ export function notFound(message: string): MillraceError {
   return new MillraceError('TABLE_NOT_FOUND', `${message} (run a pipeline that fills it first)`)
 }
 
-/** The nearest in one namespace, best first. */
-export async function nearestIn(
+/** What is found by name and by meaning, each best first. */
+export interface Hits {
+  readonly exact: readonly Match[]
+  readonly words: readonly Match[]
+  readonly near: readonly Match[]
+}
+
+export const noHits = { exact: [], words: [], near: [] } as const
+
+/** What the store itself finds in some of its namespaces. */
+export async function foundIn(
   connection: Connection,
-  space: StoredNamespace,
+  spaces: readonly StoredNamespace[],
   vector: Float32Array,
-  { where = {}, topK }: SearchOptions,
-): Promise<Match[]> {
-  const condition = conditionOf(where, await metadataColumns(connection, space.namespace))
-  if (condition === null) return []
-  const rows = await connection.rows(nearest(space, vector, condition, topK), condition.parameters)
-  return rows.map((row) => match(space, row))
+  options: SearchOptions,
+): Promise<Hits> {
+  const { topK, title, where = {}, leastScore = Number.NEGATIVE_INFINITY } = options
+  const [exact, words, near]: [Match[], Match[], Match[]] = [[], [], []]
+  for (const space of spaces) {
+    const columns = await metadataColumns(connection, space.namespace)
+    const condition = conditionOf(where, columns)
+    if (condition === null) continue
+    const find = async (of: Condition, most: number) => {
+      const rows = await connection.rows(nearest(space, vector, of, most), of.parameters)
+      return rows.map((row) => match(space, row))
+    }
+    near.push(...(await find(condition, topK)))
+    if (title === undefined) continue
+    const hits = await namedIn(connection, space, { title, columns, condition, topK })
+    const ids = [...hits.exact, ...hits.words]
+    if (ids.length === 0) continue
+    const sql = `(${condition.sql}) AND id IN (${ids.map((id) => literal(id)).join(', ')})`
+    const found = new Map((await find({ ...condition, sql }, ids.length)).map((each) => [each.id, each]))
+    exact.push(...hits.exact.flatMap((id) => found.get(id) ?? []))
+    words.push(...hits.words.flatMap((id) => found.get(id) ?? []))
+  }
+  const similar = near.filter(({ score }) => score >= leastScore)
+  if (title !== undefined) exact.sort(heaviestFirst(title))
+  return { exact, words, near: similar.sort(byScore).slice(0, topK) }
+}
+
+interface NamedQuestion {
+  readonly title: NonNullable<SearchOptions['title']>
+  readonly columns: readonly Column[]
+  readonly condition: Condition
+  readonly topK: number
+}
+
+/** What is found by name in one namespace, by looking at all its titles. */
+async function namedIn(
+  connection: Connection,
+  { namespace }: StoredNamespace,
+  { title, columns, condition, topK }: NamedQuestion,
+): Promise<NamedHits> {
+  const wanted = [...title.columns, title.mostFirst].filter((name) => columns.some((column) => column.name === name))
+  const titles = titleIndex()
+  const rows = await connection.rows(
+    `SELECT ${['id', ...wanted].map(identifier).join(', ')} FROM ${tableOf(namespace)} WHERE ${condition.sql}`,
+    condition.parameters,
+  )
+  for (const { id, ...row } of rows) titles.put(namedOf(String(id), row, title))
+  return titles.find(title.text, topK)
+}
+
+/** Texts of the lists of all namespaces. */
+async function textsOf(connection: Connection, column: string): Promise<string[]> {
+  const texts = new Set<string>()
+  for (const { namespace } of await storedNamespaces(connection)) {
+    const found = (await metadataColumns(connection, namespace)).find(({ name }) => name === column)
+    if (found === undefined || typeof found.type !== 'object' || found.type.kind !== 'array') continue
+    const rows = await connection.rows(
+      `SELECT DISTINCT unnest(${identifier(column)})::VARCHAR AS text FROM ${tableOf(namespace)}`,
+    )
+    for (const { text } of rows) if (text !== null) texts.add(String(text))
+  }
+  return [...texts].sort()
 }
 
 function nearest(

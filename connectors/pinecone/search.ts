@@ -1,22 +1,27 @@
 /** Semantic search over an index of Pinecone. */
 import { MillraceError } from '../../engine/errors.ts'
 import { checkEmbedder } from '../vectors/embedder-identity.ts'
+import { fused, heaviestFirst } from '../vectors/fusion.ts'
 import type { Match, SearchOptions, VectorStore } from '../vectors/store.ts'
 import type { PineconeIndex } from './client.ts'
 import { ownNamespace, storedEmbedder } from './embedder-record.ts'
 import { filterOf } from './filter.ts'
-import { shownMetadata } from './records.ts'
+import { fold, foldedName, shownMetadata } from './records.ts'
 
 /** The most that a query may ask for. */
 const mostMatches = 10_000
 
-/** The index for queries; those that read see what was written some moments before. */
+/**
+ * The index for queries; those that read see what was written some moments before. By name it finds whole titles alone, in any case, with the accents and
+ * the punctuation that they have.
+ */
 export function pineconeStore(index: PineconeIndex): VectorStore {
   const counts = async (): Promise<ReadonlyMap<string, number>> => {
     const all = await index.counts()
     return new Map([...all].filter(([name]) => name !== ownNamespace).sort(([a], [b]) => compare(a, b)))
   }
   return {
+    texts: async () => null,
     counts: async () => ((await index.shape()) === null ? new Map() : counts()),
     search(vector, options) {
       const { signal } = options
@@ -26,7 +31,7 @@ export function pineconeStore(index: PineconeIndex): VectorStore {
 
   async function search(
     vector: Float32Array,
-    { topK, namespace, where = {}, embedder }: SearchOptions,
+    { topK, namespace, where = {}, embedder, title, leastScore = Number.NEGATIVE_INFINITY }: SearchOptions,
   ): Promise<Match[]> {
     if ((await index.shape()) === null) throw notFound(`pinecone index not found: ${index.settings.index}`)
     const [stored, spaces] = await Promise.all([storedEmbedder(index), counts()])
@@ -36,17 +41,30 @@ export function pineconeStore(index: PineconeIndex): VectorStore {
       throw notFound(`vector namespace not found: ${namespace}; there are: ${there.join(', ') || 'none'}`)
     if (vector.every((value) => value === 0)) return []
     const filter = filterOf(where)
-    const options = { topK: Math.min(Math.floor(topK), mostMatches), ...(filter === undefined ? {} : { filter }) }
-    const nearest = async (name: string): Promise<Match[]> =>
-      (await index.query(name, [...vector], options)).map(({ id, score, metadata }) => ({
+    const find = async (name: string, filter: object | undefined): Promise<Match[]> => {
+      const options = { topK: Math.min(Math.floor(topK), mostMatches), ...(filter === undefined ? {} : { filter }) }
+      return (await index.query(name, [...vector], options)).map(({ id, score, metadata }) => ({
         namespace: name,
         id,
         score,
         metadata: shownMetadata(metadata),
       }))
-    const found = await Promise.all((namespace === undefined ? there : [namespace]).map(nearest))
-    return found.flat().sort(byScore).slice(0, topK)
+    }
+    const names = namespace === undefined ? there : [namespace]
+    const [near, exact] = await Promise.all([
+      Promise.all(names.map((name) => find(name, filter))),
+      title === undefined ? [] : Promise.all(names.map((name) => find(name, titleFilter(title, filter)))),
+    ])
+    const similar = near.flat().filter(({ score }) => score >= leastScore)
+    const named = title === undefined ? [] : exact.flat().sort(byScore).sort(heaviestFirst(title))
+    return fused({ exact: named, words: [], near: similar.sort(byScore).slice(0, topK) }, topK)
   }
+}
+
+/** Vectors with a title that is the text, in any case. */
+function titleFilter({ columns, text }: NonNullable<SearchOptions['title']>, filter: object | undefined): object {
+  const titled = { $or: columns.map((column) => ({ [foldedName(column)]: { $eq: fold(text.trim()) } })) }
+  return filter === undefined ? titled : { $and: [filter, titled] }
 }
 
 function notFound(message: string): MillraceError {

@@ -33,7 +33,18 @@ export const localEmbedder: Embedder = {
     return vectors
   },
   embedQuery: async (text) => embedText(text),
+  chanceScore(question) {
+    const words = new Set([...fold(question).matchAll(/[\p{L}\p{N}]+/gu)].map(([word]) => word))
+    const telling = [...words].filter((word) => !stopWords.has(word)).length
+    return chance.many + chance.one / Math.sqrt(Math.max(1, telling))
+  },
 }
+
+/**
+ * Features of different words meet in one dimension. Of 4,143 films and 2,000 series the one that is nearest to words that nobody knows is at 0.13 to 0.18 for
+ * one word or two, and at 0.12 for many, while those that questions mean are at 0.16 and more.
+ */
+const chance = { many: 0.12, one: 0.08 }
 
 function embedText(text: string): Float32Array {
   const features = new Map<number, Feature>()

@@ -2,6 +2,7 @@
 import { delta } from '../../connectors/index.ts'
 import type { SourceDescription, Step } from '../../engine/index.ts'
 import { and, col, type Expression, filter, isDistinct, isNotNull, netChanges, not, or } from '../../operators/index.ts'
+import type { ColumnOf } from './embedding-text.ts'
 import type { Kind } from './kinds.ts'
 
 /** Change feed of a silver table. */
@@ -40,8 +41,14 @@ export function goneStep(id: string): Step {
   return filter(id, and(wasLive, not(isLive)), { from: 'changes' })
 }
 
-/** Live rows that are new or in which one of the columns differs. */
-export function changedSince(id: string, columns: readonly string[]): Step {
-  const differs = columns.map((name) => isDistinct(after(name), before(name)))
+/** Live rows that are new or in which one of the columns, or of what is made of columns, differs. */
+export function changedSince(
+  id: string,
+  columns: readonly string[],
+  made: readonly ((column: ColumnOf) => Expression)[] = [],
+): Step {
+  const differs = [...columns.map((name) => (column: ColumnOf) => column(name)), ...made].map((value) =>
+    isDistinct(value(after), value(before)),
+  )
   return filter(id, or(not(wasLive), ...differs), { from: 'live' })
 }
