@@ -30,7 +30,8 @@ export function searchRoutes(place: Place, gate: Admission): FastifyPluginAsync 
       '/search',
       {
         schema: {
-          summary: 'Titles and people with the text as their title, then those that are called like it or are nearest in meaning.',
+          summary:
+            'Titles and people with the text as their title, then those that are called like it or are nearest in meaning.',
           querystring: exactly({ text: text('what it shall be about, in any words'), ...narrowing, top }, ['text']),
           response: rows('found', 'namespace, id, score (nearness in meaning, 1 is the same) and metadata, best first'),
         },

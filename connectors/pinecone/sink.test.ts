@@ -543,4 +543,19 @@ describe('search', () => {
       store.search(new Float32Array(3), { topK: 1, embedder: { id: 'another', dimension: 3 } }),
     ).rejects.toMatchObject({ code: 'SINK_FAILED' })
   })
+
+  test('a title that is the text comes first, in any case, and what is less similar than is wanted is found by its title alone', async () => {
+    const index = open()
+    await sinkOf(index).commit(commitOf(0, await outputs([heat, ronin])))
+    const found = async (text: string, more: object = {}) => {
+      const title = { columns: ['title', 'original_title'], mostFirst: 'year', text }
+      const options = { topK: 5, embedder, title, ...more }
+      return (await pineconeStore(index).search(new Float32Array([1, 0, 0]), options)).map(({ id }) => id)
+    }
+    expect(await found('something else')).toEqual(['1', '2'])
+    expect(await found('RONIN')).toEqual(['2', '1'])
+    expect(await found('ronin', { leastScore: 2 })).toEqual(['2'])
+    expect(await found('ronin', { leastScore: 2, where: { year: 1995 } })).toEqual([])
+    expect(await found('Roni', { leastScore: 2 })).toEqual([])
+  })
 })
