@@ -5,6 +5,7 @@ import { identityPartition } from '../../engine/identity.ts'
 import { recordSourceChecks } from '../conformance.ts'
 import { producerBatch } from '../records/producer-batch.ts'
 import { cluster, eventually, openTestCluster, type TestCluster } from './cluster.testing.ts'
+import { insist } from './insist.ts'
 import { listOffsets } from './offsets.ts'
 import { produceApi } from './produce.ts'
 import { kafkaReader } from './reader.ts'
@@ -15,8 +16,9 @@ const text = (hex: string | null): string | null => (hex === null ? null : Buffe
 
 describe.skipIf(cluster.brokers === '')('what a cluster does, and what becomes of it (needs KAFKA_BROKERS)', () => {
   let on: TestCluster
-  beforeAll(() => {
+  beforeAll(async () => {
     on = openTestCluster()
+    await insist(() => on.client.coordinatorOf('test')) // a cluster that is new makes its topic of offsets at the first question
   })
   afterAll(() => on.close())
 

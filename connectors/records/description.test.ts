@@ -90,3 +90,8 @@ test('a pattern means neither topics of the cluster itself nor those of position
     expect(matches(other)).toBe(true)
   expect(topicMatcher('orders')('orders.eu')).toBe(false)
 })
+
+test('a choice of topics that is undefined is not given', () => {
+  const given = { topics: undefined, startFrom: { offsets: { 'a/0': 1 } } } as unknown as { topic: string }
+  expect(kafka(given).problems).toEqual(['kafka: give one of topic, topics and pattern, not none'])
+})

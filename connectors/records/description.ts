@@ -72,11 +72,16 @@ export function kafka(options: TopicOptions | TopicSinkOptions): SourceDescripti
     const writes = rest.topic === undefined ? 'topics' : `topic:${rest.topic}`
     return { kind: 'kafka', writes, inputs: { rows: from }, options: rest }
   }
-  const choice = value as TopicOptions
+  const choice = withoutUndefined(value as TopicOptions)
   const faults = problemsOf(choice)
   if (faults.length > 0) return faulty(faults)
   const given = { startFrom: 'earliest', ...choice } as const
   return { kind: 'kafka', shape: 'records', reads: readsOf(choice), options: given }
+}
+
+/** What is undefined is not given. */
+function withoutUndefined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }
 
 /** Nothing is opened by a description with problems: it may stand for either. */
