@@ -62,7 +62,7 @@ def append(data_dir, new_id):
     document = json.loads(row["value"])
     document.update(id=new_id)
     document["doc"].update(id=new_id, title="Appended by delta-rs")
-    row.update(id=new_id, value=json.dumps(document).encode(), partition=99, offset=0)
+    row.update(id=new_id, key=str(new_id).encode(), value=json.dumps(document).encode(), partition=99, offset=0)
     write_deltalake(path, pa.Table.from_pylist([row], schema=table.to_pyarrow_table().schema), mode="append")
     print(f"bronze/movies: delta-rs appended version {DeltaTable(path).version()}")
 
