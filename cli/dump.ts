@@ -13,6 +13,7 @@ import { openGraphDatabase } from '../connectors/ladybug/database.ts'
 import { storedNamespaces, tableOf } from '../connectors/local-vectors/namespace.ts'
 import { type Connection, identifier, literal, parquetRows } from '../engine/duckdb.ts'
 import type { DuckdbStore } from '../engine/duckdb-store.ts'
+import { firstTimeHeader } from '../engine/first-time.ts'
 import { makeFolder } from '../engine/make-folder.ts'
 import type { Place } from './place.ts'
 import { graphFile, olapFile, vectorsFile } from './wire.ts'
@@ -49,7 +50,15 @@ async function dumpTable(place: Place, path: string): Promise<string[]> {
   const snapshot = await place.table(path).snapshot()
   if (snapshot === null) return []
   const query = await selectTable({ snapshot, store: place.lake, tablePath: path, duckdb: place.duckdb })
-  return (await place.duckdb()).withConnection((connection) => sortedRows(connection, `(${query})`))
+  const names = new Set(snapshot.columns.map(({ name }) => name))
+  const rows = names.has('timestamp') && names.has('headers') ? withoutResentTime(query) : query
+  return (await place.duckdb()).withConnection((connection) => sortedRows(connection, `(${rows})`))
+}
+
+/** Records that were sent again have the time at which that was done, which no two runs share; their first time is a header. */
+function withoutResentTime(query: string): string {
+  const isResent = `list_contains(list_transform(headers, lambda h: h.key), ${literal(firstTimeHeader)})`
+  return `SELECT * REPLACE (CASE WHEN ${isResent} THEN NULL ELSE "timestamp" END AS "timestamp") FROM (${query})`
 }
 
 async function dumpStore(prefix: string, store: DuckdbStore, dump: Map<string, readonly string[]>): Promise<void> {
