@@ -25,7 +25,7 @@ export const stores: readonly { readonly store: string; readonly count: (place: 
 
 /** Whoever asks how things stand would rather hear "busy" than wait for a program of others. */
 export function impatience({ patience }: Place): Patience {
-  return { ...patience, limitMs: 500 }
+  return { ...patience, limitMs: 5_000 }
 }
 
 async function olapCounts(place: Place): Promise<ReadonlyMap<string, number>> {

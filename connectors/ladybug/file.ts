@@ -34,8 +34,7 @@ const rowsPerPart = 256
 export function ladybugFiles(options: GraphFileOptions): FileKind<GraphSession> {
   return {
     open: (path, mode) => openFile(path, mode, options),
-    holderOf: (error) =>
-      !(error instanceof MillraceError) && /could not set lock/i.test(messageOf(error)) ? 'another process' : null,
+    holderOf: (error) => (!(error instanceof MillraceError) && isInUse(error) ? 'another process' : null),
     async *serve(session, method, parameters) {
       const [cypher, values, timeoutMs] = parameters as [string, GraphParameters | undefined, number | undefined]
       const rows = method === 'read' ? await session.read(cypher, values, timeoutMs) : await session.run(cypher, values)
@@ -94,7 +93,7 @@ async function openFile(path: string, mode: Mode, options: GraphFileOptions): Pr
   try {
     return opened(native, await open(!writable), { path, writable, reserveBytes: options.reserveBytes })
   } catch (error) {
-    if (/could not set lock/i.test(messageOf(error))) throw error
+    if (isInUse(error)) throw error
     if (mode === 'read' && writable && /permission denied|read-only file system/i.test(messageOf(error)))
       return opened(native, await open(true), { path, writable: false, reserveBytes: options.reserveBytes })
     throw new MillraceError(
@@ -103,6 +102,11 @@ async function openFile(path: string, mode: Mode, options: GraphFileOptions): Pr
       { context: { path }, cause: error },
     )
   }
+}
+
+/** Its lock, or the files beside it that whoever closes or recovers it takes away while we open it. */
+function isInUse(error: unknown): boolean {
+  return /could not set lock|cannot open file \S+\.(?:shadow|wal): no such file/i.test(messageOf(error))
 }
 
 /** There is nothing to read. */
