@@ -1,5 +1,4 @@
 /** `millrace run`: pipelines in the order of their tables, to the end of what is there or until stopped. */
-/** `millrace run`: pipelines in the order of their tables, to the end of what is there or until stopped. */
 import { systemClock } from '../../engine/clock.ts'
 import { parseDuration } from '../../engine/duration.ts'
 import { messageOf } from '../../engine/errors.ts'
