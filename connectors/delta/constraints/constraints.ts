@@ -42,11 +42,11 @@ export function constraintsOf(metaData: MetaData): Constraints {
 }
 
 function find(metaData: MetaData): Constraints {
-  const found: { enforced: Constraint[]; unknown: string[] } = { enforced: [], unknown: [] }
+  const found: Finding = { enforced: [], unknown: [] }
   const rules = [...checksIn(metaData), ...invariantsIn(metaData)]
   const fields = fieldsOf(parseRoot(metaData.schemaString))
-  notNull(fields, [], found)
-  lengths(fields, [], found)
+  notNull(fields, found)
+  lengths(fields, found)
   if (rules.length === 0) return found
   const columns = parseSchema(metaData.schemaString)
   for (const { name, expression } of rules) {
@@ -107,24 +107,35 @@ function invariantIn(metadata: FieldJson['metadata']): string | null {
   }
 }
 
-function notNull(
+/** What a walk over a schema finds. */
+interface Finding {
+  readonly enforced: Constraint[]
+  readonly unknown: string[]
+}
+
+/** Every field that is no part of a list or a map, with the names that lead to it. */
+function* reachable(
   fields: readonly FieldJson[],
-  parents: readonly string[],
-  found: { readonly enforced: Constraint[]; readonly unknown: string[] },
-): void {
-  for (const { name, type, nullable } of fields) {
-    const path = [...parents, name]
-    const rule = `not-null constraint of column ${path.join('.')}`
+  parents: readonly string[] = [],
+): Generator<FieldJson & { readonly names: readonly string[] }> {
+  for (const field of fields) {
+    const names = [...parents, field.name]
+    yield { ...field, names }
+    if (isObject(field.type) && field.type.type === 'struct') yield* reachable(fieldsOf(field.type), names)
+  }
+}
+
+function notNull(fields: readonly FieldJson[], found: Finding): void {
+  for (const { names, type, nullable } of reachable(fields)) {
     if (nullable === false)
       found.enforced.push({
-        name: rule,
-        sql: `(${pathSql(path)} IS NOT NULL)`,
-        columns: [path[0]!],
-        ...(parents.length === 0 ? { notNull: name } : {}),
+        name: `not-null constraint of column ${names.join('.')}`,
+        sql: `(${pathSql(names)} IS NOT NULL)`,
+        columns: [names[0]!],
+        ...(names.length === 1 ? { notNull: names[0]! } : {}),
       })
-    if (!isObject(type)) continue
-    if (type.type === 'struct') notNull(fieldsOf(type), path, found)
-    else if (holdsNotNull(type)) found.unknown.push(`not-null constraint inside column ${path.join('.')}`)
+    if (isObject(type) && type.type !== 'struct' && holdsNotNull(type))
+      found.unknown.push(`not-null constraint inside column ${names.join('.')}`)
   }
 }
 
@@ -132,24 +143,18 @@ function notNull(
 const declaredType = '__CHAR_VARCHAR_TYPE_STRING'
 
 /** Lengths are counted in characters. Values of `char(n)` may be shorter: readers pad them. */
-function lengths(
-  fields: readonly FieldJson[],
-  parents: readonly string[],
-  found: { readonly enforced: Constraint[]; readonly unknown: string[] },
-): void {
-  for (const { name, type, metadata } of fields) {
-    const path = [...parents, name]
-    if (isObject(type) && type.type === 'struct') lengths(fieldsOf(type), path, found)
+function lengths(fields: readonly FieldJson[], found: Finding): void {
+  for (const { names, type, metadata } of reachable(fields)) {
     const declared = metadata?.[declaredType]
     if (typeof declared !== 'string') continue
-    const rule = `length of column ${path.join('.')} (${declared})`
+    const rule = `length of column ${names.join('.')} (${declared})`
     const most = type === 'string' ? /^(?:var)?char\((\d+)\)$/.exec(declared)?.[1] : undefined
     if (most === undefined) found.unknown.push(rule)
     else
       found.enforced.push({
         name: rule,
-        sql: `(length(${pathSql(path)}) <= ${most}) IS NOT FALSE`,
-        columns: [path[0]!],
+        sql: `(length(${pathSql(names)}) <= ${most}) IS NOT FALSE`,
+        columns: [names[0]!],
       })
   }
 }
