@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { localStore } from '../storage/local.ts'
 import { examineFile } from './file-examination.ts'
 import { openTestLake, type TestLake } from './lake.testing.ts'
+import { writeForeignTable } from './tables.testing.ts'
 
 let lake: TestLake
 beforeAll(async () => {
@@ -48,21 +49,15 @@ async function makeTable(path: string, files: readonly (readonly [select: string
     await lake.query(`COPY (${select}) TO '${join(dir, name)}' (FORMAT parquet${options})`)
     const stats = JSON.stringify({ numRecords: 1, minValues: { 'col-2': 'Ann' }, maxValues: { 'col-2': 'Ann' } })
     const size = (await lake.store.get(`${path}/${name}`))!.length
-    adds.push({
-      add: { path: name, partitionValues: { 'col-12': 'p' }, size, modificationTime: 1, dataChange: true, stats },
-    })
+    adds.push({ path: name, partitionValues: { 'col-12': 'p' }, size, stats })
   }
-  const metaData = {
-    id: `id-of-${path}`,
-    format: { provider: 'parquet', options: {} },
-    schemaString: JSON.stringify(schema),
+  await writeForeignTable(lake.store, path, {
+    fields: schema.fields,
+    protocol: { minReaderVersion: 2, minWriterVersion: 5 },
     partitionColumns: ['part'],
     configuration: { 'delta.columnMapping.mode': 'id', 'delta.columnMapping.maxColumnId': '12' },
-    createdTime: 1,
-  }
-  const actions = [{ protocol: { minReaderVersion: 2, minWriterVersion: 5 } }, { metaData }, ...adds]
-  const entry = actions.map((action) => JSON.stringify(action)).join('\n')
-  await lake.store.putIfAbsent(`${path}/_delta_log/00000000000000000000.json`, Buffer.from(entry))
+    files: adds,
+  })
 }
 
 const swapped: readonly [string, string] = [

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { localStore } from '../storage/local.ts'
 import { batch, openTestLake, type TestLake } from './lake.testing.ts'
+import { writeForeignTable } from './tables.testing.ts'
 
 let lake: TestLake
 beforeAll(async () => {
@@ -11,22 +12,8 @@ afterAll(() => lake.close())
 const column = (name: string, type: unknown, metadata = {}) => ({ name, type, nullable: true, metadata })
 
 /** A table as another engine leaves it that has made it and written nothing. */
-async function makeEmpty(
-  path: string,
-  fields: readonly object[],
-  protocol = { minReaderVersion: 1, minWriterVersion: 2 },
-) {
-  const metaData = {
-    id: `id-of-${path}`,
-    format: { provider: 'parquet', options: {} },
-    schemaString: JSON.stringify({ type: 'struct', fields }),
-    partitionColumns: [],
-    configuration: {},
-    createdTime: 1,
-  }
-  const entry = [{ protocol }, { metaData }].map((action) => JSON.stringify(action)).join('\n')
-  await lake.store.putIfAbsent(`${path}/_delta_log/00000000000000000000.json`, Buffer.from(entry))
-}
+const makeEmpty = (path: string, fields: readonly object[], protocol?: object) =>
+  writeForeignTable(lake.store, path, { fields, ...(protocol === undefined ? {} : { protocol }) })
 
 test('a column that can hold nothing but nulls is read as nulls', async () => {
   await makeEmpty('nothing', [column('id', 'long'), column('never', 'void')])

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { localStore } from '../storage/local.ts'
 import { openTestLake, type TestLake } from './lake.testing.ts'
 import { selectTable } from './read.ts'
+import { writeForeignTable } from './tables.testing.ts'
 
 let lake: TestLake
 beforeAll(async () => {
@@ -20,18 +21,9 @@ const long = [{ name: 'id', type: 'long', nullable: true, metadata: {} }]
 
 /** A table of version 0 with an entry that some other writer made up. */
 async function make(path: string, add: object, fields: readonly object[] = long) {
-  const metaData = {
-    id: `id-of-${path}`,
-    format: { provider: 'parquet', options: {} },
-    schemaString: JSON.stringify({ type: 'struct', fields }),
-    partitionColumns: [],
-    configuration: {},
-  }
   const features = ['deletionVectors']
   const protocol = { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: features, writerFeatures: features }
-  const file = { partitionValues: {}, size: 1, modificationTime: 1, dataChange: true, ...add }
-  const lines = [{ protocol }, { metaData }, { add: file }].map((action) => JSON.stringify(action))
-  await lake.store.putIfAbsent(`${path}/_delta_log/00000000000000000000.json`, Buffer.from(lines.join('\n')))
+  await writeForeignTable(lake.store, path, { fields, protocol, files: [add] })
 }
 
 const read = (path: string) => lake.rows(path, '*')

@@ -25,6 +25,35 @@ export function creation(id = 'test'): Action[] {
   return createActions({ columns: [{ name: 'id', type: 'long' }], changeFeed: false, id, nowMs: 0 })
 }
 
+/** The first entry of a table as another engine writes it, which may hold what we would not write. */
+export interface ForeignTable {
+  readonly fields: readonly object[]
+  readonly protocol?: object
+  readonly partitionColumns?: readonly string[]
+  readonly configuration?: Readonly<Record<string, string>>
+  /** What the `add` of each file has beside what every one has. */
+  readonly files?: readonly object[]
+}
+
+/** Writes version 0 of a table at `path`; its id is `id-of-<path>`. */
+export async function writeForeignTable(store: ObjectStore, path: string, table: ForeignTable): Promise<void> {
+  const { fields, protocol = { minReaderVersion: 1, minWriterVersion: 2 }, files = [], ...rest } = table
+  const metaData = {
+    id: `id-of-${path}`,
+    format: { provider: 'parquet', options: {} },
+    schemaString: JSON.stringify({ type: 'struct', fields }),
+    partitionColumns: [],
+    configuration: {},
+    createdTime: 1,
+    ...rest,
+  }
+  const adds = files.map((file) => ({
+    add: { partitionValues: {}, size: 1, modificationTime: 1, dataChange: true, ...file },
+  }))
+  const entry = [{ protocol }, { metaData }, ...adds].map((action) => JSON.stringify(action)).join('\n')
+  await store.putIfAbsent(`${path}/_delta_log/00000000000000000000.json`, Buffer.from(entry))
+}
+
 /** The live files of a table that exists, now or at a version. */
 export async function liveFiles(table: DeltaTable, version?: bigint): Promise<LiveFiles> {
   return (await table.snapshot(version))!.files()
