@@ -38,32 +38,20 @@ export async function withFieldIds<File extends { readonly path: string }>(
 ): Promise<readonly Named<File>[]> {
   if (mappingMode(metaData) !== 'id' || files.length === 0) return files
   const fields = fieldsOf(parseRoot(metaData.schemaString))
-  const parts = new Set(physicalNames(metaData, columns, metaData.partitionColumns))
+  const inLog = physicalColumns(metaData, columns) // also of partition columns, whose values come from the log
+  const isStored = columns.map(({ name }) => !metaData.partitionColumns.includes(name))
   const known = new Map<string, readonly Column[]>() // files of one schema share one object
   const database = await duckdb()
   const named: Named<File>[] = []
   for (const file of files) {
     const stored = await fileFields(database, file.path)
     if (!stored.some(hasId)) throw withoutIds(file.path)
-    const names = columnsIn(stored, columns, fields)
-    const physical = names.map((column, i) => withPartition(column, physicalColumns(metaData, columns)[i]!, parts))
+    const physical = columnsIn(stored, columns, fields).map((inFile, i) => (isStored[i] ? inFile : inLog[i]!))
     const key = JSON.stringify(physical)
     if (!known.has(key)) known.set(key, physical)
     named.push({ ...file, physical: known.get(key)! })
   }
   return named
-}
-
-/** The values of partition columns come from the log, under the names that the schema has for them. */
-function withPartition(inFile: Column, inLog: Column, parts: ReadonlySet<string>): Column {
-  return parts.has(inLog.name) ? inLog : inFile
-}
-
-function physicalNames(metaData: MetaData, columns: readonly Column[], chosen: readonly string[]): string[] {
-  return physicalColumns(
-    metaData,
-    columns.filter(({ name }) => chosen.includes(name)),
-  ).map(({ name }) => name)
 }
 
 function hasId({ id, children }: FileField): boolean {
