@@ -1,7 +1,7 @@
 /** Settings from environment and file, as one frozen object. The only reader of `process.env`. */
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { parseRetention, retentionProblem } from '../connectors/delta/retention.ts'
+import { parseRetention, retentionForm } from '../connectors/delta/retention.ts'
 import type { LogRetention } from '../connectors/file-log/retention.ts'
 import { messageOf } from '../engine/errors.ts'
 import { type ArmedFault, type FaultPoint, faultPoints } from '../engine/fault-points.ts'
@@ -72,7 +72,7 @@ const settings = {
     key: 'retention',
     variable: 'MILLRACE_RETENTION',
     fallback: null,
-    read: (text: string) => parseRetention(text) ?? { problem: retentionProblem.replace('retention ', '') },
+    read: (text: string) => parseRetention(text) ?? { problem: `must be ${retentionForm}` },
   },
   absolutePaths: {
     key: 'absolutePaths',

@@ -4,7 +4,7 @@ import type { DeltaSinkOptions } from '../connectors/delta/description.ts'
 import { clauseProblems } from '../connectors/delta/merge-clauses.ts'
 import { replaceWhereProblems } from '../connectors/delta/overwrite.ts'
 import { partitionByProblems } from '../connectors/delta/partitions/partition-by.ts'
-import { parseRetention, retentionProblem } from '../connectors/delta/retention.ts'
+import { parseRetention, retentionForm } from '../connectors/delta/retention.ts'
 import type { SinkDescription } from '../engine/contracts.ts'
 import type { Column } from '../engine/schema.ts'
 import type { StepColumns } from './sink-columns.ts'
@@ -23,7 +23,7 @@ export function tableProblems(
   const { partitionBy = [], notNull = [], check = {} } = asked
   const problems = [...partitionByProblems(partitionBy, columns), ...ruleProblems({ notNull, check }, columns)]
   if (asked.retention !== undefined && parseRetention(asked.retention) === null)
-    problems.push(`${retentionProblem}, not ${JSON.stringify(asked.retention)}`)
+    problems.push(`retention must be ${retentionForm}, not ${JSON.stringify(asked.retention)}`)
   // of a table that is there already, nobody says here what it is partitioned by
   if (asked.mode === 'overwrite' && asked.replaceWhere !== undefined && asked.partitionBy !== undefined)
     problems.push(...replaceWhereProblems(asked.replaceWhere, partitionBy, columns))

@@ -1,7 +1,7 @@
 /** From a description to the connector that serves it: the only place that knows all of them. */
 import { join } from 'node:path'
 import type { DeltaSinkOptions } from '../connectors/delta/description.ts'
-import { parseRetention, retentionProblem, type WantedRetention } from '../connectors/delta/retention.ts'
+import { parseRetention, retentionForm, type WantedRetention } from '../connectors/delta/retention.ts'
 import type { GraphOptions } from '../connectors/graph/description.ts'
 import type { OlapOptions, OlapSourceOptions } from '../connectors/olap/description.ts'
 import type { TopicOptions } from '../connectors/records/description.ts'
@@ -67,7 +67,7 @@ function wantedRetention(
 ): WantedRetention {
   if (asked !== undefined) {
     const ms = parseRetention(asked)
-    if (ms === null) throw new MillraceError('DEFINITION_INVALID', `${retentionProblem}, not ${asked}`)
+    if (ms === null) throw new MillraceError('DEFINITION_INVALID', `retention must be ${retentionForm}, not ${asked}`)
     return { ms, adopted: true }
   }
   const ms = configuredMs ?? (mode === 'append' ? appendedRetentionMs : defaultRetentionMs)

@@ -16,7 +16,7 @@ import {
   textThat,
   wholeFrom,
 } from '../../engine/shape.ts'
-import { parseRetention } from './retention.ts'
+import { parseRetention, retentionForm } from './retention.ts'
 import { tableName } from './table-name.ts'
 
 const modes = ['append', 'merge', 'overwrite']
@@ -38,9 +38,7 @@ const base = {
   deletionVectors: optional(flag),
   partitionBy: optional(listOf(text)),
   compactAfter: optional(wholeFrom(0)),
-  retention: optional(
-    textThat('a number with its unit (15m, 2h, 7d; at least 1s)', (given) => parseRetention(given) !== null),
-  ),
+  retention: optional(textThat(retentionForm, (given) => parseRetention(given) !== null)),
   vacuum: optional(flag),
   notNull: optional(listOf(text)),
   check: optional(mapOf(text)),

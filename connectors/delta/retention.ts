@@ -39,7 +39,7 @@ export function retentionProperties(ms: number): { readonly [property: string]: 
 }
 
 /** What a sink's retention must be. */
-export const retentionProblem = 'retention must be a number with its unit (15m, 2h, 7d; at least 1s)'
+export const retentionForm = 'a number with its unit (15m, 2h, 7d; at least 1s)'
 
 /** Milliseconds of a sink's retention; null for what is none. */
 export function parseRetention(text: unknown): number | null {
