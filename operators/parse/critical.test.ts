@@ -211,11 +211,20 @@ test('a tombstone that was sent again is as old as when it first was', async () 
     fields,
     again('2023-11-14T22:13:21.000007Z'),
     again('1969-12-31T23:59:59.999999Z'),
+    again('148108-07-06T14:00:27.387000Z'),
+    again('-1198-03-01T23:59:59.999999Z'),
     again('some day'),
     record(null, '8'),
   )
   const now = 1_700_000_000_000_000n
-  expect([...(valid.getChild('at')!.data[0]!.values as BigInt64Array)]).toEqual([now + 1_000_007n, -1n, now, now])
+  expect([...(valid.getChild('at')!.data[0]!.values as BigInt64Array)]).toEqual([
+    now + 1_000_007n,
+    -1n,
+    4_611_686_018_427_387_000n,
+    -99_967_219_200_000_001n,
+    now,
+    now,
+  ])
 })
 
 test('a tombstone that the fields do not provide for is rejected', async () => {
