@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { millrace } from '../checks/command.ts'
 import { cluster, eventually, openTestCluster, type TestCluster } from '../connectors/kafka/cluster.testing.ts'
@@ -78,6 +79,23 @@ describe.skipIf(cluster.brokers === '')('runs over a cluster (needs KAFKA_BROKER
     await kafkaProducer({ client: on.client }).send(topic, batch)
   }
 
+  /** The broker deletes what is older, by the times of the records. */
+  async function keepFor(topic: string, retentionMs: number): Promise<void> {
+    const configs = [
+      { name: 'retention.ms', configOperation: IncrementalAlterConfigOperationTypes.SET, value: String(retentionMs) },
+    ]
+    const resourceType = ConfigResourceTypes.TOPIC
+    await on.admin.incrementalAlterConfigs({ resources: [{ resourceType, resourceName: topic, configs }] })
+  }
+  /** Whether what was sent to its partition is gone; null if not yet. */
+  async function isEmptied(topic: string): Promise<true | null> {
+    const bounds = async (timestamp: bigint) =>
+      (await on.admin.listOffsets({ topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp }] }] }))[0]!
+        .partitions[0]!.offset
+    const [earliest, latest] = [await bounds(-2n), await bounds(-1n)]
+    return latest > 0n && earliest === latest ? true : null
+  }
+
   test('a partition that holds nothing but poison moves on; each bad record is a dead letter once, as it came', async () => {
     const topic = await on.makeTopic(2)
     await send(topic, 'poison', '{"id":"x"}', '{"id":')
@@ -136,6 +154,25 @@ describe.skipIf(cluster.brokers === '')('runs over a cluster (needs KAFKA_BROKER
     expect(await rows('t', 'lost')).toHaveLength(16)
     expect((await millrace(['audit', 't', '--data', join(root, 'lost')])).status).toBe(0)
     expect(strict).toBe(lenient)
+  })
+
+  test('dead letters that are older than their topic keeps are read when they are sent again', async () => {
+    const [topic, control] = [await on.makeTopic(1), await on.makeTopic(1)]
+    await send(topic, 'poison')
+    const path = definition(topic)
+    expect((await run(path, 'replayed')).status).toBe(0)
+    for (const name of [topic, control]) await keepFor(name, 3_600_000)
+    await eventually(() => isEmptied(topic))
+    const words = ['dead-letters', 'replay', 'dead_letters/t', '--json', '--data', join(root, 'replayed')]
+    const { lines } = await millrace(words, { KAFKA_BROKERS: cluster.brokers })
+    expect(JSON.parse(lines[0]!)).toMatchObject({ sent: 1 })
+    await send(control, 'as old as the first') // after the other: the broker has looked at both when it is gone
+    await eventually(() => isEmptied(control))
+    expect((await run(path, 'replayed')).status).toBe(0)
+    const letters = await rows('dead_letters/t', 'replayed')
+    expect(letters.map(({ offset }) => String(offset)).sort()).toEqual(['0', '1'])
+    const headers = JSON.stringify(letters.find(({ offset }) => String(offset) === '1')!.headers)
+    expect(headers).toContain('millrace-first-timestamp')
   })
 
   test('a first batch of nothing but aborted records makes the tables and moves on', async () => {
