@@ -36,9 +36,9 @@ export function slip(bytes: Buffer, start: number, at: number, end: number): str
   return null
 }
 
-/** Last byte before `at` that is no white space. */
+/** Last byte of the document before `at` that is no white space; 0 where there is none. What lies before `start` is another document. */
 function lastBefore(bytes: Buffer, start: number, at: number): number {
   let before = at - 1
-  while (before > start && bytes[before]! <= 0x20) before--
-  return bytes[before] ?? 0
+  while (before >= start && bytes[before]! <= 0x20) before--
+  return before < start ? 0 : bytes[before]!
 }

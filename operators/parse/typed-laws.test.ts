@@ -109,6 +109,17 @@ test('parseCritical and parse take the same documents for JSON: those of RFC 825
   )
 })
 
+test('a document is judged by its own bytes, whatever stands before it', async () => {
+  const values = [Buffer.from('tru,'), Buffer.from('}true'), Buffer.from('[1, '), Buffer.from(' ]')]
+  const typed = o.parse('p', { from: 'value', keep: ['offset'], columns: { none: 'string' } })
+  const alone = await Promise.all(
+    values.map(async (value) => (await (await bench.run([typed], rowsOf([value]))).output('p.rejected'))[0]?.message),
+  )
+  const together = await (await bench.run([typed], rowsOf(values))).output('p.rejected')
+  const byOffset = together.toSorted((a, b) => Number(a.offset) - Number(b.offset))
+  expect(byOffset.map(({ message }) => message)).toEqual(alone)
+})
+
 const types = { l: 'long', d: 'double', m: 'decimal', s: 'string', b: 'boolean', t: 'date' } as const
 const decimal = { kind: 'decimal', precision: 20, scale: 4 } as const
 const columns = { l: 'long', d: 'double', m: decimal, s: 'string', b: 'boolean', t: o.date() } as const
