@@ -10,18 +10,15 @@
  * the defaults do. Exit 1 if silver takes more than `--most` times its live bytes at the end, or a process fails.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { openDeltaTable } from '../connectors/delta/delta-table.ts'
-import { listTables } from '../connectors/delta/list-tables.ts'
-import { localStore } from '../connectors/storage/local.ts'
-import { systemClock, systemIds } from '../engine/clock.ts'
 import { openDuckdb } from '../engine/duckdb.ts'
+import { diskUsage, inMb } from './disk-usage.ts'
 import { machineFacts } from './machine.ts'
+import { processMemory } from './process-memory.ts'
 
 const { values } = parseArgs({
   options: {
@@ -114,60 +111,13 @@ async function ended(process: Started): Promise<boolean> {
 }
 
 async function sample() {
-  const store = localStore(join(data, 'lake'))
-  const live: Record<string, number> = {}
-  const disk: Record<string, number> = {}
-  let versions = 0n
-  for (const path of await listTables(store)) {
-    const parts = { store, duckdb: async () => duckdb, clock: systemClock, ids: systemIds, stagingDir: dir }
-    const snapshot = await openDeltaTable({ ...parts, path }).snapshot()
-    let bytes = 0
-    for (const add of (await snapshot?.files())?.values() ?? []) bytes += Number(add.size)
-    const group = path.split('/')[0]!
-    live[group] = (live[group] ?? 0) + bytes
-    if (group === 'silver') versions += snapshot?.version ?? 0n
-    disk[group] = (disk[group] ?? 0) + (await bytesBelow(join(data, 'lake', path), /^(?!_)/))
-    for (const name of ['_delta_log', '_change_data'])
-      disk[`${group}${name}`] = (disk[`${group}${name}`] ?? 0) + (await bytesBelow(join(data, 'lake', path, name)))
-  }
-  for (const folder of ['log', 'stores', 'cache', 'tmp']) disk[folder] = await bytesBelow(join(data, folder))
-  for (const file of await readdir(join(data, 'stores')).catch(() => []))
-    disk[`stores/${file}`] = await bytesBelow(join(data, 'stores', file))
-  const silver = (disk.silver ?? 0) + (disk.silver_delta_log ?? 0) + (disk.silver_change_data ?? 0)
+  const { versions, live, disk, silverRatio } = await diskUsage(data, duckdb)
   return {
     seconds: Math.round((Date.now() - startedMs) / 1000),
-    ratio: round(silver / Math.max(1, live.silver ?? 0)),
-    versions: Number(versions),
+    ratio: Math.round(silverRatio * 100) / 100,
+    versions,
     live: inMb(live),
     disk: inMb(disk),
-    residentMiB: residentMiB(stream.child.pid),
+    residentMiB: processMemory(stream.child.pid!)?.residentMiB ?? null,
   }
-}
-
-/** Bytes that a file, or what lies in a folder, takes of the disk; names at the top may be left out. */
-async function bytesBelow(path: string, top = /^/): Promise<number> {
-  const info = await stat(path).catch(() => null)
-  if (info === null) return 0
-  if (!info.isDirectory()) return info.blocks * 512
-  let bytes = 0
-  for (const name of await readdir(path).catch(() => []))
-    if (top.test(name)) bytes += await bytesBelow(join(path, name))
-  return bytes
-}
-
-function inMb(bytes: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(bytes).map(([name, value]) => [name, round(value / 1e6)]))
-}
-
-function residentMiB(pid: number | undefined): number | null {
-  try {
-    const [, kib] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-    return kib === undefined ? null : Math.round(Number(kib) / 1024)
-  } catch {
-    return null // another system than Linux, or it has ended
-  }
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100
 }

@@ -1,23 +1,31 @@
 /**
  * Readers beside a stream: a producer, `run --all --every 1`, `serve` under load, and `search`, `olap`, `graph` and `status` as processes in
  * loops, a long question among them. Nothing may fail or end, and at the end every table and store equals that of a new data directory into
- * which the same log is worked off once.
+ * which the same log is worked off once. No process may have more memory resident than `--most-memory` (MiB) nor grow, and silver may not take more than
+ * `--most-disk` times its live bytes.
  *
- *   node checks/beside-stream.ts [--seconds 600] [--rate 40] [--connections 4] [--loops 2] [--seed N] [--kills 0]
+ *   node checks/beside-stream.ts [--seconds 600] [--rate 40] [--connections 4] [--loops 2] [--seed N] [--kills 0] [--stream-kills 0]
+ *                                [--log-bytes N] [--most-memory 768] [--most-disk 5] [--samples FILE]
  *
- * With kills, `serve` is killed (SIGKILL) and started again so often meanwhile: it may have stores open through which the stream writes. Requests
- * that find nobody then are no failures.
- * Prints one JSON line; exit 1 if anything failed or differs.
+ * With kills, `serve` and the stream are killed (SIGKILL) and started again so often meanwhile: each may have stores open that the other uses.
+ * Requests that find nobody then are no failures. `--log-bytes` is how much of a partition of the log is kept, so that it is trimmed meanwhile.
+ * Prints one JSON line; exit 1 if anything failed or differs. `--samples` is a file to which each look at memory and disk is written.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { diskUsage, inMb } from '../bench/disk-usage.ts'
+import { type ProcessMemory, processMemory } from '../bench/process-memory.ts'
 import { differences } from '../cli/dump.ts'
+import { openDuckdb } from '../engine/duckdb.ts'
+import { readers } from './beside-stream-readers.ts'
+import { problemsOf, type Sample } from './beside-stream-usage.ts'
 import { batchLines, type Ended, millrace, succeed } from './command.ts'
 import { dumpOf } from './dump.ts'
+import { linkFiles } from './link-files.ts'
 
 const { values } = parseArgs({
   options: {
@@ -27,106 +35,96 @@ const { values } = parseArgs({
     loops: { type: 'string', default: '2' },
     seed: { type: 'string', default: '7' },
     kills: { type: 'string', default: '0' },
+    'stream-kills': { type: 'string', default: '0' },
+    'log-bytes': { type: 'string' },
+    'most-memory': { type: 'string', default: '768' },
+    'most-disk': { type: 'string', default: '5' },
+    samples: { type: 'string' },
   },
 })
-const [seconds, rate, kills] = [Number(values.seconds), Number(values.rate), Number(values.kills)]
-const env = { KAFKA_BROKERS: '', MILLRACE_LAKE: '', CLICKHOUSE_URL: '', NEO4J_URI: '', PINECONE_API_KEY: '' }
+const [seconds, rate] = [Number(values.seconds), Number(values.rate)]
+const [kills, streamKills] = [Number(values.kills), Number(values['stream-kills'])]
+const logBytes = values['log-bytes']
+const embedded = { KAFKA_BROKERS: '', MILLRACE_LAKE: '', CLICKHOUSE_URL: '', NEO4J_URI: '', PINECONE_API_KEY: '' }
+const env = { ...embedded, ...(logBytes === undefined ? {} : { MILLRACE_LOG_BYTES: logBytes }) }
 const root = mkdtempSync(join(tmpdir(), 'millrace-beside-stream-'))
-const data = join(root, 'data')
+const [data, again] = [join(root, 'data'), join(root, 'again')]
 const startedMs = performance.now()
 
 const counts: Record<string, number> = {}
 const failures: string[] = []
-const count = (what: string): void => {
-  counts[what] = (counts[what] ?? 0) + 1
+const count = (what: string, by = 1): void => {
+  counts[what] = (counts[what] ?? 0) + by
+}
+const failed = (what: string): void => {
+  failures.push(what)
 }
 let over = false
-/** Of processes that had to last, and would have to be started again. */
-let restarts = 0
 
 type Running = ReturnType<typeof millrace>
-const killed = new Set<Running>()
 const start = (...words: readonly string[]): Running => millrace([...words, '--data', data], env)
 
-/** Ends with a failure if the process ends before `over`, other than by our own hand. */
-async function mustLast(name: string, process: Running): Promise<void> {
-  const { status, signal, lines, errors } = await process
-  if (over || killed.has(process)) return
-  restarts += 1
-  failures.push(`${name} ended with ${status ?? signal}: ${lines.at(-1) ?? ''} ${errors.slice(-2_000)}`)
+/** A process that must last until it is over; it may be killed and started again. */
+interface Lasting {
+  readonly name: string
+  readonly start: () => Running
+  process: Running
+  readonly killed: Set<Running>
+  /** The most memory of those that were killed. */
+  earlierPeakMiB: number
 }
 
-async function stopped(name: string, process: Running): Promise<Ended> {
+function lasting(name: string, ...words: readonly string[]): Lasting {
+  const begin = () => start(...words)
+  return { name, start: begin, process: begin(), killed: new Set(), earlierPeakMiB: 0 }
+}
+
+/** Ends, with a failure, if the process ends before it is over other than by our own hand. */
+async function mustLast({ name, process, killed }: Lasting): Promise<void> {
+  const { status, signal, lines, errors } = await process
+  if (over || killed.has(process)) return new Promise(() => {})
+  failed(`${name} ended with ${status ?? signal}: ${lines.at(-1) ?? ''} ${errors.slice(-2_000)}`)
+}
+
+async function stopped({ name, process }: Lasting): Promise<Ended> {
   process.child.kill('SIGINT')
   const ended = await process
-  if (ended.status !== 0) failures.push(`${name} stopped with ${ended.status ?? ended.signal}: ${ended.errors}`)
+  if (ended.status !== 0) failed(`${name} stopped with ${ended.status ?? ended.signal}: ${ended.errors}`)
   return ended
 }
 
-/** The most memory that a process has had. */
-function peakMib({ child }: Running): number | null {
-  try {
-    const found = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))
-    return found === null ? null : Math.round(Number(found[1]) / 1024)
-  } catch {
-    return null // no such system, or no such process
+function memoryOf({ process, earlierPeakMiB }: Lasting): ProcessMemory | null {
+  const now = processMemory(process.child.pid!)
+  return now === null ? null : { ...now, peakMiB: Math.max(now.peakMiB, earlierPeakMiB) }
+}
+
+/** Kills a process in regular intervals and starts it again. */
+async function killNowAndThen(target: Lasting, times: number, restarted: () => Promise<void>): Promise<void> {
+  for (let i = 0; i < times; i += 1) {
+    await sleep((seconds * 1000) / (times + 1))
+    if (over) return
+    const { process } = target
+    count(`kills of ${target.name}`)
+    target.earlierPeakMiB = memoryOf(target)?.peakMiB ?? target.earlierPeakMiB
+    target.killed.add(process)
+    process.child.kill('SIGKILL')
+    countBatches(await process)
+    target.process = target.start()
+    void mustLast(target)
+    await restarted()
   }
 }
 
-/** Takes seconds of one core, and reads the store. */
-const longQuestion =
-  'SELECT count(*) AS n FROM people a, range(60000) b, range(60) c WHERE a.popularity + b.range > c.range'
-const commands: readonly (readonly [name: string, ...words: string[]])[] = [
-  ['search', 'search', 'a detective', '--top', '1'],
-  ['olap', 'olap', 'runtimes'],
-  ['graph', 'graph', 'hubs', '--top', '1'],
-  ['status', 'status', '--json'],
-]
-
-async function command(name: string, words: readonly string[]): Promise<void> {
-  const { status, signal, lines, errors } = await start(...words)
-  count(name)
-  if (status !== 0) failures.push(`${name} ended with ${status ?? signal}: ${errors}`)
-  for (const line of lines) if (/"section":"problems"/.test(line)) failures.push(`${name}: ${line}`)
-}
-
-async function commandLoop(first: number): Promise<void> {
-  for (let i = first; !over; i += 1) {
-    const [name, ...words] = commands[i % commands.length]!
-    await command(name, words)
-  }
-}
-
-async function longQuestions(): Promise<void> {
-  while (!over) {
-    await command('long olap', ['olap', longQuestion])
-    await sleep(Math.min(30_000, seconds * 250))
-  }
-}
-
-const addresses = ['/search?text=a+detective&top=1', '/olap/runtimes', '/graph/hubs?top=1', '/olap/best-rated']
-
-async function requestLoop(first: number): Promise<void> {
-  for (let i = first; !over; i += 1) {
-    const address = addresses[i % addresses.length]!
-    try {
-      const response = await fetch(url + address)
-      const body = await response.text()
-      count(`GET ${address.split('?')[0]}`)
-      if (!response.ok) failures.push(`GET ${address} answered ${response.status}: ${body}`)
-    } catch (error) {
-      if (kills === 0) failures.push(`GET ${address} failed: ${error}`)
-      else {
-        count('requests that found nobody')
-        await sleep(100)
-      }
-    }
+function countBatches({ lines }: Ended): void {
+  for (const line of batchLines(lines)) {
+    count(`batches ${line.outcome}`)
+    if (line.outcome === 'failed') failed(JSON.stringify(line))
   }
 }
 
 /** Where the service listens, by its first line. */
-async function urlOf(service: Running): Promise<string> {
-  for await (const line of createInterface(service.child.stdout!)) return (JSON.parse(line) as { url: string }).url
+async function urlOf({ process }: Lasting): Promise<string> {
+  for await (const line of createInterface(process.child.stdout!)) return (JSON.parse(line) as { url: string }).url
   throw new Error('serve printed nothing')
 }
 
@@ -136,7 +134,7 @@ async function auditTables(names: Iterable<string>): Promise<number> {
     if (!name.startsWith('table:')) continue
     const { status, lines, errors } = await start('audit', name.slice('table:'.length))
     audited += 1
-    if (status !== 0) failures.push(`audit of ${name} ended with ${status}: ${lines.at(-1)} ${errors}`)
+    if (status !== 0) failed(`audit of ${name} ended with ${status}: ${lines.at(-1)} ${errors}`)
   }
   return audited
 }
@@ -149,53 +147,77 @@ const simulate = (titles: number, seed: number) => [
 await succeed([...simulate(100, Number(values.seed)), '--data', data], env)
 await succeed(['run', '--all', '--available-now', '--data', data], env)
 
-let serve = start('serve', '--port', '0', '--json')
+const serve = lasting('serve', 'serve', '--port', '0', '--json')
 let url = await urlOf(serve)
+const stream = lasting('stream', 'run', '--all', '--every', '1')
+const producer = start(...simulate(Math.max(200, rate * seconds), Number(values.seed) + 1), ...['--rate', String(rate)])
 
-/** Kills the service in regular intervals; one that lives is left. */
-async function killService(): Promise<void> {
-  for (let i = 0; i < kills; i += 1) {
-    await sleep((seconds * 1000) / (kills + 1))
-    if (over) return
-    count('kills of serve')
-    killed.add(serve)
-    serve.child.kill('SIGKILL')
-    await serve
-    serve = start('serve', '--port', '0', '--json')
-    void mustLast('serve', serve)
-    url = await urlOf(serve)
+const samples: Sample[] = []
+const duckdb = await openDuckdb({ memoryLimitBytes: 2 ** 28, threads: 1, tempDir: join(root, 'spill') })
+const sampleEveryMs = Math.min(15_000, (seconds * 1000) / 8)
+
+async function sample(): Promise<void> {
+  await linkFiles(join(data, 'log'), join(again, 'log'))
+  const memory = { stream: memoryOf(stream), serve: memoryOf(serve) }
+  const taken = { seconds: elapsed(), memory, disk: await diskUsage(data, duckdb) }
+  samples.push(taken)
+  if (values.samples !== undefined) appendFileSync(values.samples, `${JSON.stringify(taken)}\n`)
+}
+
+async function sampleNowAndThen(): Promise<void> {
+  while (!over) {
+    await sample()
+    await sleep(sampleEveryMs)
   }
 }
 
-const stream = start('run', '--all', '--every', '1')
-const producer = start(...simulate(Math.max(200, rate * seconds), Number(values.seed) + 1), ...['--rate', String(rate)])
-const streaming = mustLast('stream', stream)
-const serving = mustLast('serve', serve)
+function elapsed(): number {
+  return Math.round((performance.now() - startedMs) / 1000)
+}
+
+mkdirSync(again, { recursive: true })
+const read = readers({
+  run: start,
+  url: () => url,
+  mayFindNobody: kills > 0,
+  isOver: () => over,
+  count,
+  failed,
+  longQuestionEveryMs: Math.min(30_000, seconds * 250),
+})
 const loops = [
-  ...Array.from({ length: Number(values.loops) }, (_, i) => commandLoop(i)),
-  ...Array.from({ length: Number(values.connections) }, (_, i) => requestLoop(i)),
-  longQuestions(),
-  killService(),
+  ...Array.from({ length: Number(values.loops) }, (_, i) => read.commands(i)),
+  ...Array.from({ length: Number(values.connections) }, (_, i) => read.requests(i)),
+  read.longQuestions(),
+  sampleNowAndThen(),
+  killNowAndThen(serve, kills, async () => {
+    url = await urlOf(serve)
+  }),
+  killNowAndThen(stream, streamKills, async () => {}),
 ]
-await Promise.race([sleep(seconds * 1000), streaming, ...(kills === 0 ? [serving] : [])])
+await Promise.race([sleep(seconds * 1000), mustLast(stream), mustLast(serve)])
 over = true
-const peaks = { stream: peakMib(stream), serve: peakMib(serve) }
 await Promise.all(loops)
 producer.child.kill('SIGINT')
 await producer
-const lines = batchLines((await stopped('stream', stream)).lines)
-await stopped('serve', serve)
-for (const line of lines) count(`batches ${line.outcome}`)
-for (const line of lines) if (line.outcome === 'failed') failures.push(JSON.stringify(line))
+await sample()
+await duckdb.close()
+countBatches(await stopped(stream))
+await stopped(serve)
+const usageProblems = problemsOf(samples, {
+  memoryMiB: Number(values['most-memory']),
+  diskRatio: Number(values['most-disk']),
+  growth: 1.25,
+})
 
 await succeed(['run', '--all', '--available-now', '--data', data], env)
-const again = join(root, 'again')
-cpSync(join(data, 'log'), join(again, 'log'), { recursive: true })
-await succeed(['run', '--all', '--available-now', '--data', again], env)
+await linkFiles(join(data, 'log'), join(again, 'log'))
+await succeed(['run', '--all', '--available-now', '--data', again], embedded)
 const [found, expected] = [await dumpOf(data), await dumpOf(again)]
 const different = differences(found, expected)
 const audited = await auditTables(found.keys())
-const good = failures.length === 0 && different.length === 0
+const good = failures.length === 0 && different.length === 0 && usageProblems.length === 0
+const last = samples.at(-1)!
 console.log(
   JSON.stringify({
     check: 'beside-stream',
@@ -205,15 +227,17 @@ console.log(
     counts,
     failures: failures.length,
     failed: failures.slice(0, 5),
-    restarts,
-    peakMib: peaks,
+    usageProblems,
+    memory: last.memory,
+    silverRatio: Math.round(last.disk.silverRatio * 100) / 100,
+    diskMb: inMb(last.disk.disk),
     audited,
     tables: found.size,
     rows: [...found.values()].reduce((sum, each) => sum + each.length, 0),
     different,
-    tookSeconds: Math.round((performance.now() - startedMs) / 1000),
+    tookSeconds: elapsed(),
   }),
 )
 if (good) rmSync(root, { recursive: true, force: true })
-else console.error(`kept for inspection: ${root}\n${failures.slice(0, 20).join('\n')}`)
+else console.error(`kept for inspection: ${root}\n${[...failures, ...usageProblems].slice(0, 20).join('\n')}`)
 process.exit(good ? 0 : 1)

@@ -1,0 +1,44 @@
+/** Memory and disk of what runs in `beside-stream`, looked at from time to time, and what is wrong with them at the end. */
+import type { DiskUsage } from '../bench/disk-usage.ts'
+import type { ProcessMemory } from '../bench/process-memory.ts'
+
+export interface Sample {
+  readonly seconds: number
+  readonly memory: Readonly<Record<string, ProcessMemory | null>>
+  readonly disk: DiskUsage
+}
+
+export interface Limits {
+  /** Of each process at any time. */
+  readonly memoryMiB: number
+  /** Bytes of silver on the disk per live byte at the end. */
+  readonly diskRatio: number
+  /** What is resident at the end may be so many times what was in the middle. */
+  readonly growth: number
+}
+
+/** One line for each limit that is broken. Growth is told from the means of the second and the last quarter. */
+export function problemsOf(samples: readonly Sample[], limits: Limits): string[] {
+  const problems: string[] = []
+  for (const name of Object.keys(samples[0]?.memory ?? {})) {
+    const peak = Math.max(...samples.map(({ memory }) => memory[name]?.peakMiB ?? 0))
+    if (peak > limits.memoryMiB) problems.push(`${name} had ${peak} MiB resident, more than ${limits.memoryMiB}`)
+    const [middle, end] = [mean(quarter(samples, 1), name), mean(quarter(samples, 3), name)]
+    if (end > middle * limits.growth)
+      problems.push(`${name} had ${Math.round(middle)} MiB resident in the middle and ${Math.round(end)} at the end`)
+  }
+  const ratio = samples.at(-1)?.disk.silverRatio ?? 0
+  if (ratio > limits.diskRatio)
+    problems.push(`silver takes ${ratio.toFixed(2)} times its live bytes, more than ${limits.diskRatio}`)
+  return problems
+}
+
+function quarter(samples: readonly Sample[], index: number): readonly Sample[] {
+  const at = (part: number): number => Math.floor((samples.length * part) / 4)
+  return samples.slice(at(index), at(index + 1))
+}
+
+function mean(samples: readonly Sample[], name: string): number {
+  const found = samples.map(({ memory }) => memory[name]?.residentMiB).filter((mib) => mib !== undefined)
+  return found.reduce((sum, mib) => sum + mib, 0) / Math.max(1, found.length)
+}
