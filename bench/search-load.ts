@@ -1,15 +1,14 @@
 /**
- * Searches a second by `millrace serve`, over made-up vectors as dense as those of the local embedder. So many connections put their next question as soon
- * as they have the answer to the last one. The service is a process of its own. One JSON line: requests a second, latencies, CPU time of the service per request,
- * its memory, and how long the first request took, which waits until the vectors are read. With `--hang-up` also how long one request takes after a
- * thousand that hung up.
+ * Searches a second by `millrace serve`, over made-up titles. So many connections put their next question as soon as they have the answer to the last
+ * one. The service is a process of its own. One JSON line: requests a second, latencies, how many titles an answer has, CPU time per request of the service and of this
+ * process, which asks, memory of the service, and how long the first request took, which waits until the vectors are read. With `--hang-up` also how
+ * long one request takes after a thousand that hung up.
  *
- *   node bench/search-load.ts [--vectors 10000] [--connections 32] [--seconds 10] [--questions 500] [--filters] [--hang-up]
+ *   node bench/search-load.ts [--vectors 10000] [--connections 32] [--seconds 10] [--questions 100000] [--filters] [--hang-up]
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { Agent, get } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,12 +16,14 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { foldersOf } from '../cli/folders.ts'
 import { vectorsSink } from '../connectors/local-vectors/sink.ts'
-import { copyToParquet } from '../engine/batch/duckdb-parquet.ts'
+import { writeParquet } from '../engine/batch/parquet.ts'
 import { systemClock } from '../engine/clock.ts'
 import { openDuckdb } from '../engine/duckdb.ts'
 import { duckdbStore } from '../engine/duckdb-store.ts'
 import { localEmbedder } from '../operators/embedders/local.ts'
+import { type HttpAnswer, type HttpConnection, openHttpConnection } from './http-connection.ts'
 import { machineFacts } from './machine.ts'
+import { question, titles } from './made-up-titles.ts'
 import { quantile, rounded } from './quantile.ts'
 
 const { values } = parseArgs({
@@ -30,23 +31,16 @@ const { values } = parseArgs({
     vectors: { type: 'string', default: '10000' },
     connections: { type: 'string', default: '32' },
     seconds: { type: 'string', default: '10' },
-    questions: { type: 'string', default: '500' },
+    questions: { type: 'string', default: '100000' },
     filters: { type: 'boolean', default: false },
     'hang-up': { type: 'boolean', default: false },
   },
 })
 const [vectors, connections] = [Number(values.vectors), Number(values.connections)]
 const [seconds, questions] = [Number(values.seconds), Number(values.questions)]
-const vectorsPerBatch = 20_000
-const nouns =
-  'lighthouse storm detective robot garden widow pirate cook astronomer wolf painter train island king'.split(' ')
-const verbs = 'loses finds hunts paints repairs follows forgives betrays dreams'.split(' ')
-
-function question(i: number): string {
-  const noun = (n: number) => nouns[n % nouns.length]!
-  return `a ${noun(i)} who ${verbs[i % verbs.length]} the ${noun(i * 7 + 3)} of a ${noun(i * 3 + 1)} ${Math.floor(i / 9)}`
-}
-
+const vectorsPerBatch = 10_000
+/** Of so many answers one is read. */
+const answersPerLook = 20
 async function fill(dir: string): Promise<void> {
   const duckdb = await openDuckdb({ memoryLimitBytes: 2 ** 30, threads: 2, tempDir: join(dir, 'spill') })
   const path = join(foldersOf(dir).storesDir, 'vectors.duckdb')
@@ -54,9 +48,8 @@ async function fill(dir: string): Promise<void> {
   const description = { namespace: 'movies', upserts: 'rows', embedder: 'local' }
   const sink = vectorsSink({ store, description, embedder: localEmbedder, clock: systemClock })
   for (let from = 0; from < vectors; from += vectorsPerBatch) {
-    const file = join(dir, 'batch.parquet')
-    const query = titles(from, Math.min(vectors, from + vectorsPerBatch))
-    const parquet = await duckdb.withConnection((connection) => copyToParquet(connection, query, file))
+    const file = join(dir, `${from}.parquet`)
+    const parquet = await writeParquet([await titles(from, Math.min(vectors, from + vectorsPerBatch))], file)
     await sink.commit({
       pipeline: 'bench',
       txnId: `t${from}`,
@@ -70,15 +63,6 @@ async function fill(dir: string): Promise<void> {
   }
   await store.release()
   await duckdb.close()
-}
-
-/** A quarter of the elements are not zero. */
-function titles(from: number, to: number): string {
-  return `SELECT i::VARCHAR AS id, list_transform(range(${localEmbedder.dimension}), lambda d:
-      CASE WHEN hash(i * 5000 + d) % 4 = 0 THEN hash(i * 7000 + d) % 2000 / 1000.0 - 1 ELSE 0 END)::FLOAT[] AS embedding,
-    'Title ' || i AS title, 'Titel ' || i AS original_title, (hash(i) % 7)::BIGINT AS renown, 1900 + (i % 125)::BIGINT AS year,
-    ['Genre ' || (i % 19), 'Genre ' || (i % 7)] AS genres,
-    repeat('Somebody does something that leads to something else. ', 6) AS text FROM range(${from}, ${to}) r(i)`
 }
 
 async function startServe(dir: string): Promise<{ readonly child: ChildProcess; readonly url: string }> {
@@ -103,38 +87,43 @@ function usage(pid: number): { readonly cpuSeconds: number; readonly memoryMiB: 
   }
 }
 
-function asked(url: string, path: string, agent?: Agent): Promise<{ readonly status: number; readonly ms: number }> {
-  const from = performance.now()
-  return new Promise((resolve, reject) => {
-    get(`${url}${path}`, agent === undefined ? {} : { agent }, (response) => {
-      response.resume()
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, ms: performance.now() - from }))
-    }).on('error', reject)
-  })
-}
-
 function pathOf(i: number): string {
   const narrowed = values.filters ? `&genre=genre+${i % 19}&year=${1900 + (i % 100)}-` : ''
   return `/search?text=${encodeURIComponent(question(i % questions))}&top=10${narrowed}`
 }
 
-async function load(
-  url: string,
-): Promise<{ readonly ms: readonly number[]; readonly refused: number; readonly seconds: number }> {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections })
-  const [ms, from]: [number[], number] = [[], performance.now()]
+interface Load {
+  readonly ms: readonly number[]
+  readonly refused: number
+  /** In the answers that were looked at. */
+  readonly foundPerAnswer: number
+  readonly seconds: number
+}
+
+async function load(url: string): Promise<Load> {
+  const open = await Promise.all(Array.from({ length: connections }, () => openHttpConnection(url)))
+  const [ms, found, from]: [number[], number[], number] = [[], [], performance.now()]
   let [next, refused] = [0, 0]
-  const connection = async (): Promise<void> => {
+  const putQuestions = async (connection: HttpConnection): Promise<void> => {
     while (performance.now() - from < seconds * 1000) {
       next += 1
-      const answer = await asked(url, pathOf(next), agent)
-      if (answer.status === 200) ms.push(answer.ms)
-      else refused += 1
+      const answer = await connection.get(pathOf(next))
+      if (answer.status !== 200) refused += 1
+      else if (ms.push(answer.ms) % answersPerLook === 0) found.push(JSON.parse(answer.body.toString()).found.length)
     }
   }
-  await Promise.all(Array.from({ length: connections }, connection))
-  agent.destroy()
-  return { ms, refused, seconds: (performance.now() - from) / 1000 }
+  await Promise.all(open.map(putQuestions))
+  const tookMs = performance.now() - from
+  for (const connection of open) connection.close()
+  const foundPerAnswer = found.reduce((sum, each) => sum + each, 0) / found.length
+  return { ms, refused, foundPerAnswer, seconds: tookMs / 1000 }
+}
+
+async function askOnce(url: string, path: string): Promise<HttpAnswer> {
+  const connection = await openHttpConnection(url)
+  const answer = await connection.get(path)
+  connection.close()
+  return answer
 }
 
 /** Sends a request and closes the connection before there can be an answer. */
@@ -158,13 +147,13 @@ try {
   await fill(dir)
   const { child, url } = await startServe(dir)
   serve = child
-  const first = await asked(url, pathOf(0))
-  const before = usage(child.pid!)
-  const { ms, refused, seconds: tookSeconds } = await load(url)
-  const after = usage(child.pid!)
+  const first = await askOnce(url, pathOf(0))
+  const [before, ownBefore] = [usage(child.pid!), process.cpuUsage()]
+  const { ms, refused, foundPerAnswer, seconds: tookSeconds } = await load(url)
+  const [after, own] = [usage(child.pid!), process.cpuUsage(ownBefore)]
   const hungUp = values['hang-up']
   if (hungUp) await Promise.all(Array.from({ length: 1000 }, (_, i) => hangUp(url, pathOf(i))))
-  const next = hungUp ? { afterHangUpMs: rounded((await asked(url, pathOf(1))).ms, 1) } : {}
+  const next = hungUp ? { afterHangUpMs: rounded((await askOnce(url, pathOf(1))).ms, 1) } : {}
   console.log(
     JSON.stringify({
       bench: 'search over HTTP',
@@ -179,7 +168,9 @@ try {
       requestsPerSecond: rounded(ms.length / tookSeconds),
       p50Ms: rounded(quantile(ms, 0.5), 1),
       p99Ms: rounded(quantile(ms, 0.99), 1),
+      foundPerAnswer: rounded(foundPerAnswer, 1),
       cpuMsPerRequest: rounded(((after.cpuSeconds - before.cpuSeconds) * 1000) / ms.length, 3),
+      askingCpuMsPerRequest: rounded((own.user + own.system) / 1000 / ms.length, 3),
       memoryMiB: rounded(after.memoryMiB),
       firstMs: rounded(first.ms),
       ...next,

@@ -71,11 +71,10 @@ export function openHeldStore({ store, clock, limitBytes, titles }: HeldStoreOpt
     for (const space of spaces) checkEmbedder(space, options.embedder)
     if (vector.every((value) => value === 0)) return []
     const { leastScore = Number.NEGATIVE_INFINITY, title } = options
-    const query = { vector, topK, slots }
+    const query = { vector, topK, slots, least: leastScore }
     const shown = ({ metadata, ...found }: Found): Match => ({ ...found, metadata: metadata() })
     const near = spaces
       .flatMap((space) => nearestHeld(held, space, query))
-      .filter(({ score }) => score >= leastScore)
       .sort(byScore)
       .slice(0, topK)
       .map(shown)
@@ -111,6 +110,7 @@ export function openHeldStore({ store, clock, limitBytes, titles }: HeldStoreOpt
 interface HeldQuery {
   readonly vector: Float32Array
   readonly topK: number
+  readonly least: number
   /** Null: all may be found. */
   readonly slots: Filtered['slots'] | null
 }
@@ -119,7 +119,8 @@ function nearestHeld(held: HeldNamespaces, { namespace }: StoredNamespace, query
   const vectors = held.vectors(namespace)
   const among = query.slots?.get(namespace)
   if (vectors === null || (query.slots !== null && among === undefined)) return []
-  return vectors.nearest(query.vector, { topK: query.topK, among }).map(({ slot, id, score }) => ({
+  const { vector, topK, least } = query
+  return vectors.nearest(vector, { topK, least, among }).map(({ slot, id, score }) => ({
     namespace,
     id,
     score,

@@ -1,6 +1,7 @@
-/** Vectors of one length in memory, for exact search: by element within blocks, since most elements of a query are zero. Pure. */
+/** Vectors of one length in memory, for exact search: what may be near is found by rough ones, and how near it is by themselves. */
+import { type Query, roughVectors } from './rough-vectors.ts'
 
-const blockSlots = 1024
+const blockSlots = 256
 
 /** A vector that was found. */
 export interface Nearest {
@@ -13,6 +14,8 @@ export interface Nearest {
 /** What a vector must be to be found. */
 export interface NearestOptions {
   readonly topK: number
+  /** Cosine similarity of those that are found; default any. */
+  readonly least?: number
   /** Slots that may be found, by their number; default all. */
   readonly among?: Uint8Array | undefined
 }
@@ -45,6 +48,7 @@ export interface HeldVectors {
 
 /** An empty set. */
 export function heldVectors(dimension: number): HeldVectors {
+  const rough = roughVectors(dimension)
   const blocks: Float32Array[] = []
   const ids: string[] = []
   const lengths: number[] = []
@@ -54,7 +58,6 @@ export function heldVectors(dimension: number): HeldVectors {
   const staged = new Map<string, number>()
   const free: number[] = []
   let besideBytes = 0
-  const sums = new Float64Array(blockSlots)
   const nothing = new Uint8Array(0)
 
   function freeSlot(): number {
@@ -66,17 +69,29 @@ export function heldVectors(dimension: number): HeldVectors {
     return slot
   }
 
-  function put(slot: number, id: string, vector: Float32Array, at: number): void {
-    const block = blocks[Math.floor(slot / blockSlots)]!
+  function rowOf(slot: number): Float32Array {
+    const from = (slot % blockSlots) * dimension
+    return blocks[Math.floor(slot / blockSlots)]!.subarray(from, from + dimension)
+  }
+
+  function put(slot: number, id: string, vector: Float32Array): void {
+    rowOf(slot).set(vector)
     let squares = 0
-    for (let i = 0, to = slot % blockSlots; i < dimension; i += 1, to += blockSlots) {
-      const element = vector[at + i]!
-      block[to] = element
-      squares += element * element
-    }
+    for (const element of vector) squares += element * element
     ids[slot] = id
     lengths[slot] = Math.sqrt(squares)
     beside[slot] = nothing
+    rough.put(slot, vector, lengths[slot])
+  }
+
+  /** Null for one that is all zero. */
+  function scoreOf({ at, values, length }: Query, slot: number): number | null {
+    if (lengths[slot] === 0) return null
+    const block = blocks[Math.floor(slot / blockSlots)]!
+    const from = (slot % blockSlots) * dimension
+    let sum = 0
+    for (let i = 0; i < at.length; i += 1) sum += values[i]! * block[from + at[i]!]!
+    return Math.fround(sum / (lengths[slot]! * length))
   }
 
   function drop(slot: number): void {
@@ -92,12 +107,13 @@ export function heldVectors(dimension: number): HeldVectors {
       return slotOf.size
     },
     get bytes() {
-      return blocks.length * blockSlots * dimension * Float32Array.BYTES_PER_ELEMENT + besideBytes + ids.length * 600
+      const elements = blocks.length * blockSlots * dimension
+      return elements * Float32Array.BYTES_PER_ELEMENT + rough.bytes + besideBytes + ids.length * 600
     },
     stage(names, vectors) {
       for (const [i, id] of names.entries()) {
         const slot = staged.get(id) ?? freeSlot()
-        put(slot, id, vectors, i * dimension)
+        put(slot, id, vectors.subarray(i * dimension, (i + 1) * dimension))
         staged.set(id, slot)
       }
     },
@@ -125,30 +141,18 @@ export function heldVectors(dimension: number): HeldVectors {
     slotOf: (id) => slotOf.get(id),
     slots: () => ids.length,
     metadata: (slot) => beside[slot]!,
-    score(vector, slot) {
-      const block = blocks[Math.floor(slot / blockSlots)]!
-      let [sum, squares] = [0, 0]
-      for (const [i, value] of vector.entries()) {
-        sum += value * block[i * blockSlots + (slot % blockSlots)]!
-        squares += value * value
-      }
-      return lengths[slot] === 0 ? null : Math.fround(sum / (lengths[slot]! * Math.sqrt(squares)))
-    },
-    nearest(vector, { topK, among }) {
+    score: (vector, slot) => scoreOf(elementsOf(vector), slot),
+    nearest(vector, { topK, least = Number.NEGATIVE_INFINITY, among }) {
       const query = elementsOf(vector)
-      const best = bestOf(Math.max(0, Math.floor(topK)))
-      for (const [number, block] of blocks.entries()) {
-        const from = number * blockSlots
-        const count = Math.min(blockSlots, ids.length - from)
-        addProducts(sums, block, query, count)
-        for (let i = 0; i < count; i += 1) {
-          const slot = from + i
-          if (live[slot] === 0 || lengths[slot] === 0 || (among !== undefined && among[slot] !== 1)) continue
-          const score = Math.fround(sums[i]! / (lengths[slot]! * query.length))
-          if (score >= best.least) best.add(slot, ids[slot]!, score)
-        }
-      }
-      return best.all()
+      const most = Math.max(0, Math.floor(topK))
+      const accepts = (slot: number) =>
+        live[slot] === 1 && lengths[slot] !== 0 && (among === undefined || among[slot] === 1)
+      return rough
+        .candidates(query, { slots: ids.length, topK: most, least, accepts })
+        .map((slot) => ({ slot, id: ids[slot]!, score: scoreOf(query, slot)! }))
+        .filter(({ score }) => score >= least)
+        .sort(byScore)
+        .slice(0, most)
     },
   }
 }
@@ -160,13 +164,6 @@ function grown(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /** The elements of a query that are not zero. */
-interface Query {
-  readonly at: readonly number[]
-  readonly values: readonly number[]
-  /** Euclidean. */
-  readonly length: number
-}
-
 function elementsOf(vector: Float32Array): Query {
   const at: number[] = []
   const values: number[] = []
@@ -178,47 +175,6 @@ function elementsOf(vector: Float32Array): Query {
     squares += value * value
   }
   return { at, values, length: Math.sqrt(squares) }
-}
-
-/** Inner products of a query with the first `count` vectors of a block. Four elements at a time: the sums are read and written less often. */
-function addProducts(sums: Float64Array, block: Float32Array, { at, values }: Query, count: number): void {
-  sums.fill(0, 0, count)
-  let next = 0
-  for (; next + 4 <= at.length; next += 4) {
-    const [a, b, c, d] = [values[next]!, values[next + 1]!, values[next + 2]!, values[next + 3]!]
-    const [atA, atB] = [at[next]! * blockSlots, at[next + 1]! * blockSlots]
-    const [atC, atD] = [at[next + 2]! * blockSlots, at[next + 3]! * blockSlots]
-    for (let i = 0; i < count; i += 1)
-      sums[i]! += a * block[atA + i]! + b * block[atB + i]! + (c * block[atC + i]! + d * block[atD + i]!)
-  }
-  for (; next < at.length; next += 1) {
-    const [value, from] = [values[next]!, at[next]! * blockSlots]
-    for (let i = 0; i < count; i += 1) sums[i]! += value * block[from + i]!
-  }
-}
-
-/** The best of what is added, by score and then by id. */
-function bestOf(most: number) {
-  let found: Nearest[] = []
-  let least = Number.NEGATIVE_INFINITY
-  const cut = (): void => {
-    found = found.sort(byScore).slice(0, most)
-    least = found.length === most ? (found.at(-1)?.score ?? Number.POSITIVE_INFINITY) : least
-  }
-  return {
-    /** What scores less need not be added. */
-    get least() {
-      return least
-    },
-    add(slot: number, id: string, score: number): void {
-      found.push({ slot, id, score })
-      if (found.length >= 2 * most + 32) cut()
-    },
-    all(): Nearest[] {
-      cut()
-      return found
-    },
-  }
 }
 
 function byScore(a: Nearest, b: Nearest): number {

@@ -1,0 +1,106 @@
+/**
+ * Which of many vectors may be near another one, in AssemblyScript: TypeScript's syntax, compiled to `nearness.wasm` by `npm run kernel`. Elements of the vectors
+ * are bytes and lie in columns: each has one element of all vectors of a block. Counts of vectors are multiples of 8.
+ */
+
+/** The query, four elements a group: where their columns begin in a block (32-bit numbers), and what they are multiplied by (16-bit numbers). */
+let columnsAt: usize = 0
+let weightsAt: usize = 0
+/** Products of the query and each vector of a block, 32-bit numbers. */
+let sumsAt: usize = 0
+/** Findings: places in the block (32-bit numbers), and what their nearness is at most (32-bit floats). */
+let placesAt: usize = 0
+let boundsAt: usize = 0
+
+/** Called once, with addresses of what the host has room for. */
+export function setUp(columns: usize, weights: usize, sums: usize, places: usize, bounds: usize): void {
+  columnsAt = columns
+  weightsAt = weights
+  sumsAt = sums
+  placesAt = places
+  boundsAt = bounds
+}
+
+/**
+ * Finds the vectors of a block whose nearness may be `least`, and says how many they are. It is at most: product times `scale` and the vector's own scale, plus the vector's error times
+ * `errorScale`, plus `error`. Scales and errors of the vectors are 32-bit floats. No product may leave 32 bits.
+ */
+export function find(
+  block: usize,
+  scales: usize,
+  errors: usize,
+  count: i32,
+  groups: i32,
+  scale: f32,
+  errorScale: f32,
+  error: f32,
+  least: f32,
+): i32 {
+  multiply(block, count, groups)
+  const scale4 = f32x4.splat(scale)
+  const errorScale4 = f32x4.splat(errorScale)
+  const error4 = f32x4.splat(error)
+  const least4 = f32x4.splat(least)
+  let found = 0
+  for (let place = 0; place < count; place += 4) {
+    const at = (<usize>place) << 2
+    const product = f32x4.convert_i32x4_s(v128.load(sumsAt + at))
+    const nearness = f32x4.mul(product, f32x4.mul(v128.load(scales + at), scale4))
+    const bound = f32x4.add(f32x4.add(nearness, f32x4.mul(v128.load(errors + at), errorScale4)), error4)
+    let lanes = i32x4.bitmask(f32x4.ge(bound, least4))
+    if (lanes === 0) continue
+    v128.store(sumsAt + at, bound)
+    for (; lanes !== 0; lanes &= lanes - 1) {
+      const lane = ctz(lanes)
+      const to = (<usize>found) << 2
+      store<i32>(placesAt + to, place + lane)
+      store<f32>(boundsAt + to, load<f32>(sumsAt + at + ((<usize>lane) << 2)))
+      found++
+    }
+  }
+  return found
+}
+
+/** Eight vectors and four columns at a time. */
+function multiply(block: usize, count: i32, groups: i32): void {
+  memory.fill(sumsAt, 0, (<usize>count) << 2)
+  let columns = columnsAt
+  let weights = weightsAt
+  for (let group = 0; group < groups; group++) {
+    const a = block + load<u32>(columns)
+    const b = block + load<u32>(columns, 4)
+    const c = block + load<u32>(columns, 8)
+    const d = block + load<u32>(columns, 12)
+    const ab = v128.load32_splat(weights)
+    const cd = v128.load32_splat(weights, 4)
+    columns += 16
+    weights += 8
+    let sums = sumsAt
+    for (let i = 0; i < count; i += 8) {
+      const inA = v128.load8x8_s(a + i)
+      const inB = v128.load8x8_s(b + i)
+      const inC = v128.load8x8_s(c + i)
+      const inD = v128.load8x8_s(d + i)
+      const first = i32x4.add(dot(firstOf(inA, inB), ab), dot(firstOf(inC, inD), cd))
+      const last = i32x4.add(dot(lastOf(inA, inB), ab), dot(lastOf(inC, inD), cd))
+      v128.store(sums, i32x4.add(v128.load(sums), first))
+      v128.store(sums, i32x4.add(v128.load(sums, 16), last), 16)
+      sums += 32
+    }
+  }
+}
+
+/** Of four vectors one element beside the other. */
+function firstOf(left: v128, right: v128): v128 {
+  return v128.shuffle<i16>(left, right, 0, 8, 1, 9, 2, 10, 3, 11)
+}
+
+/** Of the other four. */
+function lastOf(left: v128, right: v128): v128 {
+  return v128.shuffle<i16>(left, right, 4, 12, 5, 13, 6, 14, 7, 15)
+}
+
+/** Both elements of each vector, multiplied and added up. */
+function dot(elements: v128, weights: v128): v128 {
+  return i32x4.dot_i16x8_s(elements, weights)
+}

@@ -1,0 +1,143 @@
+/** The kernel that finds which vectors may be near a query, and what lies in its memory: the query, its findings, and the vectors in blocks. */
+import { readFileSync } from 'node:fs'
+
+/** Vectors of a block, and bytes of a column. Columns of a power of two would share few lines of the processor's caches. */
+export const blockSlots = 4160
+
+/** A vector of length 1: whole numbers times `scale`, but for an error of that Euclidean length. */
+export interface RoughVector {
+  readonly numbers: Int8Array
+  readonly scale: number
+  readonly error: number
+}
+
+/** A query of length 1: at some of its elements, whole numbers times `scale`. No sum of their products with bytes leaves 32 bits. */
+export interface RoughQuery {
+  readonly elements: readonly number[]
+  readonly weights: readonly number[]
+  readonly scale: number
+  /** By what a vector's error counts. */
+  readonly errorScale: number
+  /** What a nearness is off by, whatever the vector. */
+  readonly error: number
+}
+
+/** A kernel with its vectors, as many as {@link blocksOf} says. */
+export interface NearnessKernel {
+  readonly bytes: number
+  /** Sets the vector at a place, which is at most one more than any before. */
+  put(place: number, vector: RoughVector): void
+  /**
+   * Tells of all of the first `count` vectors whose cosine similarity to the query may be `wanted.least`, and of some others: what it is at most, and at least. What is wanted may become more
+   * meanwhile.
+   */
+  find(
+    query: RoughQuery,
+    count: number,
+    wanted: { readonly least: number },
+    tell: (place: number, most: number, least: number) => void,
+  ): void
+}
+
+/** What `kernel/index.ts` exports. */
+interface KernelExports {
+  readonly memory: WebAssembly.Memory
+  setUp(columns: number, weights: number, sums: number, places: number, bounds: number): void
+  find(
+    ...parameters: [
+      ...where: [block: number, scales: number, errors: number, count: number],
+      ...query: [groups: number, scale: number, errorScale: number, error: number],
+      least: number,
+    ]
+  ): number
+}
+
+const pageBytes = 65_536
+/** A kernel's memory ends at 4 GiB. */
+const mostBytes = 2 ** 31
+/** Elements of a query are multiplied so many at a time, and so many vectors. */
+const groupElements = 4
+const groupVectors = 8
+
+let module: WebAssembly.Module | null = null
+
+/** How many blocks of vectors of so many elements a kernel has room for. */
+export function blocksOf(dimension: number): number {
+  return Math.max(1, Math.floor(mostBytes / blockBytes(dimension)))
+}
+
+/** Columns, and scale and error of each vector. */
+function blockBytes(dimension: number): number {
+  return blockSlots * (dimension + 2 * Float32Array.BYTES_PER_ELEMENT)
+}
+
+/** A kernel without vectors. */
+export function openNearnessKernel(dimension: number): NearnessKernel {
+  module ??= new WebAssembly.Module(readFileSync(new URL('./kernel/nearness.wasm', import.meta.url)))
+  const kernel = new WebAssembly.Instance(module).exports as unknown as KernelExports
+  const elements = Math.ceil(dimension / groupElements) * groupElements
+  let end = 1024 // behind the kernel's own data
+  const reserve = (bytes: number): number => {
+    const at = end
+    end += Math.ceil(bytes / 64) * 64
+    return at
+  }
+  const [columnsAt, weightsAt] = [reserve(elements * 4), reserve(elements * 2)]
+  const [sumsAt, placesAt, boundsAt] = [reserve(blockSlots * 4), reserve(blockSlots * 4), reserve(blockSlots * 4)]
+  kernel.setUp(columnsAt, weightsAt, sumsAt, placesAt, boundsAt)
+  const blocksAt: number[] = []
+  let views = viewsOf(kernel.memory)
+
+  function addBlock(): void {
+    blocksAt.push(reserve(blockBytes(dimension)))
+    kernel.memory.grow(Math.ceil(end / pageBytes) - kernel.memory.buffer.byteLength / pageBytes)
+    views = viewsOf(kernel.memory)
+  }
+
+  const scalesAt = (blockAt: number) => blockAt + dimension * blockSlots
+  const errorsAt = (blockAt: number) => scalesAt(blockAt) + 4 * blockSlots
+
+  return {
+    get bytes() {
+      return blocksAt.length * blockBytes(dimension)
+    },
+    put(place, { numbers, scale, error }) {
+      const [block, column] = [Math.floor(place / blockSlots), place % blockSlots]
+      if (block === blocksAt.length) addBlock()
+      const at = blocksAt[block]!
+      for (let i = 0, to = at + column; i < dimension; i += 1, to += blockSlots) views.bytes[to] = numbers[i]!
+      views.floats[scalesAt(at) / 4 + column] = scale
+      views.floats[errorsAt(at) / 4 + column] = error
+    },
+    find({ elements, weights, scale, errorScale, error }, count, wanted, tell) {
+      const groups = Math.ceil(elements.length / groupElements)
+      const { words, halves, floats } = views
+      for (let i = 0; i < groups * groupElements; i += 1) {
+        words[columnsAt / 4 + i] = (elements[i] ?? 0) * blockSlots
+        halves[weightsAt / 2 + i] = weights[i] ?? 0
+      }
+      for (const [block, at] of blocksAt.entries()) {
+        const first = block * blockSlots
+        const vectors = Math.ceil(Math.min(count - first, blockSlots) / groupVectors) * groupVectors
+        if (vectors <= 0) return
+        const where = [at, scalesAt(at), errorsAt(at), vectors] as const
+        const found = kernel.find(...where, groups, scale, errorScale, error, wanted.least)
+        for (let i = 0; i < found; i += 1) {
+          const place = words[placesAt / 4 + i]!
+          const most = floats[boundsAt / 4 + i]!
+          const least = most - 2 * (floats[errorsAt(at) / 4 + place]! * errorScale + error)
+          tell(first + place, most, least)
+        }
+      }
+    },
+  }
+}
+
+function viewsOf({ buffer }: WebAssembly.Memory) {
+  return {
+    bytes: new Int8Array(buffer),
+    halves: new Int16Array(buffer),
+    words: new Int32Array(buffer),
+    floats: new Float32Array(buffer),
+  }
+}
