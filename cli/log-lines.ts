@@ -1,5 +1,6 @@
 /** One JSON line per batch, and per event that somebody should see: a subscriber of the engine's events. */
 import type { Observer } from 'rxjs'
+import type { TornTail } from '../connectors/file-log/tail.ts'
 import type { Range } from '../engine/contracts.ts'
 import { formatDuration } from '../engine/duration.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
@@ -19,6 +20,20 @@ export function upkeepLine(table: string, error: unknown, nowMs: number): string
 export function storeWaitLine({ path, holder, waitedMs }: StoreWait, nowMs: number): string {
   const message = `store ${path} is held by ${holder}: waiting, for ${Math.round(waitedMs / 1000)} s now`
   const fields = { store: path, outcome: 'store-held', holder, waitedMs: Math.round(waitedMs), message }
+  return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', ...fields })
+}
+
+/** What a crash left at the end of a partition, in words. */
+export function tornTailText({ topic, partition, offset, bytes, bytePosition, file, cut }: TornTail): string {
+  const what = `topic ${topic} partition ${partition}: a write of offset ${offset} on was cut short, and its records were never acknowledged`
+  return `${what}: ${bytes} bytes at byte ${bytePosition} of ${file} ${cut ? 'are cut off' : 'stand there until the next write'}`
+}
+
+/** The line about what a crash left at the end of a partition. */
+export function tornTailLine(tail: TornTail, nowMs: number): string {
+  const { topic, partition, offset, bytes, bytePosition, file, cut } = tail
+  const place = { topic, partition, offset: String(offset), bytes, bytePosition, file, cut }
+  const fields = { outcome: 'log-torn', ...place, message: tornTailText(tail) }
   return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', ...fields })
 }
 

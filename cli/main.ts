@@ -64,6 +64,8 @@ async function main(words: readonly string[]): Promise<number> {
       return (await import('./commands/dead-letters.ts')).list(context)
     case 'dead-letters replay':
       return (await import('./commands/dead-letters.ts')).replay(context)
+    case 'log repair':
+      return (await import('./commands/log-repair.ts')).repair(context)
     case 'search':
       return (await import('./commands/search.ts')).search(context)
     case 'serve':

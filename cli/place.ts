@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { openDeltaTable } from '../connectors/delta/delta-table.ts'
 import type { DeltaTable } from '../connectors/delta/table.ts'
 import type { LogRetention } from '../connectors/file-log/retention.ts'
+import type { TornTail } from '../connectors/file-log/tail.ts'
 import type { Clock, Ids, ObjectStore } from '../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
 import { type MemoryShares, shareMemory } from '../engine/memory.ts'
@@ -34,6 +35,8 @@ export interface Place extends Services {
   duckdb(): Promise<Duckdb>
   /** Told what went wrong beside a table's commits, such as a log checkpoint that could not be written. */
   onUpkeepFailed(table: string, error: unknown): void
+  /** Told of what a crash left at the end of a partition of the embedded log. */
+  onTornTail(tail: TornTail): void
   /** A table of the lake; the same object for the same path, so that snapshots are read once. */
   table(path: string): DeltaTable
 }
@@ -58,6 +61,8 @@ export interface PlaceOptions extends Partial<ServiceSettings> {
   readonly patience?: Partial<Patience>
   /** See {@link Place.onUpkeepFailed}; by default nobody is told. */
   readonly onUpkeepFailed?: (table: string, error: unknown) => void
+  /** See {@link Place.onTornTail}; by default nobody is told. */
+  readonly onTornTail?: (tail: TornTail) => void
 }
 
 /** A place that was opened for oneself. */
@@ -134,6 +139,7 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
     table,
     patience,
     onUpkeepFailed,
+    onTornTail: options.onTornTail ?? (() => {}),
     ...services,
   }
   return { ...parts, prepareLake, holdFiles, close }

@@ -2,10 +2,12 @@
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { TornTail } from '../connectors/file-log/tail.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import { MillraceError } from '../engine/errors.ts'
 import type { StoreWait } from '../engine/shared-file/waiting.ts'
 import type { Config } from './config.ts'
+import { tornTailText } from './log-lines.ts'
 import { openPlace, type Place } from './place.ts'
 import type { ServiceSettings } from './services.ts'
 
@@ -22,7 +24,9 @@ export async function describing<T>(config: ReadingConfig, work: (place: Place) 
   const scratchDir = join(tmpdir(), `millrace-${process.pid}-${systemIds.uuid()}`) // made by DuckDB, if it must spill
   const onWait = ({ path, holder, waitedMs }: StoreWait): void =>
     console.error(`millrace: store ${path} is held by ${holder}: waiting, for ${Math.round(waitedMs / 1000)} s now`)
-  const place = await openPlace({ ...config, scratchDir, clock: systemClock, ids: systemIds, patience: { onWait } })
+  const onTornTail = (tail: TornTail): void => console.error(`millrace: ${tornTailText(tail)}`)
+  const parts = { clock: systemClock, ids: systemIds, patience: { onWait }, onTornTail }
+  const place = await openPlace({ ...config, ...parts, scratchDir })
   try {
     return await work(place)
   } finally {

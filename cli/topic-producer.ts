@@ -1,7 +1,10 @@
 /** A producer of the log that is configured: a cluster, or the embedded one. */
+
+import type { TornTail } from '../connectors/file-log/tail.ts'
 import type { KafkaSettings } from '../connectors/kafka/settings.ts'
 import type { ProducerBatch } from '../connectors/records/producer-batch.ts'
 import type { Clock, Ids } from '../engine/contracts.ts'
+import { tornTailLine } from './log-lines.ts'
 
 export interface TopicProducerOptions {
   /** Folder of the embedded log. */
@@ -52,7 +55,8 @@ async function clusterProducer(settings: KafkaSettings): Promise<TopicProducer> 
 async function embeddedProducer({ logDir: dir, clock, ids }: TopicProducerOptions): Promise<TopicProducer> {
   const { openProducer } = await import('../connectors/file-log/producer.ts')
   const { readTopic } = await import('../connectors/file-log/topic.ts')
-  const producer = await openProducer({ dir, clock, ids })
+  const onTornTail = (tail: TornTail): void => console.error(tornTailLine(tail, clock.nowMs()))
+  const producer = await openProducer({ dir, clock, ids, onTornTail })
   return {
     async createTopics(topics, partitions) {
       for (const topic of topics)

@@ -292,6 +292,20 @@ export const verbs: readonly VerbSpec[] = [
     options: { json },
   },
   {
+    verb: 'log repair',
+    arguments: '[topic]',
+    minArguments: 0,
+    maxArguments: 1,
+    help: 'Reads all of the embedded log, or of one topic, and shows which offsets cannot be read any more. Exit code 1 if there are any, and they are not given up.',
+    options: {
+      'give-up': {
+        type: 'boolean',
+        help: "give them up: everything else can be read and written again. The damaged bytes stay beside the segments. Pipelines stop there, or pass over them with onDataLoss: 'continue'",
+      },
+      json,
+    },
+  },
+  {
     verb: 'search',
     arguments: '<text>',
     minArguments: 1,

@@ -44,8 +44,9 @@ async function openTopics(options: TopicOptions, place: Place, pipeline: GroupOw
   const what = { choice: options, startFrom, onDataLoss }
   if (place.kafka === null) {
     const { fileLogSource } = await import('../connectors/file-log/source.ts')
-    const { logDir: dir, logRetention: retention, clock } = place
-    return fileLogSource({ ...what, dir, group: pipeline.name, clock, ...(retention === null ? {} : { retention }) })
+    const { logDir: dir, logRetention: retention, clock, onTornTail } = place
+    const kept = retention === null ? {} : { retention }
+    return fileLogSource({ ...what, dir, group: pipeline.name, clock, onTornTail, ...kept })
   }
   const { kafkaSource } = await import('../connectors/kafka/source.ts')
   return kafkaSource({ ...what, client: await place.kafkaClient(), group: () => consumerGroup(place, pipeline) })
@@ -166,14 +167,14 @@ export async function openSink(description: SinkDescription, place: Place): Prom
 }
 
 async function openTopicSink(topic: string | undefined, place: Place): Promise<Sink> {
-  const { logDir, duckdb, clock, ids, scratchDir: stagingDir } = place
+  const { logDir, duckdb, clock, ids, scratchDir: stagingDir, onTornTail } = place
   const target = topic === undefined ? {} : { topic }
   if (place.kafka !== null) {
     const { kafkaSink } = await import('../connectors/kafka/sink.ts')
     return kafkaSink({ client: await place.kafkaClient(), ...target, duckdb, clock, stagingDir })
   }
   const { fileLogSink } = await import('../connectors/file-log/sink.ts')
-  return fileLogSink({ dir: logDir, ...target, duckdb: await duckdb(), clock, ids, stagingDir })
+  return fileLogSink({ dir: logDir, ...target, duckdb: await duckdb(), clock, ids, stagingDir, onTornTail })
 }
 
 /** The file of the embedded OLAP store. */

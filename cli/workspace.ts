@@ -6,6 +6,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { planRecovery } from '../checkpoints/recovery.ts'
 import type { LogRetention } from '../connectors/file-log/retention.ts'
+import type { TornTail } from '../connectors/file-log/tail.ts'
 import { storageError } from '../connectors/storage/storage-error.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Clock, Executor, Ids } from '../engine/contracts.ts'
@@ -42,6 +43,8 @@ export interface WorkspaceOptions extends Partial<ServiceSettings> {
   readonly fault?: ArmedFault | null
   /** Told what went wrong beside the commits of a table; they stand all the same. */
   readonly onUpkeepFailed?: (table: string, error: unknown) => void
+  /** Told of what a crash left at the end of a partition of the embedded log. */
+  readonly onTornTail?: (tail: TornTail) => void
   /** How long sinks wait for an embedded store that a program of others has open. By default as long as a command does. */
   readonly patience?: Partial<Patience>
   readonly clock?: Clock

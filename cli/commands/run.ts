@@ -1,4 +1,5 @@
 /** `millrace run`: pipelines in the order of their tables, to the end of what is there or until stopped. */
+import type { TornTail } from '../../connectors/file-log/tail.ts'
 import { systemClock } from '../../engine/clock.ts'
 import { parseDuration } from '../../engine/duration.ts'
 import { messageOf } from '../../engine/errors.ts'
@@ -13,7 +14,7 @@ import type { CommandContext } from '../context.ts'
 import { exitCodeOf, failureLines } from '../failed-pipelines.ts'
 import { guarded } from '../guarded-observer.ts'
 import { inWorkspace } from '../in-workspace.ts'
-import { logLines, storeWaitLine, upkeepLine } from '../log-lines.ts'
+import { logLines, storeWaitLine, tornTailLine, upkeepLine } from '../log-lines.ts'
 import { findPipelines, platformPipelines } from '../pipelines.ts'
 import { progressBars } from '../progress.ts'
 
@@ -30,6 +31,7 @@ export async function run(context: CommandContext): Promise<number> {
     },
     workers: typeof options.workers === 'number' ? options.workers : config.workers,
     retryForMs: typeof options['retry-for'] === 'string' ? parseDuration(options['retry-for']) : config.retryForMs,
+    onTornTail: (tail: TornTail) => console.error(tornTailLine(tail, systemClock.nowMs())),
     onUpkeepFailed: (table: string, error: unknown) => console.error(upkeepLine(table, error, systemClock.nowMs())),
   }
   let failed: readonly FailedPipeline[] = []

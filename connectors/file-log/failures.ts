@@ -18,7 +18,7 @@ export function logCorrupt(place: LogPlace, what: string): MillraceError {
   const { topic, partition, file, bytePosition, offset } = place
   return new MillraceError(
     'LOG_CORRUPT',
-    `log of topic ${topic} partition ${partition} is damaged at offset ${offset}: ${what} at byte ${bytePosition} of ${file} (restore that file from a copy)`,
+    `log of topic ${topic} partition ${partition} is damaged at offset ${offset}: ${what} at byte ${bytePosition} of ${file} (${wayOut(topic)})`,
     { context: { topic, partition, offset: String(offset), file, bytePosition } },
   )
 }
@@ -28,9 +28,13 @@ export function lastFrameDamaged(place: LogPlace): MillraceError {
   const { topic, partition, file, bytePosition, offset } = place
   return new MillraceError(
     'LOG_CORRUPT',
-    `log of topic ${topic} partition ${partition} is damaged: the last frame, from offset ${offset} on, at byte ${bytePosition} of ${file}, does not have the checksum that it was written with (restore that file from a copy, or give up the frame's records: cut the file to ${bytePosition} bytes)`,
+    `log of topic ${topic} partition ${partition} is damaged: the last frame, from offset ${offset} on, at byte ${bytePosition} of ${file}, does not have the checksum that it was written with (${wayOut(topic)})`,
     { context: { topic, partition, offset: String(offset), file, bytePosition } },
   )
+}
+
+function wayOut(topic: string): string {
+  return `restore that file from a copy, or give up the damaged records: 'millrace log repair ${topic}' shows which they are`
 }
 
 /** A partition that its topic names and that is not there. */
@@ -44,7 +48,7 @@ export function folderMissing(path: string): MillraceError {
 export function rangeLost(topic: string, partition: number, start: bigint, end: bigint, why: string): MillraceError {
   return new MillraceError(
     'SOURCE_RANGE_LOST',
-    `topic ${topic} partition ${partition} no longer has offsets [${start}, ${end}): ${why} (begin the pipeline anew under another name, or restore the segments)`,
+    `topic ${topic} partition ${partition} no longer has offsets [${start}, ${end}): ${why} (begin the pipeline anew under another name, restore the segments, or let its source pass over them: onDataLoss: 'continue')`,
     { context: { topic, partition, start: String(start), end: String(end) } },
   )
 }

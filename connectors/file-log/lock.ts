@@ -41,6 +41,11 @@ export async function acquireLock(folder: string, name: string, ids: Ids): Promi
   return { release }
 }
 
+/** Whether a living process holds the lock `name` in `folder`, as far as anybody here can tell. */
+export async function isHeld(folder: string, name: string): Promise<boolean> {
+  return (await readdir(folder)).some((file) => isLock(file, name) && isAlive(file, name))
+}
+
 function isLock(file: string, name: string): boolean {
   return file.startsWith(`${name}~`) && file.endsWith('.lock')
 }

@@ -8,10 +8,11 @@ import { sealFrame } from './frame.ts'
 import { producerIn, readTexts, texts, withFolder } from './log.testing.ts'
 import { segmentPath } from './segment.ts'
 import { fileLogSource } from './source.ts'
+import type { TornTail } from './tail.ts'
 import { partitionSeed, readTopic } from './topic.ts'
 
 /** A topic `t` with the given batches in partition 0; gives the segment's bytes and where each batch ends in it. */
-async function written(dir: string, ...batches: readonly (readonly string[])[]) {
+async function written(dir: string, ...batches: readonly (readonly (string | Buffer)[])[]) {
   const producer = await producerIn(dir)
   await producer.createTopic('t', 1)
   const file = segmentPath(join(dir, 't', '0'), 0n)
@@ -24,8 +25,8 @@ async function written(dir: string, ...batches: readonly (readonly string[])[]) 
   return { file, bytes: readFileSync(file), ends }
 }
 
-async function append(dir: string, ...values: readonly string[]): Promise<void> {
-  const producer = await producerIn(dir)
+async function append(dir: string, values: readonly string[], told: TornTail[] = []): Promise<void> {
+  const producer = await producerIn(dir, { onTornTail: (tail) => told.push(tail) })
   try {
     await producer.append('t', texts(0, ...values))
   } finally {
@@ -33,34 +34,86 @@ async function append(dir: string, ...values: readonly string[]): Promise<void> 
   }
 }
 
-async function latest(dir: string): Promise<bigint | undefined> {
-  return (await fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock }).latest()).get('t/0')
+async function latest(dir: string, told: TornTail[] = []): Promise<bigint | undefined> {
+  const onTornTail = (tail: TornTail) => told.push(tail)
+  const source = fileLogSource({ dir, choice: { topic: 't' }, clock: systemClock, onTornTail })
+  await source.latest() // looked at again, it is told of once
+  return (await source.latest()).get('t/0')
 }
 
-test('a last frame torn at any byte is not read, is cut by the next writer, and appends go on', async () => {
+test('a last frame torn at any byte is not read, is cut by the next writer, who tells of it, and appends go on', async () => {
   await withFolder(async (dir) => {
     const { file, bytes, ends } = await written(dir, ['a', 'b'], ['torn', 'frame'])
     for (let length = ends[0]!; length < bytes.length; length += 1) {
       writeFileSync(file, bytes.subarray(0, length))
-      expect(await latest(dir)).toBe(2n)
-      await append(dir, 'c')
+      const torn = { topic: 't', partition: 0, file, bytePosition: ends[0]!, offset: 2n, bytes: length - ends[0]! }
+      const told: TornTail[] = []
+      expect(await latest(dir, told)).toBe(2n)
+      await append(dir, ['c'], told)
+      expect(told).toEqual(
+        torn.bytes === 0
+          ? []
+          : [
+              { ...torn, cut: false },
+              { ...torn, cut: true },
+            ],
+      )
       expect(await readTexts(dir, 't/0', 0n, 3n)).toEqual(['a', 'b', 'c'])
     }
   })
 })
 
-test('a last frame whose end never reached the disk is cut as well', async () => {
+test('room at the end that was never written to is cut as well', async () => {
   await withFolder(async (dir) => {
-    const { file, bytes, ends } = await written(dir, ['a', 'b'], ['torn', 'frame'])
-    for (let length = ends[0]!; length < bytes.length; length += 5) {
-      const zeroed = Buffer.from(bytes)
-      zeroed.fill(0, length)
-      if (zeroed.equals(bytes)) continue // only padding was lost
-      writeFileSync(file, zeroed)
-      expect(await latest(dir)).toBe(2n)
-      await append(dir, 'c')
-      expect(await readTexts(dir, 't/0', 0n, 3n)).toEqual(['a', 'b', 'c'])
-    }
+    const { file, bytes } = await written(dir, ['a', 'b'])
+    writeFileSync(file, Buffer.concat([bytes, Buffer.alloc(5000)]))
+    const told: TornTail[] = []
+    expect(await latest(dir, told)).toBe(2n)
+    await append(dir, ['c'], told)
+    expect(told.map(({ bytes, cut }) => [bytes, cut])).toEqual([
+      [5000, false],
+      [5000, true],
+    ])
+    expect(await readTexts(dir, 't/0', 0n, 3n)).toEqual(['a', 'b', 'c'])
+  })
+})
+
+test.each([
+  ['text', Buffer.from('frame')],
+  ['eight zeros', Buffer.alloc(8)],
+  ['more zeros than a block of a disk has', Buffer.alloc(9000)],
+])(
+  'a last frame of its full length that ends in %s and was damaged is never taken for a torn one',
+  async (_, value) => {
+    await withFolder(async (dir) => {
+      const { file, bytes, ends } = await written(dir, ['a', 'b'], ['more', value])
+      for (const at of [0, 5, 20, 92, 97, 120]) {
+        const damaged = Buffer.from(bytes)
+        damaged[ends[0]! + at]! ^= 64
+        writeFileSync(file, damaged)
+        const refused = { code: 'LOG_CORRUPT', message: expect.stringContaining('millrace log repair t') }
+        await expect(append(dir, ['c']), `byte ${at}`).rejects.toMatchObject(refused)
+        await expect(latest(dir), `byte ${at}`).rejects.toMatchObject(refused)
+        expect(readFileSync(file).equals(damaged)).toBe(true)
+      }
+    })
+  },
+)
+
+test('what a living writer is writing is waited for, and nobody is told', async () => {
+  await withFolder(async (dir) => {
+    const { file, bytes, ends } = await written(dir, ['a', 'b'], ['half', 'written'])
+    const producer = await producerIn(dir)
+    await producer.append('t', texts(0, 'held'))
+    const told: TornTail[] = []
+    writeFileSync(file, bytes.subarray(0, bytes.length - 8))
+    expect(await latest(dir, told)).toBe(2n)
+    writeFileSync(file, Buffer.concat([bytes.subarray(0, ends[0]!), Buffer.alloc(bytes.length - ends[0]!, 1)]))
+    expect(await latest(dir, told)).toBe(2n)
+    await producer.close()
+    await expect(latest(dir, told)).rejects.toMatchObject({ code: 'LOG_CORRUPT', context: { offset: '2' } })
+    writeFileSync(file, bytes.subarray(0, bytes.length - 8))
+    expect([await latest(dir, told), told.length]).toEqual([2n, 1])
   })
 })
 
@@ -71,9 +124,9 @@ test('a flipped bit in the last frame, which was acknowledged, is LOG_CORRUPT fo
       const damaged = Buffer.from(bytes)
       damaged[at]! ^= 1 << (at % 8)
       writeFileSync(file, damaged)
-      await expect(append(dir, 'x'), `byte ${at}`).rejects.toMatchObject({
+      await expect(append(dir, ['x']), `byte ${at}`).rejects.toMatchObject({
         code: 'LOG_CORRUPT',
-        message: expect.stringMatching(/from offset 2 on.* or give up the frame's records: cut the file to \d+ bytes/),
+        message: expect.stringMatching(/from offset 2 on.* or give up the damaged records: 'millrace log repair t'/),
         context: { file, offset: '2', bytePosition: ends[0]! },
       })
       expect(readFileSync(file).equals(damaged)).toBe(true)
@@ -100,7 +153,7 @@ test('a flipped bit before the last frame is LOG_CORRUPT wherever it is, and not
         },
       })
       if (at !== 12 && at !== ends[0]! + 12) continue // lengths of the frames; opening to write reads no bodies
-      await expect(append(dir, 'x')).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
+      await expect(append(dir, ['x'])).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
       await expect(latest(dir)).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
       expect(readFileSync(file).equals(damaged)).toBe(true)
     }
@@ -129,13 +182,13 @@ test('a partition has one writer: the second is told who the first is', async ()
     const first = await producerIn(dir)
     await first.createTopic('t', 1)
     await first.append('t', texts(0, 'a'))
-    await expect(append(dir, 'b')).rejects.toMatchObject({
+    await expect(append(dir, ['b'])).rejects.toMatchObject({
       code: 'STORE_BUSY',
       retryable: true,
       message: expect.stringContaining(`held by process ${process.pid} `),
     })
     await first.close()
-    await append(dir, 'c')
+    await append(dir, ['c'])
     expect(await readTexts(dir, 't/0', 0n, 2n)).toEqual(['a', 'c'])
   })
 })
@@ -152,11 +205,11 @@ test("a dead writer's lock is taken over, a living one's is not", async () => {
     })
     await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
     expect(child.exitCode).toBeNull()
-    await expect(append(dir, 'b')).rejects.toMatchObject({ code: 'STORE_BUSY', context: { pid: child.pid } })
+    await expect(append(dir, ['b'])).rejects.toMatchObject({ code: 'STORE_BUSY', context: { pid: child.pid } })
     const exited = once(child, 'exit')
     child.kill('SIGKILL')
     await exited
-    await append(dir, 'ours')
+    await append(dir, ['ours'])
     expect(await readTexts(dir, 't/0', 0n, 3n)).toEqual(['a', 'theirs', 'ours'])
     expect(readdirSync(join(dir, 't', '0')).filter((name) => name.endsWith('.lock'))).toEqual([])
   })
@@ -169,7 +222,7 @@ test('frames of a later version are refused, not cut off as torn', async () => {
     bytes.writeUInt32LE(2, 4)
     sealFrame(bytes, 0n, partitionSeed(topic, 0))
     writeFileSync(file, bytes)
-    await expect(append(dir, 'b')).rejects.toMatchObject({ code: 'SOURCE_READ_FAILED' })
+    await expect(append(dir, ['b'])).rejects.toMatchObject({ code: 'SOURCE_READ_FAILED' })
     await expect(latest(dir)).rejects.toMatchObject({ code: 'SOURCE_READ_FAILED' })
     expect(readFileSync(file).equals(bytes)).toBe(true)
   })
@@ -181,6 +234,6 @@ test('a partition whose folder is missing is refused by name, by readers and wri
     rmSync(join(dir, 't', '0'), { recursive: true })
     const refused = { code: 'LOG_CORRUPT', message: expect.stringContaining(join(dir, 't', '0')) }
     await expect(latest(dir)).rejects.toMatchObject(refused)
-    await expect(append(dir, 'b')).rejects.toMatchObject(refused)
+    await expect(append(dir, ['b'])).rejects.toMatchObject(refused)
   })
 })

@@ -1,6 +1,6 @@
 /**
  * Appends to one partition. A frame is written and on disk before `append` returns; a crash in between leaves at most
- * one torn frame at the end, which the next writer cuts off. Damage is never cut, before the end or in a last
+ * one torn frame at the end, which the next writer cuts off and tells of. Damage is never cut, before the end or in a last
  * frame that was whole once: it is `LOG_CORRUPT`.
  */
 import { type FileHandle, open } from 'node:fs/promises'
@@ -18,7 +18,8 @@ import {
   statesPath,
   writeStates,
 } from './producer-states.ts'
-import { isTorn, listSegments, type Segment, scanSegment, segmentPath, wholeFrameAfter } from './segment.ts'
+import { listSegments, type Segment, scanSegment, segmentPath } from './segment.ts'
+import { judgeTail, type TornTail } from './tail.ts'
 import { partitionPath, partitionSeed, syncFolder, type Topic } from './topic.ts'
 
 export interface PartitionWriterOptions {
@@ -27,6 +28,8 @@ export interface PartitionWriterOptions {
   /** A segment that would grow beyond this is finished and a new one begun. */
   readonly segmentBytes: number
   readonly ids: Ids
+  /** Told of what a crash left at the end, which is cut off: records that no `append` has acknowledged. */
+  readonly onTornTail?: (tail: TornTail) => void
 }
 
 /** Where a batch is in a partition. */
@@ -180,10 +183,11 @@ async function recoverEnd(options: PartitionWriterOptions, states: ProducerState
     const { frames, end, next, fileBytes } = await scanSegment(file, seed, { end: 0, next: segment.base })
     if (end < fileBytes) {
       const place = { topic: topic.name, partition, file: segment.path, bytePosition: end, offset: next }
-      if (await wholeFrameAfter(file, seed, { position: end, next }))
-        throw logCorrupt(place, 'whole frames follow one that cannot be read')
-      if (!(await isTorn(file, seed, end))) throw lastFrameDamaged(place)
+      const tail = await judgeTail(file, seed, { position: end, next })
+      if (tail === 'followed') throw logCorrupt(place, 'whole frames follow one that cannot be read')
+      if (tail === 'damaged') throw lastFrameDamaged(place)
       await file.truncate(end)
+      options.onTornTail?.({ ...place, bytes: fileBytes - end, cut: true })
     }
     // The last frame may be whole without its writer having got to sync it.
     await file.datasync()

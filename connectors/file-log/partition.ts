@@ -1,9 +1,12 @@
 /** One partition as a reader sees it, also while a writer in another process appends: what is whole, never half a frame. */
 import { type FileHandle, open } from 'node:fs/promises'
-import { isSystemError } from '../../engine/errors.ts'
-import { type LogPlace, logCorrupt, rangeLost, storageFailed } from './failures.ts'
-import { type FrameAt, listSegments, type Segment, wholeFrameAfter } from './segment.ts'
+import { isSystemError, type MillraceError } from '../../engine/errors.ts'
+import { type LogPlace, lastFrameDamaged, logCorrupt, rangeLost, storageFailed } from './failures.ts'
+import { isHeld } from './lock.ts'
+import { keptParts, listLost, type OffsetSpan } from './lost-offsets.ts'
+import { type FrameAt, listSegments, type Segment } from './segment.ts'
 import { framesWithin, type KnownSegment, segmentIndex } from './segment-index.ts'
+import { judgeTail, type TornTail } from './tail.ts'
 import { partitionPath, partitionSeed, type Topic } from './topic.ts'
 
 /** The offsets that can be read: `[earliest, latest)`. */
@@ -28,21 +31,31 @@ export interface Partition {
   /** Signs the partition's frame headers. */
   readonly seed: number
   bounds(): Promise<Bounds>
+  /** The parts of a span that are kept, in order: what retention took is none, nor what was given up as damaged. */
+  kept(span: OffsetSpan): Promise<readonly OffsetSpan[]>
   /**
    * The frames that hold `[start, end)`, one run per segment. `SOURCE_RANGE_LOST` where the range begins before the
-   * earliest offset or ends after the latest, `LOG_CORRUPT` at damage.
+   * earliest offset or ends after the latest, and at what was given up as damaged; `LOG_CORRUPT` at damage.
    */
   runs(start: bigint, end: bigint): AsyncGenerator<FrameRun>
   /** For errors: where an offset of this partition is. */
   place(segment: Segment, bytePosition: number, offset: bigint): LogPlace
 }
 
-/** Opens nothing and takes no lock; keeps an index of the segments used last. */
-export function openPartition(topic: Topic, number: number): Partition {
+/**
+ * Opens nothing and takes no lock; keeps an index of the segments used last.
+ * @param onTornTail told, once for each, of what a dead writer left at the end: it is waited for what the next one writes there
+ */
+export function openPartition(
+  topic: Topic,
+  number: number,
+  onTornTail: (tail: TornTail) => void = () => {},
+): Partition {
   const seed = partitionSeed(topic, number)
   const folder = partitionPath(topic, number)
   const index = segmentIndex(seed)
   let synced: bigint | null = null
+  let told: bigint | null = null
   const place = (segment: Segment, bytePosition: number, offset: bigint): LogPlace => ({
     topic: topic.name,
     partition: number,
@@ -51,14 +64,23 @@ export function openPartition(topic: Topic, number: number): Partition {
     offset,
   })
 
-  /** The last segment may end in a frame that is being written; whole frames behind a broken one are damage. */
+  /**
+   * The last segment may end in a frame that is being written, or in one whose writer died over it. Whole frames behind a broken one are
+   * damage, and so is a last one that was whole once.
+   */
   async function checkTail(segment: Segment, file: FileHandle, known: KnownSegment): Promise<void> {
-    if (known.end === known.fileBytes) return
-    if (!(await wholeFrameAfter(file, seed, { position: known.end, next: known.next }))) return
-    const before = known.end
-    // The writer may have cut and written on while we looked: only what is still so is damage.
-    if ((await index.scan(segment, file)).end > before) return
-    throw logCorrupt(place(segment, known.end, known.next), 'whole frames follow one that cannot be read')
+    if (known.end >= known.fileBytes) return
+    const { end: position, next } = known
+    const tail = await judgeTail(file, seed, { position, next })
+    if (tail !== 'followed' && (await isHeld(folder, 'writer'))) return
+    // A writer may have cut, written on and gone while we looked: only what is still so counts.
+    const { end, fileBytes } = await index.scan(segment, file)
+    if (end !== position || fileBytes <= position) return
+    const at = place(segment, position, next)
+    if (tail === 'followed') throw logCorrupt(at, 'whole frames follow one that cannot be read')
+    if (tail === 'damaged') throw lastFrameDamaged(at)
+    if (told !== next) onTornTail({ ...at, bytes: fileBytes - position, cut: false })
+    told = next
   }
 
   async function bounds(): Promise<Bounds> {
@@ -97,12 +119,25 @@ export function openPartition(topic: Topic, number: number): Partition {
         const frames = framesWithin(known, at, end)
         if (frames.length > 0) yield { file, segment, frames }
         if (following !== null && known.next !== following) await checkFinished(segment, known)
-        if (next <= at) throw rangeLost(topic.name, number, at, end, `the log ends at offset ${next}`)
+        if (next <= at) throw await gone(at, end, next)
         at = next
       } finally {
         await file.close()
       }
     }
+  }
+
+  /** Why no segment has what comes at `at`, although one before it has what is before `next`. */
+  async function gone(at: bigint, end: bigint, next: bigint): Promise<MillraceError> {
+    const hole = (await listLost(folder)).find((span) => span.start <= at && at < span.end)
+    if (hole === undefined) return rangeLost(topic.name, number, at, end, `the log ends at offset ${next}`)
+    const why = "they were damaged and given up by 'millrace log repair'"
+    return rangeLost(topic.name, number, at, hole.end < end ? hole.end : end, why)
+  }
+
+  async function kept(span: OffsetSpan): Promise<readonly OffsetSpan[]> {
+    const earliest = (await listSegments(folder))[0]?.base ?? topic.firstOffset
+    return keptParts(span, [{ start: -1n, end: earliest }, ...(await listLost(folder))])
   }
 
   /** The segment that holds `at`, and where the one after it begins. */
@@ -122,6 +157,8 @@ export function openPartition(topic: Topic, number: number): Partition {
   async function checkFinished(segment: Segment, known: KnownSegment): Promise<void> {
     const following = (await listSegments(folder)).find(({ base }) => base > segment.base)
     if (following === undefined || following.base === known.next) return
+    const missing = { start: known.next, end: following.base }
+    if (missing.start < missing.end && keptParts(missing, await listLost(folder)).length === 0) return
     throw logCorrupt(
       place(segment, known.end, known.next),
       `the next segment begins at offset ${following.base}, and this one ends`,
@@ -137,5 +174,5 @@ export function openPartition(topic: Topic, number: number): Partition {
     }
   }
 
-  return { topic, number, seed, bounds, runs, place }
+  return { topic, number, seed, bounds, kept, runs, place }
 }

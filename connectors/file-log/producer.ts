@@ -4,6 +4,7 @@ import { type ProducerBatch, producerBatch, rowsByPartition } from '../records/p
 import { topicNotFound } from './failures.ts'
 import { encodeFrame } from './frame-encoder.ts'
 import { type Appended, openPartitionWriter, type PartitionWriter } from './partition-writer.ts'
+import type { TornTail } from './tail.ts'
 import { createTopic, readTopic, type Topic } from './topic.ts'
 
 export { type ProducerBatch, type ProducerRecord, producerBatch } from '../records/producer-batch.ts'
@@ -18,6 +19,8 @@ export interface ProducerOptions {
   readonly producerId?: string
   /** Default 64 MiB. */
   readonly segmentBytes?: number
+  /** Told of what a crash left at the end of a partition, which is cut off when it is first written to. */
+  readonly onTornTail?: (tail: TornTail) => void
 }
 
 export interface AppendOptions {
@@ -82,7 +85,7 @@ export async function openProducer(options: ProducerOptions): Promise<LogProduce
   async function writerFor({ topic, writers }: OpenTopic, partition: number): Promise<PartitionWriter> {
     const open = writers.get(partition)
     if (open !== undefined) return open
-    const writer = await openPartitionWriter({ topic, partition, segmentBytes, ids })
+    const writer = await openPartitionWriter({ ...options, topic, partition, segmentBytes })
     writers.set(partition, writer)
     return writer
   }

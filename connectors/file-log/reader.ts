@@ -1,7 +1,7 @@
 /** Reads ranges of the embedded log as Arrow tables. */
 import { emptyBatch, tableOf } from '../../engine/batch/arrow.ts'
 import { recordSchema } from '../../engine/batch/record-columns.ts'
-import type { Position, Range, RecordChunk, RecordReader } from '../../engine/contracts.ts'
+import type { Position, RecordChunk, RecordReader } from '../../engine/contracts.ts'
 import { identityPartition } from '../../engine/identity.ts'
 import { identityPosition, parseSourcePartition, topicReplaced } from '../records/source-partition.ts'
 import { type FrameColumns, type FrameSlice, frameColumns, recordTable } from './arrow.ts'
@@ -49,24 +49,27 @@ export function fileLogReader(options: FileLogReaderOptions): RecordReader {
     async *read(range, { maxBytes, signal }) {
       if (range.start >= range.end) return
       const partition = await partitionFor(range.sourcePartition)
-      const start = options.onDataLoss === 'continue' ? await firstKept(partition, range) : range.start
-      if (start > range.start) yield { table: nothing, end: start }
-      if (start >= range.end) return
+      let at = range.start
       let left = maxBytes
       let begun = false
-      for await (const run of partition.runs(start, range.end)) {
-        for (let next = 0; next < run.frames.length; ) {
-          signal.throwIfAborted()
-          const group = frameGroup(run.frames, next, Math.min(left, chunkBytes))
-          const slices = (await readFrames(partition, run, group)).map((frame) => within(frame, start, range.end))
-          const { fitting, bytes, full } = upTo(slices, left, !begun)
-          if (fitting.length > 0) yield chunk(partition, fitting)
-          begun = true
-          left -= bytes
-          if (full || left <= 0) return
-          next += group.length
+      for (const { start, end } of options.onDataLoss === 'continue' ? await partition.kept(range) : [range]) {
+        if (start > at) yield { table: nothing, end: start }
+        at = end
+        for await (const run of partition.runs(start, end)) {
+          for (let next = 0; next < run.frames.length; ) {
+            signal.throwIfAborted()
+            const group = frameGroup(run.frames, next, Math.min(left, chunkBytes))
+            const slices = (await readFrames(partition, run, group)).map((frame) => within(frame, start, end))
+            const { fitting, bytes, full } = upTo(slices, left, !begun)
+            if (fitting.length > 0) yield chunk(partition, fitting)
+            begun = true
+            left -= bytes
+            if (full || left <= 0) return
+            next += group.length
+          }
         }
       }
+      if (at < range.end) yield { table: nothing, end: range.end }
     },
     async close() {
       partitions.clear()
@@ -75,13 +78,6 @@ export function fileLogReader(options: FileLogReaderOptions): RecordReader {
 }
 
 const nothing = tableOf([emptyBatch(recordSchema.fields)])
-
-/** Where a range goes on after what is not kept any more. */
-async function firstKept(partition: Partition, { start, end }: Range): Promise<bigint> {
-  const { earliest } = await partition.bounds()
-  const first = earliest > start ? earliest : start
-  return first < end ? first : end
-}
 
 function chunk(partition: Partition, slices: readonly FrameSlice[]): RecordChunk {
   const last = slices.at(-1)!

@@ -2,7 +2,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { type FrameAt, type Segment, type SegmentScan, scanSegment } from './segment.ts'
 
-/** A segment's whole frames so far. They never change; scans, those of others too, add to them in place. */
+/** A segment's whole frames so far. Scans, those of others too, add to them in place; they never change, unless damaged ones are given up. */
 export interface KnownSegment {
   readonly frames: readonly FrameAt[]
   /** Where the whole frames end in the file, and the offset that follows them. */
@@ -34,7 +34,9 @@ export function segmentIndex(seed: number): SegmentIndex {
   return {
     known: ({ base }) => segments.get(base),
     async scan({ base }, file) {
-      const segment = segments.get(base) ?? { frames: [], end: 0, next: base, fileBytes: 0 }
+      const known = segments.get(base)
+      const isCut = known !== undefined && (await file.stat()).size < known.end
+      const segment = known === undefined || isCut ? { frames: [], end: 0, next: base, fileBytes: 0 } : known
       const from = { end: segment.end, next: segment.next }
       const found = await scanSegment(file, seed, from)
       if (segment.end === from.end) extend(segment, found) // else another call has scanned the same frames meanwhile

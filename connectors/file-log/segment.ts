@@ -6,15 +6,7 @@ import { type FileHandle, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSystemError } from '../../engine/errors.ts'
 import { folderMissing, storageFailed } from './failures.ts'
-import {
-  bodyIntact,
-  decodeHeader,
-  type FrameHeader,
-  fixedHeaderBytes,
-  magic,
-  maxProducerBytes,
-  padded,
-} from './frame.ts'
+import { bodyIntact, decodeHeader, type FrameHeader, fixedHeaderBytes, maxProducerBytes } from './frame.ts'
 
 /** One file of a partition, named by its first offset. */
 export interface Segment {
@@ -84,62 +76,6 @@ export async function scanSegment(
   return { frames, end, next, fileBytes }
 }
 
-/**
- * Whether a whole frame with an offset of `next` or more begins anywhere after `position`: then what is at `position`
- * is damage, not the torn end of a crash.
- */
-export async function wholeFrameAfter(
-  file: FileHandle,
-  seed: number,
-  place: { readonly position: number; readonly next: bigint },
-): Promise<boolean> {
-  const bytes = await readFully(file, place.position, (await file.stat()).size - place.position)
-  for (let at = 8; at + fixedHeaderBytes <= bytes.length; at += 8) {
-    if (bytes[at] !== (magic & 0xff)) continue // nearly always: decoding every place would take seconds
-    const header = decodeHeader(bytes, at, seed)
-    if (header === null || header.base < place.next || at + header.frameBytes > bytes.length) continue
-    if (bodyIntact(bytes.subarray(at, at + header.frameBytes), header)) return true
-  }
-  return false
-}
-
-/**
- * Whether a write that a crash cut short explains what begins at `position` and is no whole frame. Such a write leaves the beginning of
- * a frame or, after a loss of power, zeros where data never reached the disk. Anything else was whole once: damage. A frame that
- * itself ends in zeros cannot be told from the latter.
- */
-export async function isTorn(file: FileHandle, seed: number, position: number): Promise<boolean> {
-  const bytes = await readFully(file, position, (await file.stat()).size - position)
-  const header = decodeHeader(bytes, 0, seed)
-  if (header !== null) return bytes.length < header.frameBytes || hasLostData(bytes, position)
-  return bytes.length < headerBytesOf(bytes) || hasLostData(bytes, position)
-}
-
-/** As many bytes as the header takes, by its own word where that makes sense. */
-function headerBytesOf(bytes: Uint8Array): number {
-  if (bytes.length < fixedHeaderBytes) return fixedHeaderBytes
-  const view = new DataView(bytes.buffer, bytes.byteOffset)
-  const [length, idBytes] = [view.getUint32(12, true), view.getUint32(28, true)]
-  return idBytes <= maxProducerBytes && length === fixedHeaderBytes + padded(idBytes) ? length : fixedHeaderBytes
-}
-
-/** File systems write blocks of this many bytes, or of a multiple. */
-const blockBytes = 4096
-/** More zeros than padding has. */
-const tailBytes = 8
-
-/** Whether the end of the file is zeros, or a whole block of it. */
-function hasLostData(bytes: Uint8Array, position: number): boolean {
-  if (bytes.subarray(-tailBytes).every((byte) => byte === 0)) return true
-  for (let at = 0; at < bytes.length; ) {
-    const end = at + blockBytes - ((position + at) % blockBytes)
-    if (end - at >= fixedHeaderBytes && end <= bytes.length && bytes.subarray(at, end).every((byte) => byte === 0))
-      return true
-    at = end
-  }
-  return false
-}
-
 /** `length` bytes at `position`, fewer where the file ends; in memory of their own, aligned to 8 bytes. */
 export async function readFully(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(Buffer.allocUnsafeSlow(Math.max(0, length)).buffer)
@@ -152,7 +88,8 @@ export async function readFully(file: FileHandle, position: number, length: numb
   return filled === bytes.length ? bytes : bytes.subarray(0, filled)
 }
 
-async function frameIntact(file: FileHandle, { position, header }: FrameAt): Promise<boolean> {
+/** Whether a frame's bytes are all there, and those that were written. */
+export async function frameIntact(file: FileHandle, { position, header }: FrameAt): Promise<boolean> {
   const bytes = await readFully(file, position, header.frameBytes)
   return bytes.length === header.frameBytes && bodyIntact(bytes, header)
 }

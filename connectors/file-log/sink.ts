@@ -25,6 +25,7 @@ import {
   type SinkTransaction,
   type TargetFrame,
 } from './sink-transaction.ts'
+import type { TornTail } from './tail.ts'
 import { readTopic, type Topic } from './topic.ts'
 
 export interface FileLogSinkOptions {
@@ -39,6 +40,8 @@ export interface FileLogSinkOptions {
   readonly segmentBytes?: number
   /** An existing local folder, for rows that are refused. */
   readonly stagingDir: string
+  /** Told of what a crash left at the end of a partition, which is cut off when it is next written to. */
+  readonly onTornTail?: (tail: TornTail) => void
 }
 
 /** Of what file systems allow, less what is appended to a name: `.draft`, and the owner of a lock. */
@@ -248,11 +251,16 @@ async function openWriters(
   options: FileLogSinkOptions,
   frames: readonly TargetFrame[],
 ): Promise<ReadonlyMap<string, PartitionWriter>> {
-  const { dir, ids, segmentBytes = 64 * 1024 * 1024 } = options
+  const { dir, segmentBytes = 64 * 1024 * 1024 } = options
   const writers = new Map<string, PartitionWriter>()
   try {
     for (const { topic, partition } of frames) {
-      const writer = await openPartitionWriter({ topic: await existing(dir, topic), partition, segmentBytes, ids })
+      const writer = await openPartitionWriter({
+        ...options,
+        topic: await existing(dir, topic),
+        partition,
+        segmentBytes,
+      })
       writers.set(`${topic}/${partition}`, writer)
     }
   } catch (error) {

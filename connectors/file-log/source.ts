@@ -13,6 +13,7 @@ import { type Bounds, openPartition, type Partition } from './partition.ts'
 import { type RecordOffsets, recordBytes, recordsWithin } from './record-sizes.ts'
 import { type LogRetention, openTrimming } from './retention.ts'
 import { type FrameAt, readFully } from './segment.ts'
+import type { TornTail } from './tail.ts'
 import { listTopics, readTopic, type Topic } from './topic.ts'
 
 export interface FileLogSourceOptions {
@@ -28,11 +29,13 @@ export interface FileLogSourceOptions {
   readonly group?: string
   /** Delete what all groups have read and is past this, now and then beside batches. Default: keep everything. */
   readonly retention?: LogRetention
+  /** Told, once for each, of what a dead writer left at the end of a partition. */
+  readonly onTornTail?: (tail: TornTail) => void
 }
 
 /**
- * A topic that does not exist yet has no partitions, and is told of by `absent`. `count` is exact, since offsets have
- * no gaps.
+ * A topic that does not exist yet has no partitions, and is told of by `absent`. `count` is exact: offsets have no gaps but those
+ * that were given up as damaged. Ranges end before such a gap or begin with it.
  */
 export function fileLogSource(options: FileLogSourceOptions): RecordSource {
   const { dir, choice, startFrom = 'earliest', onDataLoss = 'fail' } = options
@@ -52,7 +55,7 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
       if (open.get(topic.name)?.[0]?.topic.id !== topic.id)
         open.set(
           topic.name,
-          Array.from({ length: topic.partitions }, (_, number) => openPartition(topic, number)),
+          Array.from({ length: topic.partitions }, (_, number) => openPartition(topic, number, options.onTornTail)),
         )
     return found.flatMap(({ name }) => open.get(name)!)
   }
@@ -88,9 +91,9 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
   const latest = () => positions(async (partition) => (await partition.bounds()).latest)
 
   async function missingPart(range: Range): Promise<Range | null> {
-    const { earliest } = await (await partitionOf(range)).bounds()
-    if (earliest <= range.start) return null
-    return { ...range, end: earliest < range.end ? earliest : range.end }
+    const [first] = await (await partitionOf(range)).kept(range)
+    if (first?.start === range.start) return null
+    return { ...range, end: first?.start ?? range.end }
   }
 
   return {
@@ -117,19 +120,20 @@ export function fileLogSource(options: FileLogSourceOptions): RecordSource {
     missing: async (range) => (onDataLoss === 'continue' ? missingPart(range) : null),
     async cut(range, limits) {
       if (range.start >= range.end) return range
-      const missing = onDataLoss === 'continue' ? await missingPart(range) : null
-      const start = missing?.end ?? range.start
-      if (start >= range.end) return range
-      return { ...range, end: await cutEnd(await partitionOf(range), { ...range, start }, limits) }
+      const partition = await partitionOf(range)
+      const [first] = await partition.kept(range)
+      if (onDataLoss === 'continue' && first === undefined) return range
+      const readable = onDataLoss === 'continue' || first?.start === range.start ? first! : range
+      return { ...range, end: await cutEnd(partition, { ...range, ...readable }, limits) }
     },
     async count(range) {
       if (range.start >= range.end) return 0
       const partition = await partitionOf(range)
       const { earliest, latest } = await partition.bounds()
       if (range.start < earliest && onDataLoss === 'fail') throw lostBefore(partition, range, earliest)
-      const start = range.start < earliest ? earliest : range.start
-      const beyond = range.end > latest ? range.end - latest : 0n
-      return Math.max(0, Number(range.end - beyond - start))
+      const end = range.end > latest ? latest : range.end
+      const parts = range.start < end ? await partition.kept({ start: range.start, end }) : []
+      return parts.reduce((sum, part) => sum + Number(part.end - part.start), 0)
     },
     async commitOffsets(end) {
       if (options.group !== undefined) await noteOffsets(dir, options.group, end, options.clock)
@@ -166,15 +170,16 @@ async function firstSince(
   partition: Partition,
   { earliest, latest, timestampUs }: Bounds & { readonly timestampUs: bigint },
 ): Promise<bigint> {
-  for await (const { file, frames } of partition.runs(earliest, latest))
-    for (const frame of frames) {
-      const { base, count, maxTimestampUs } = frame.header
-      if (maxTimestampUs < timestampUs) continue
-      const at = frame.position + frameLayout(frame.header).timestamps
-      const timestamps = new BigInt64Array((await readFully(file, at, 8 * count)).buffer)
-      const found = timestamps.findIndex((timestamp, i) => timestamp >= timestampUs && base + BigInt(i) >= earliest)
-      if (found >= 0) return base + BigInt(found)
-    }
+  for (const { start, end } of await partition.kept({ start: earliest, end: latest }))
+    for await (const { file, frames } of partition.runs(start, end))
+      for (const frame of frames) {
+        const { base, count, maxTimestampUs } = frame.header
+        if (maxTimestampUs < timestampUs) continue
+        const at = frame.position + frameLayout(frame.header).timestamps
+        const timestamps = new BigInt64Array((await readFully(file, at, 8 * count)).buffer)
+        const found = timestamps.findIndex((timestamp, i) => timestamp >= timestampUs && base + BigInt(i) >= earliest)
+        if (found >= 0) return base + BigInt(found)
+      }
   return latest
 }
 
