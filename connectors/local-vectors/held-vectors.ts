@@ -42,7 +42,7 @@ export interface HeldVectors {
   metadata(slot: number): Uint8Array
   /** Cosine similarity of one vector, as `nearest` gives it; null for one that is all zero. */
   score(vector: Float32Array, slot: number): number | null
-  /** The nearest to a vector that is not all zero, best first, ties by id; vectors that are all zero are not found. */
+  /** The nearest to a vector that is not all zero, best first, ties by id; vectors that are all zero, or not of numbers, are not found. */
   nearest(vector: Float32Array, options: NearestOptions): Nearest[]
 }
 
@@ -77,7 +77,7 @@ export function heldVectors(dimension: number): HeldVectors {
   function put(slot: number, id: string, vector: Float32Array): void {
     rowOf(slot).set(vector)
     let squares = 0
-    for (const element of vector) squares += element * element
+    for (let i = 0; i < dimension; i += 1) squares += vector[i]! * vector[i]!
     ids[slot] = id
     lengths[slot] = Math.sqrt(squares)
     beside[slot] = nothing
@@ -146,7 +146,10 @@ export function heldVectors(dimension: number): HeldVectors {
       const query = elementsOf(vector)
       const most = Math.max(0, Math.floor(topK))
       const accepts = (slot: number) =>
-        live[slot] === 1 && lengths[slot] !== 0 && (among === undefined || among[slot] === 1)
+        live[slot] === 1 &&
+        lengths[slot]! > 0 &&
+        lengths[slot]! < Number.POSITIVE_INFINITY &&
+        (among === undefined || among[slot] === 1)
       return rough
         .candidates(query, { slots: ids.length, topK: most, least, accepts })
         .map((slot) => ({ slot, id: ids[slot]!, score: scoreOf(query, slot)! }))
@@ -168,7 +171,8 @@ function elementsOf(vector: Float32Array): Query {
   const at: number[] = []
   const values: number[] = []
   let squares = 0
-  for (const [i, value] of vector.entries()) {
+  for (let i = 0; i < vector.length; i += 1) {
+    const value = vector[i]!
     if (value === 0) continue
     at.push(i)
     values.push(value)

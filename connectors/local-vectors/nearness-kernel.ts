@@ -16,8 +16,10 @@ export interface RoughQuery {
   readonly elements: readonly number[]
   readonly weights: readonly number[]
   readonly scale: number
-  /** By what a vector's error counts. */
-  readonly errorScale: number
+  /** Half the sum of the absolute elements: the most that a rounded number of each counts. */
+  readonly spread: number
+  /** Euclidean length of the whole numbers times the scale, by which a vector's error counts. */
+  readonly length: number
   /** What a nearness is off by, whatever the vector. */
   readonly error: number
 }
@@ -42,11 +44,12 @@ export interface NearnessKernel {
 /** What `kernel/index.ts` exports. */
 interface KernelExports {
   readonly memory: WebAssembly.Memory
-  setUp(columns: number, weights: number, sums: number, places: number, bounds: number): void
-  find(
+  setUp(columns: number, weights: number, products: number, places: number, bounds: number): void
+  multiply(block: number, count: number, groups: number): void
+  select(
     ...parameters: [
-      ...where: [block: number, scales: number, errors: number, count: number],
-      ...query: [groups: number, scale: number, errorScale: number, error: number],
+      ...where: [scales: number, errors: number, from: number, to: number],
+      ...query: [scale: number, spread: number, length: number, error: number],
       least: number,
     ]
   ): number
@@ -58,6 +61,8 @@ const mostBytes = 2 ** 31
 /** Elements of a query are multiplied so many at a time, and so many vectors. */
 const groupElements = 4
 const groupVectors = 8
+/** After so many vectors what is wanted is looked at again. A multiple of 4. */
+const selectedAtOnce = 256
 
 let module: WebAssembly.Module | null = null
 
@@ -83,8 +88,8 @@ export function openNearnessKernel(dimension: number): NearnessKernel {
     return at
   }
   const [columnsAt, weightsAt] = [reserve(elements * 4), reserve(elements * 2)]
-  const [sumsAt, placesAt, boundsAt] = [reserve(blockSlots * 4), reserve(blockSlots * 4), reserve(blockSlots * 4)]
-  kernel.setUp(columnsAt, weightsAt, sumsAt, placesAt, boundsAt)
+  const [placesAt, boundsAt] = [reserve(selectedAtOnce * 4), reserve(selectedAtOnce * 4)]
+  kernel.setUp(columnsAt, weightsAt, reserve(blockSlots * 4), placesAt, boundsAt)
   const blocksAt: number[] = []
   let views = viewsOf(kernel.memory)
 
@@ -109,7 +114,7 @@ export function openNearnessKernel(dimension: number): NearnessKernel {
       views.floats[scalesAt(at) / 4 + column] = scale
       views.floats[errorsAt(at) / 4 + column] = error
     },
-    find({ elements, weights, scale, errorScale, error }, count, wanted, tell) {
+    find({ elements, weights, scale, spread, length, error }, count, wanted, tell) {
       const groups = Math.ceil(elements.length / groupElements)
       const { words, halves, floats } = views
       for (let i = 0; i < groups * groupElements; i += 1) {
@@ -117,16 +122,19 @@ export function openNearnessKernel(dimension: number): NearnessKernel {
         halves[weightsAt / 2 + i] = weights[i] ?? 0
       }
       for (const [block, at] of blocksAt.entries()) {
-        const first = block * blockSlots
-        const vectors = Math.ceil(Math.min(count - first, blockSlots) / groupVectors) * groupVectors
+        const vectors = Math.min(count - block * blockSlots, blockSlots)
         if (vectors <= 0) return
-        const where = [at, scalesAt(at), errorsAt(at), vectors] as const
-        const found = kernel.find(...where, groups, scale, errorScale, error, wanted.least)
-        for (let i = 0; i < found; i += 1) {
-          const place = words[placesAt / 4 + i]!
-          const most = floats[boundsAt / 4 + i]!
-          const least = most - 2 * (floats[errorsAt(at) / 4 + place]! * errorScale + error)
-          tell(first + place, most, least)
+        kernel.multiply(at, Math.ceil(vectors / groupVectors) * groupVectors, groups)
+        const [ownScalesAt, ownErrorsAt] = [scalesAt(at), errorsAt(at)]
+        for (let from = 0; from < vectors; from += selectedAtOnce) {
+          const where = [ownScalesAt, ownErrorsAt, from, Math.min(vectors, from + selectedAtOnce)] as const
+          const found = kernel.select(...where, scale, spread, length, error, wanted.least)
+          for (let i = 0; i < found; i += 1) {
+            const place = words[placesAt / 4 + i]!
+            const most = floats[boundsAt / 4 + i]!
+            const off = Math.min(floats[ownScalesAt / 4 + place]! * spread, floats[ownErrorsAt / 4 + place]! * length)
+            tell(block * blockSlots + place, most, most - 2 * (off + error))
+          }
         }
       }
     },

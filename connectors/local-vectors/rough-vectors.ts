@@ -25,14 +25,14 @@ export interface CandidateOptions {
   readonly topK: number
   /** Cosine similarity that they must have. */
   readonly least: number
-  /** Whether a slot may be found at all. */
+  /** Whether a slot may be found at all: none whose vector has no direction. */
   readonly accepts: (slot: number) => boolean
 }
 
 /** Vectors by slot. */
 export interface RoughVectors {
   readonly bytes: number
-  /** Sets the vector of a slot, which is at most one more than any before. */
+  /** Sets the vector of a slot, which is at most one more than any before. One without a direction, whose length is 0 or no number, must not be accepted. */
   put(slot: number, vector: Float32Array, length: number): void
   /** Slots among which are those of the `topK` nearest, and few others. */
   candidates(query: Query, options: CandidateOptions): number[]
@@ -77,10 +77,10 @@ function roughened(
   numbers: Int8Array,
 ): { readonly scale: number; readonly error: number } {
   let largest = 0
-  for (const element of vector) largest = Math.max(largest, Math.abs(element))
+  for (let i = 0; i < vector.length; i += 1) largest = Math.max(largest, Math.abs(vector[i]!))
   if (!(length > 0 && length < Number.POSITIVE_INFINITY)) {
     numbers.fill(0)
-    return { scale: 0, error: Number.POSITIVE_INFINITY } // anything may be said of it
+    return { scale: 0, error: 0 } // without a direction
   }
   const step = largest / largestByte
   let squares = 0
@@ -101,8 +101,9 @@ function roughQuery({ at, values, length }: Query): RoughQuery {
   }
   const step = Math.max(largest / largestWeight, sum / (largestSum / largestByte - values.length))
   const weights = values.map((value) => Math.round(value / step))
-  let [squares, errors] = [0, 0]
+  let [absolute, squares, errors] = [0, 0, 0]
   for (const [i, weight] of weights.entries()) {
+    absolute += Math.abs(weight * step)
     squares += (weight * step) ** 2
     errors += (values[i]! - weight * step) ** 2
   }
@@ -110,7 +111,8 @@ function roughQuery({ at, values, length }: Query): RoughQuery {
     elements: at,
     weights,
     scale: step / length,
-    errorScale: Math.sqrt(squares) / length,
+    spread: absolute / 2 / length,
+    length: Math.sqrt(squares) / length,
     error: Math.sqrt(errors) / length + roundingError,
   }
 }

@@ -103,5 +103,7 @@ function normalised(sums: Float64Array): Float32Array {
   let squares = 0
   for (const sum of sums) squares += sum * sum
   const length = Math.sqrt(squares)
-  return length === 0 ? new Float32Array(dimension) : Float32Array.from(sums, (sum) => sum / length)
+  const vector = new Float32Array(dimension)
+  if (length > 0) for (let i = 0; i < dimension; i += 1) vector[i] = sums[i]! / length
+  return vector
 }

@@ -7,63 +7,23 @@
 let columnsAt: usize = 0
 let weightsAt: usize = 0
 /** Products of the query and each vector of a block, 32-bit numbers. */
-let sumsAt: usize = 0
+let productsAt: usize = 0
 /** Findings: places in the block (32-bit numbers), and what their nearness is at most (32-bit floats). */
 let placesAt: usize = 0
 let boundsAt: usize = 0
 
 /** Called once, with addresses of what the host has room for. */
-export function setUp(columns: usize, weights: usize, sums: usize, places: usize, bounds: usize): void {
+export function setUp(columns: usize, weights: usize, products: usize, places: usize, bounds: usize): void {
   columnsAt = columns
   weightsAt = weights
-  sumsAt = sums
+  productsAt = products
   placesAt = places
   boundsAt = bounds
 }
 
-/**
- * Finds the vectors of a block whose nearness may be `least`, and says how many they are. It is at most: product times `scale` and the vector's own scale, plus the vector's error times
- * `errorScale`, plus `error`. Scales and errors of the vectors are 32-bit floats. No product may leave 32 bits.
- */
-export function find(
-  block: usize,
-  scales: usize,
-  errors: usize,
-  count: i32,
-  groups: i32,
-  scale: f32,
-  errorScale: f32,
-  error: f32,
-  least: f32,
-): i32 {
-  multiply(block, count, groups)
-  const scale4 = f32x4.splat(scale)
-  const errorScale4 = f32x4.splat(errorScale)
-  const error4 = f32x4.splat(error)
-  const least4 = f32x4.splat(least)
-  let found = 0
-  for (let place = 0; place < count; place += 4) {
-    const at = (<usize>place) << 2
-    const product = f32x4.convert_i32x4_s(v128.load(sumsAt + at))
-    const nearness = f32x4.mul(product, f32x4.mul(v128.load(scales + at), scale4))
-    const bound = f32x4.add(f32x4.add(nearness, f32x4.mul(v128.load(errors + at), errorScale4)), error4)
-    let lanes = i32x4.bitmask(f32x4.ge(bound, least4))
-    if (lanes === 0) continue
-    v128.store(sumsAt + at, bound)
-    for (; lanes !== 0; lanes &= lanes - 1) {
-      const lane = ctz(lanes)
-      const to = (<usize>found) << 2
-      store<i32>(placesAt + to, place + lane)
-      store<f32>(boundsAt + to, load<f32>(sumsAt + at + ((<usize>lane) << 2)))
-      found++
-    }
-  }
-  return found
-}
-
-/** Eight vectors and four columns at a time. */
-function multiply(block: usize, count: i32, groups: i32): void {
-  memory.fill(sumsAt, 0, (<usize>count) << 2)
+/** Multiplies the first `count` vectors of a block by the query, eight vectors and four columns at a time. No product may leave 32 bits. */
+export function multiply(block: usize, count: i32, groups: i32): void {
+  memory.fill(productsAt, 0, (<usize>count) << 2)
   let columns = columnsAt
   let weights = weightsAt
   for (let group = 0; group < groups; group++) {
@@ -75,7 +35,7 @@ function multiply(block: usize, count: i32, groups: i32): void {
     const cd = v128.load32_splat(weights, 4)
     columns += 16
     weights += 8
-    let sums = sumsAt
+    let products = productsAt
     for (let i = 0; i < count; i += 8) {
       const inA = v128.load8x8_s(a + i)
       const inB = v128.load8x8_s(b + i)
@@ -83,11 +43,52 @@ function multiply(block: usize, count: i32, groups: i32): void {
       const inD = v128.load8x8_s(d + i)
       const first = i32x4.add(dot(firstOf(inA, inB), ab), dot(firstOf(inC, inD), cd))
       const last = i32x4.add(dot(lastOf(inA, inB), ab), dot(lastOf(inC, inD), cd))
-      v128.store(sums, i32x4.add(v128.load(sums), first))
-      v128.store(sums, i32x4.add(v128.load(sums, 16), last), 16)
-      sums += 32
+      v128.store(products, i32x4.add(v128.load(products), first))
+      v128.store(products, i32x4.add(v128.load(products, 16), last), 16)
+      products += 32
     }
   }
+}
+
+/**
+ * Finds those of the multiplied vectors from one place up to another whose nearness may be `least`, and says how many they are. It is the product times `scale` and the vector's own
+ * scale, and off by at most `error`, and by the vector's scale times `spread` or its error times `length`, whichever is less. Scales and errors of the vectors are 32-bit floats.
+ */
+export function select(
+  scales: usize,
+  errors: usize,
+  from: i32,
+  to: i32,
+  scale: f32,
+  spread: f32,
+  length: f32,
+  error: f32,
+  least: f32,
+): i32 {
+  const scale4 = f32x4.splat(scale)
+  const spread4 = f32x4.splat(spread)
+  const length4 = f32x4.splat(length)
+  const error4 = f32x4.splat(error)
+  const least4 = f32x4.splat(least)
+  let found = 0
+  for (let place = from; place < to; place += 4) {
+    const at = (<usize>place) << 2
+    const ownScale = v128.load(scales + at)
+    const nearness = f32x4.mul(f32x4.convert_i32x4_s(v128.load(productsAt + at)), f32x4.mul(ownScale, scale4))
+    const off = f32x4.min(f32x4.mul(ownScale, spread4), f32x4.mul(v128.load(errors + at), length4))
+    const bound = f32x4.add(f32x4.add(nearness, off), error4)
+    let lanes = i32x4.bitmask(f32x4.ge(bound, least4))
+    if (lanes === 0) continue
+    v128.store(productsAt + at, bound)
+    for (; lanes !== 0; lanes &= lanes - 1) {
+      const lane = ctz(lanes)
+      const next = (<usize>found) << 2
+      store<i32>(placesAt + next, place + lane)
+      store<f32>(boundsAt + next, load<f32>(productsAt + at + ((<usize>lane) << 2)))
+      found++
+    }
+  }
+  return found
 }
 
 /** Of four vectors one element beside the other. */
