@@ -7,6 +7,7 @@ import { openVectorStore } from '../connectors/local-vectors/search.ts'
 import type { OlapQueries } from '../connectors/olap/store.ts'
 import type { VectorStore } from '../connectors/vectors/store.ts'
 import { titleColumns } from '../pipelines/entertainment/vectors.ts'
+import { toJson } from './output.ts'
 import type { Place } from './place.ts'
 import { graphFile, olapFile, vectorsFile } from './wire.ts'
 
@@ -49,5 +50,6 @@ export async function holdVectors(place: Place): Promise<VectorStore> {
     clock: place.clock,
     limitBytes: place.memory.heldBytes,
     titles: titleColumns,
+    toJson,
   })
 }

@@ -1,6 +1,8 @@
 /** Search and questions over HTTP. */
 import type { FastifyPluginAsync } from 'fastify'
+import type { Match } from '../../connectors/vectors/store.ts'
 import { usageError } from '../args.ts'
+import { toJson } from '../output.ts'
 import type { Place } from '../place.ts'
 import { ask, keptFor, type RetrievalRequest, search } from '../retrieval.ts'
 import { parseYears } from '../years.ts'
@@ -36,9 +38,10 @@ export function searchRoutes(place: Place, gate: Admission): FastifyPluginAsync 
           response: rows('found', 'namespace, id, score (nearness in meaning, 1 is the same) and metadata, best first'),
         },
       },
-      async ({ query, signal }) => {
+      async ({ query, signal }, reply) => {
         const request = requestOf(query.text, query)
-        return { found: await gate.run(signal, (until) => search(place, request, { signal: until, kept })) }
+        const found = await gate.run(signal, (until) => search(place, request, { signal: until, kept }))
+        return reply.type('application/json; charset=utf-8').send(foundInJson(found))
       },
     )
     app.post<{ Body: Request & { readonly question: string } }>(
@@ -70,6 +73,16 @@ export function searchRoutes(place: Place, gate: Admission): FastifyPluginAsync 
       },
     )
   }
+}
+
+/** `{ found }`, out of what the store has ready in JSON. */
+function foundInJson(found: readonly Match[]): Buffer {
+  const parts = found.flatMap((match, i) => {
+    const { namespace, id, score } = match
+    const start = `${i === 0 ? '' : ','}${toJson({ namespace, id, score }).slice(0, -1)},"metadata":`
+    return [Buffer.from(start), match.json ?? Buffer.from(toJson(match.metadata)), Buffer.from('}')]
+  })
+  return Buffer.concat([Buffer.from('{"found":['), ...parts, Buffer.from(']}')])
 }
 
 function requestOf(text: string, { type, year, genre, top }: Request): RetrievalRequest {

@@ -88,6 +88,7 @@ describe.skipIf(!available)('the graph over HTTP (skipped where its engine has n
 test('search finds by meaning, within years; without a model a question is answered with passages', async () => {
   const { body } = await get('/search?text=keeper+of+a+lighthouse&type=movies&top=1')
   expect(body.found).toMatchObject([{ namespace: 'movies', id: '1', metadata: { title: 'First', year: 1999 } }])
+  expect(Object.keys(body.found[0])).toEqual(['namespace', 'id', 'score', 'metadata'])
   expect((await get('/search?text=storm&year=2000-')).body.found.map(({ id }: { readonly id: string }) => id)).toEqual([
     '2',
   ])

@@ -30,8 +30,18 @@ interface Held {
   readonly change: VectorChange | null
 }
 
-/** @param limitBytes what all of them may take together */
-export function heldNamespaces(limitBytes: number, titleColumns: TitleColumns): HeldNamespaces {
+/** How namespaces are held. */
+export interface HoldingOptions {
+  /** What all of them may take together. */
+  readonly limitBytes: number
+  /** By which columns they are found by name. */
+  readonly titles: TitleColumns
+  /** How what is stored beside vectors is told in JSON. */
+  readonly toJson: (metadata: unknown) => string
+}
+
+/** No namespaces. */
+export function heldNamespaces({ limitBytes, ...reading }: HoldingOptions): HeldNamespaces {
   const spaces = new Map<string, Held>()
   let version = 0
   const othersBytes = (namespace: string): number =>
@@ -53,7 +63,7 @@ export function heldNamespaces(limitBytes: number, titleColumns: TitleColumns): 
       held === null || known!.change === null ? null : await changesSince(connection, namespace, known!.change)
     if (held === null || ids === null) {
       const vectors = heldVectors(dimension)
-      const named = await stage(connection, namespace, { vectors, leftBytes, titleColumns })
+      const named = await stage(connection, namespace, { ...reading, vectors, leftBytes })
       if (named === null) return put(null)
       vectors.publish([])
       const titles = titleIndex()
@@ -62,7 +72,7 @@ export function heldNamespaces(limitBytes: number, titleColumns: TitleColumns): 
     }
     try {
       const changed = await connection.rows(ids)
-      const named = await stage(connection, namespace, { vectors: held, leftBytes, titleColumns, ids })
+      const named = await stage(connection, namespace, { ...reading, vectors: held, leftBytes, ids })
       if (named === null) return put(null)
       const gone = changed.map((row) => String(row.id))
       held.publish(gone)
@@ -99,10 +109,9 @@ function isSameChange(known: VectorChange | null, change: VectorChange | null): 
   return known !== null && change !== null && known.number === change.number && known.txnId === change.txnId
 }
 
-interface Staging {
+interface Staging extends Omit<HoldingOptions, 'limitBytes'> {
   readonly vectors: HeldVectors
   readonly leftBytes: number
-  readonly titleColumns: TitleColumns
   /** Query of the ids that are read; default all. */
   readonly ids?: string
 }
@@ -111,7 +120,7 @@ interface Staging {
 async function stage(
   connection: Connection,
   namespace: string,
-  { vectors, leftBytes, titleColumns, ids }: Staging,
+  { vectors, leftBytes, titles, toJson, ids }: Staging,
 ): Promise<Named[] | null> {
   const from = `${tableOf(namespace)}${ids === undefined ? '' : ` WHERE id IN (${ids})`}`
   for await (const part of connection.keyedVectors(`SELECT id, embedding FROM ${from}`)) {
@@ -124,8 +133,8 @@ async function stage(
   for await (const [found = [], ...values] of connection.chunks(`SELECT ${columns} FROM ${from}`)) {
     for (const [row, id] of found.entries()) {
       const metadata = Object.fromEntries(names.map((name, column) => [name, values[column]![row]]))
-      vectors.describe(String(id), serialize(metadata))
-      named.push(namedOf(String(id), metadata, titleColumns))
+      vectors.describe(String(id), { metadata: serialize(metadata), json: Buffer.from(toJson(metadata)) })
+      named.push(namedOf(String(id), metadata, titles))
     }
     if (vectors.bytes > leftBytes) return null
   }

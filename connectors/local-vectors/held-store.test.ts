@@ -16,6 +16,8 @@ import { vectorsSink } from './sink.ts'
 const embedder = { id: 'test-v1', dimension: 5 }
 const titles = { columns: ['title', 'original'], mostFirst: 'votes' }
 const mib = 2 ** 20
+/** Whole numbers as text: no number in JSON is a bigint. */
+const toJson = (value: unknown) => JSON.stringify(value, (_, each) => (typeof each === 'bigint' ? `${each}` : each))
 let duckdb: Duckdb
 let dir: string
 let file: DuckdbStore
@@ -122,7 +124,7 @@ const question = fc.record({
 /** Scores of the store are sums of 32-bit floats in an order of its own: what differs by less is in no order. */
 function comparable(matches: readonly Match[]) {
   return matches
-    .map(({ score, ...match }) => ({ score: Math.round(score * 1e4), ...match }))
+    .map(({ score, json: _, ...match }) => ({ score: Math.round(score * 1e4), ...match }))
     .sort((a, b) => b.score - a.score || (`${a.namespace} ${a.id}` < `${b.namespace} ${b.id}` ? -1 : 1))
 }
 
@@ -138,7 +140,10 @@ test('law: vectors in memory find what the store finds, after any commits, howev
         rmSync(`${file.path}.wal`, { force: true })
         await commit('movies', [{ id: 'first', vector: [1, 0, 0, 0, 0] }])
         const clock = clockAt()
-        const [held, direct] = [openHeldStore({ store: file, clock, limitBytes, titles }), openVectorStore(file)]
+        const [held, direct] = [
+          openHeldStore({ store: file, clock, limitBytes, titles, toJson }),
+          openVectorStore(file),
+        ]
         for (const { namespace, rows, gone } of batches) {
           await commit(namespace, rows, gone)
           await followed(held, clock)
@@ -162,13 +167,28 @@ test('law: vectors in memory find what the store finds, after any commits, howev
   )
 }, 120_000)
 
+test('what is stored beside a vector is there in JSON as well, also when it was changed', async () => {
+  await commit('movies', [{ id: 'a', vector: [1, 0, 0, 0, 0], title: 'Heat "Élan"', year: 1995, genres: ['Crime'] }])
+  const clock = clockAt()
+  const held = openHeldStore({ store: file, clock, limitBytes: mib, titles, toJson })
+  const found = async () => {
+    const [match] = await held.search(Float32Array.of(1, 0, 0, 0, 0), { topK: 1, embedder })
+    expect(Buffer.from(match!.json!).toString()).toBe(toJson(match!.metadata))
+    return JSON.parse(Buffer.from(match!.json!).toString())
+  }
+  expect(await found()).toEqual({ title: 'Heat "Élan"', year: '1995', genres: ['Crime'] })
+  await commit('movies', [{ id: 'a', vector: [1, 0, 0, 0, 0], title: 'Cold', year: 1996 }])
+  await followed(held, clock)
+  expect(await found()).toEqual({ title: 'Cold', year: '1996', genres: [] })
+})
+
 test('ties are in the order of their ids, and a vector that is all zero is not found', async () => {
   await commit('movies', [
     { id: 'b', vector: [3, 0, 0, 0, 0] },
     { id: 'a', vector: [7, 0, 0, 0, 0] },
     { id: 'c', vector: [0, 0, 0, 0, 0] },
   ])
-  const held = openHeldStore({ store: file, clock: clockAt(), limitBytes: mib, titles })
+  const held = openHeldStore({ store: file, clock: clockAt(), limitBytes: mib, titles, toJson })
   const ids = async (topK: number) =>
     (await held.search(Float32Array.of(0.3, 0.1, 0, 0, 0), { topK, embedder })).map(({ id }) => id)
   expect(await ids(9)).toEqual(['a', 'b'])
@@ -188,7 +208,7 @@ test('a search does not wait for what was committed since, and a later one finds
       return file.use(mode, work, signal)
     },
   }
-  const held = openHeldStore({ store: slowFile, clock, limitBytes: mib, titles })
+  const held = openHeldStore({ store: slowFile, clock, limitBytes: mib, titles, toJson })
   const ids = async () => (await held.search(Float32Array.of(1, 0, 0, 0, 0), { topK: 9, embedder })).map(({ id }) => id)
   expect(await ids()).toEqual(['a'])
   await commit('movies', [{ id: 'b', vector: [1, 0, 0, 0, 0] }], ['a'])
@@ -225,7 +245,7 @@ test('only what was changed is read again', async () => {
         signal,
       ),
   }
-  const held = openHeldStore({ store: counting, clock, limitBytes: mib, titles })
+  const held = openHeldStore({ store: counting, clock, limitBytes: mib, titles, toJson })
   await followed(held, clock)
   expect(read).toEqual([300])
   await commit('movies', [{ id: '7', vector: [0, 0, 0, 0, 1] }], ['8'])
@@ -241,7 +261,7 @@ test('only what was changed is read again', async () => {
 test('another store at the same path is read as a whole', async () => {
   await commit('movies', [{ id: 'a', vector: [1, 0, 0, 0, 0] }])
   const clock = clockAt()
-  const held = openHeldStore({ store: file, clock, limitBytes: mib, titles })
+  const held = openHeldStore({ store: file, clock, limitBytes: mib, titles, toJson })
   await followed(held, clock)
   await file.release()
   rmSync(file.path)
@@ -259,7 +279,7 @@ test('what failed to be read is told to the next search, and read by the one aft
     ...file,
     use: (mode, work, signal) => (fails ? Promise.reject(new Error('held')) : file.use(mode, work, signal)),
   }
-  const held = openHeldStore({ store: failing, clock, limitBytes: mib, titles })
+  const held = openHeldStore({ store: failing, clock, limitBytes: mib, titles, toJson })
   const search = () => held.search(Float32Array.of(1, 0, 0, 0, 0), { topK: 9, embedder })
   expect(await search()).toHaveLength(1)
   await commit('movies', [{ id: 'b', vector: [1, 0, 0, 0, 0] }])
@@ -281,7 +301,7 @@ test('a search that was given up does not wait, and the reading goes on for othe
       return file.use(mode, work, signal)
     },
   }
-  const held = openHeldStore({ store: slow, clock: clockAt(), limitBytes: mib, titles })
+  const held = openHeldStore({ store: slow, clock: clockAt(), limitBytes: mib, titles, toJson })
   const [caller, vector] = [new AbortController(), Float32Array.of(1, 0, 0, 0, 0)]
   const left = held.search(vector, { topK: 1, embedder, signal: caller.signal })
   const stays = held.search(vector, { topK: 1, embedder })
@@ -305,8 +325,8 @@ test('by name the store and vectors in memory find the same, in the same order, 
   const byYear = { columns: ['title', 'original'], mostFirst: 'year' }
   const stores = [
     openVectorStore(file),
-    openHeldStore({ store: file, clock, limitBytes: mib, titles: byYear }),
-    openHeldStore({ store: file, clock, limitBytes: 0, titles: byYear }),
+    openHeldStore({ store: file, clock, limitBytes: mib, titles: byYear, toJson }),
+    openHeldStore({ store: file, clock, limitBytes: 0, titles: byYear, toJson }),
   ]
   const ids = async (options: Partial<SearchOptions>) => {
     const title = { ...byYear, text: 'heat' }

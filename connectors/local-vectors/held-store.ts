@@ -7,20 +7,18 @@ import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { untilAborted } from '../../engine/until-aborted.ts'
 import { checkEmbedder, type StoredNamespace } from '../vectors/embedder-identity.ts'
 import { fused, heaviestFirst } from '../vectors/fusion.ts'
-import type { Match, MetadataFilter, SearchOptions, TitleColumns, VectorStore } from '../vectors/store.ts'
+import type { Match, MetadataFilter, SearchOptions, VectorStore } from '../vectors/store.ts'
 import { conditionOf } from './filter.ts'
 import { freshness } from './freshness.ts'
-import { type HeldNamespaces, heldNamespaces } from './held-namespaces.ts'
+import { type HeldNamespaces, type HoldingOptions, heldNamespaces } from './held-namespaces.ts'
+import type { Beside } from './held-vectors.ts'
 import { metadataColumns, tableOf } from './namespace.ts'
 import { byScore, chosen, foundIn, noHits, notFound, openVectorStore } from './search.ts'
 
-export interface HeldStoreOptions {
+/** A store and how it is held. Namespaces beyond the limit are searched in the store. */
+export interface HeldStoreOptions extends HoldingOptions {
   readonly store: DuckdbStore
   readonly clock: Clock
-  /** What all vectors may take in memory. Namespaces beyond it are searched in the store. */
-  readonly limitBytes: number
-  /** By which columns they are found by name. */
-  readonly titles: TitleColumns
 }
 
 /** Filters whose results are kept. */
@@ -33,19 +31,14 @@ interface Filtered {
   readonly slots: ReadonlyMap<string, Uint8Array>
 }
 
-/** A vector that was found, with what is stored beside it as soon as that is wanted. */
-interface Found extends Omit<Match, 'metadata'> {
-  metadata(): Match['metadata']
-}
-
 /**
  * The store for queries, with the results of `openVectorStore`, of a state that may be some moments old: the first search waits until the vectors
  * are read; later ones do not wait for what was committed since, which is read beside them. If that fails, the next search tries again and has
  * the error.
  */
-export function openHeldStore({ store, clock, limitBytes, titles }: HeldStoreOptions): VectorStore {
+export function openHeldStore({ store, clock, ...holding }: HeldStoreOptions): VectorStore {
   const direct = openVectorStore(store)
-  const held = heldNamespaces(limitBytes, titles)
+  const held = heldNamespaces(holding)
   const { read, current } = freshness(store, clock, held.follow)
   const filters = new Map<string, Promise<Filtered>>()
 
@@ -72,12 +65,10 @@ export function openHeldStore({ store, clock, limitBytes, titles }: HeldStoreOpt
     if (vector.every((value) => value === 0)) return []
     const { leastScore = Number.NEGATIVE_INFINITY, title } = options
     const query = { vector, topK, slots, least: leastScore }
-    const shown = ({ metadata, ...found }: Found): Match => ({ ...found, metadata: metadata() })
     const near = spaces
       .flatMap((space) => nearestHeld(held, space, query))
       .sort(byScore)
       .slice(0, topK)
-      .map(shown)
     const named = title === undefined ? noHits : namedHeld(held, spaces, { ...query, text: title.text })
     const large = spaces.filter(({ namespace }) => held.vectors(namespace) === null)
     const rest =
@@ -86,8 +77,8 @@ export function openHeldStore({ store, clock, limitBytes, titles }: HeldStoreOpt
         : await store.use('read', (connection) => foundIn(connection, large, vector, options), signal)
     return fused(
       {
-        exact: [...named.exact.map(shown), ...rest.exact].sort(heaviestFirst(titles)),
-        words: [...named.words.map(shown), ...rest.words],
+        exact: [...named.exact, ...rest.exact].sort(heaviestFirst(holding.titles)),
+        words: [...named.words, ...rest.words],
         near: [...near, ...rest.near].sort(byScore).slice(0, topK),
       },
       topK,
@@ -115,17 +106,27 @@ interface HeldQuery {
   readonly slots: Filtered['slots'] | null
 }
 
-function nearestHeld(held: HeldNamespaces, { namespace }: StoredNamespace, query: HeldQuery): Found[] {
+function nearestHeld(held: HeldNamespaces, { namespace }: StoredNamespace, query: HeldQuery): Match[] {
   const vectors = held.vectors(namespace)
   const among = query.slots?.get(namespace)
   if (vectors === null || (query.slots !== null && among === undefined)) return []
   const { vector, topK, least } = query
-  return vectors.nearest(vector, { topK, least, among }).map(({ slot, id, score }) => ({
+  return vectors
+    .nearest(vector, { topK, least, among })
+    .map(({ slot, id, score }) => matchOf({ namespace, id, score }, vectors.beside(slot)))
+}
+
+/** What is stored beside it is read as soon as that is wanted. */
+function matchOf({ namespace, id, score }: Omit<Match, 'metadata'>, { metadata, json }: Beside): Match {
+  return {
     namespace,
     id,
     score,
-    metadata: () => deserialize(vectors.metadata(slot)) as Match['metadata'],
-  }))
+    json,
+    get metadata() {
+      return deserialize(metadata) as Match['metadata']
+    },
+  }
 }
 
 /** What is found by name in memory. */
@@ -133,17 +134,16 @@ function namedHeld(
   held: HeldNamespaces,
   spaces: readonly StoredNamespace[],
   { vector, topK, slots, text }: HeldQuery & { readonly text: string },
-): { readonly exact: readonly Found[]; readonly words: readonly Found[] } {
-  const [exact, words]: [Found[], Found[]] = [[], []]
+): { readonly exact: readonly Match[]; readonly words: readonly Match[] } {
+  const [exact, words]: [Match[], Match[]] = [[], []]
   for (const { namespace } of spaces) {
     const [vectors, titles, among] = [held.vectors(namespace), held.titles(namespace), slots?.get(namespace)]
     if (vectors === null || titles === null || (slots !== null && among === undefined)) continue
     const hits = titles.find(text, topK, (id) => among === undefined || among[vectors.slotOf(id)!] === 1)
-    const found = (id: string): Found[] => {
+    const found = (id: string): Match[] => {
       const slot = vectors.slotOf(id)!
       const score = vectors.score(vector, slot)
-      const metadata = () => deserialize(vectors.metadata(slot)) as Match['metadata']
-      return score === null ? [] : [{ namespace, id, score, metadata }]
+      return score === null ? [] : [matchOf({ namespace, id, score }, vectors.beside(slot))]
     }
     exact.push(...hits.exact.flatMap(found))
     words.push(...hits.words.flatMap(found))

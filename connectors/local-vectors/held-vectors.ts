@@ -3,6 +3,11 @@ import { type Query, roughVectors } from './rough-vectors.ts'
 
 const blockSlots = 256
 
+/** Of ids, titles and the objects of what is kept beside vectors, roughly. */
+const bytesPerId = 800
+
+const nothing: Beside = { metadata: new Uint8Array(0), json: new Uint8Array(0) }
+
 /** A vector that was found. */
 export interface Nearest {
   readonly slot: number
@@ -20,6 +25,13 @@ export interface NearestOptions {
   readonly among?: Uint8Array | undefined
 }
 
+/** What is kept beside a vector, in two forms. */
+export interface Beside {
+  /** As it was stored, serialized. */
+  readonly metadata: Uint8Array
+  readonly json: Uint8Array
+}
+
 /** A set of vectors by id. What is staged is found by nobody before it is published. */
 export interface HeldVectors {
   readonly dimension: number
@@ -30,7 +42,7 @@ export interface HeldVectors {
   /** Keeps vectors that lie behind one another, with nothing beside them yet. */
   stage(ids: readonly string[], vectors: Float32Array): void
   /** What is kept beside a staged vector. */
-  describe(id: string, metadata: Uint8Array): void
+  describe(id: string, beside: Beside): void
   /** From one moment to the next: vectors of the ids `gone`, and those that staged ones replace, are no more, and staged ones are there. */
   publish(gone: readonly string[]): void
   /** Forgets what is staged. */
@@ -39,7 +51,7 @@ export interface HeldVectors {
   slotOf(id: string): number | undefined
   /** Slots that there are: an upper bound of their numbers. */
   slots(): number
-  metadata(slot: number): Uint8Array
+  beside(slot: number): Beside
   /** Cosine similarity of one vector, as `nearest` gives it; null for one that is all zero. */
   score(vector: Float32Array, slot: number): number | null
   /** The nearest to a vector that is not all zero, best first, ties by id; vectors that are all zero, or not of numbers, are not found. */
@@ -52,13 +64,13 @@ export function heldVectors(dimension: number): HeldVectors {
   const blocks: Float32Array[] = []
   const ids: string[] = []
   const lengths: number[] = []
-  const beside: Uint8Array[] = []
+  const beside: Beside[] = []
   let live = new Uint8Array(blockSlots)
   const slotOf = new Map<string, number>()
   const staged = new Map<string, number>()
   const free: number[] = []
   let besideBytes = 0
-  const nothing = new Uint8Array(0)
+  const bytesOf = ({ metadata, json }: Beside): number => metadata.length + json.length
 
   function freeSlot(): number {
     const known = free.pop()
@@ -96,7 +108,7 @@ export function heldVectors(dimension: number): HeldVectors {
 
   function drop(slot: number): void {
     live[slot] = 0
-    besideBytes -= beside[slot]!.length
+    besideBytes -= bytesOf(beside[slot]!)
     beside[slot] = nothing
     free.push(slot)
   }
@@ -108,7 +120,7 @@ export function heldVectors(dimension: number): HeldVectors {
     },
     get bytes() {
       const elements = blocks.length * blockSlots * dimension
-      return elements * Float32Array.BYTES_PER_ELEMENT + rough.bytes + besideBytes + ids.length * 600
+      return elements * Float32Array.BYTES_PER_ELEMENT + rough.bytes + besideBytes + ids.length * bytesPerId
     },
     stage(names, vectors) {
       for (const [i, id] of names.entries()) {
@@ -117,10 +129,10 @@ export function heldVectors(dimension: number): HeldVectors {
         staged.set(id, slot)
       }
     },
-    describe(id, metadata) {
+    describe(id, told) {
       const slot = staged.get(id)!
-      besideBytes += metadata.length - beside[slot]!.length
-      beside[slot] = metadata
+      besideBytes += bytesOf(told) - bytesOf(beside[slot]!)
+      beside[slot] = told
     },
     publish(gone) {
       for (const id of [...gone, ...staged.keys()]) {
@@ -140,7 +152,7 @@ export function heldVectors(dimension: number): HeldVectors {
     },
     slotOf: (id) => slotOf.get(id),
     slots: () => ids.length,
-    metadata: (slot) => beside[slot]!,
+    beside: (slot) => beside[slot]!,
     score: (vector, slot) => scoreOf(elementsOf(vector), slot),
     nearest(vector, { topK, least = Number.NEGATIVE_INFINITY, among }) {
       const query = elementsOf(vector)

@@ -42,6 +42,8 @@ export interface Match {
   readonly score: number
   /** The columns stored with the vector. */
   readonly metadata: { readonly [column: string]: unknown }
+  /** The same in JSON, where the store has it at hand. */
+  readonly json?: Uint8Array
 }
 
 /** The vectors for those who ask questions. */
