@@ -17,9 +17,9 @@ export interface ReaderOptions {
   readonly longQuestionEveryMs: number
 }
 
-/** Takes seconds of one core, and reads the store. */
+/** Takes seconds of one core, however large the store is, and holds it meanwhile. */
 const longQuestion =
-  'SELECT count(*) AS n FROM people a, range(60000) b, range(60) c WHERE a.popularity + b.range > c.range'
+  'SELECT count(*) AS n FROM (FROM people LIMIT 300) a, range(60000) b, range(60) c WHERE a.popularity + b.range > c.range'
 
 const commands: readonly (readonly [name: string, ...words: string[]])[] = [
   ['search', 'search', 'a detective', '--top', '1'],

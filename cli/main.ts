@@ -3,6 +3,7 @@
 import { keepCompiledCode } from '../engine/compile-cache.ts'
 import { MillraceError, messageOf } from '../engine/errors.ts'
 import { endProcess } from './end-process.ts'
+import { startLean } from './lean-process.ts'
 
 /**
  * Statements of embedded stores take a thread of Node's pool each for as long as they run. With the four that there are by default a few long
@@ -10,7 +11,11 @@ import { endProcess } from './end-process.ts'
  */
 const poolThreads = 32
 
+/** Those that live for long, or hold much. */
+const lean = new Set(['run', 'serve'])
+
 async function main(words: readonly string[]): Promise<number> {
+  if (lean.has(words[0] ?? '')) startLean()
   process.umask(0o077) // whatever is written is the user's alone: data, scratch files, sockets
   process.env.UV_THREADPOOL_SIZE ??= String(poolThreads) // read when the first of them is needed, which is later
   keepCompiledCode() // what is imported from here on is compiled by the user's first run, and read by the next
