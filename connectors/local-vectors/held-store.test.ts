@@ -133,7 +133,7 @@ test('law: vectors in memory find what the store finds, after any commits, howev
     fc.asyncProperty(
       fc.array(batch, { minLength: 1, maxLength: 3 }),
       fc.array(question, { minLength: 2, maxLength: 4 }),
-      fc.constantFrom(64 * mib, 100_000, 0),
+      fc.constantFrom(64 * mib, 160_000, 0),
       async (batches, questions, limitBytes) => {
         await file.release()
         rmSync(file.path, { force: true })

@@ -91,7 +91,9 @@ export function openHeldStore({ store, clock, ...holding }: HeldStoreOptions): V
     async search(vector, options) {
       if (!store.exists()) throw notFound(`vector store not found: ${store.path}`)
       await untilAborted(current(), options.signal)
-      await setImmediate() // those who hung up while others were answered are heard before there is work for them
+      // Those who hung up are heard before there is work for them: behind the events that came with the request itself.
+      await setImmediate()
+      await setImmediate()
       options.signal?.throwIfAborted()
       return nearest(vector, options)
     },

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 
 /** Vectors of a block, and bytes of a column. Columns of a power of two would share few lines of the processor's caches. */
-export const blockSlots = 4160
+export const blockSlots = 8256
 
 /** A vector of length 1: whole numbers times `scale`, but for an error of that Euclidean length. */
 export interface RoughVector {
@@ -59,7 +59,7 @@ const pageBytes = 65_536
 /** A kernel's memory ends at 4 GiB. */
 const mostBytes = 2 ** 31
 /** Elements of a query are multiplied so many at a time, and so many vectors. */
-const groupElements = 4
+const groupElements = 8
 const groupVectors = 8
 /** After so many vectors what is wanted is looked at again. A multiple of 4. */
 const selectedAtOnce = 256

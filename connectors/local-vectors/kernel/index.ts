@@ -3,7 +3,7 @@
  * are bytes and lie in columns: each has one element of all vectors of a block. Counts of vectors are multiples of 8.
  */
 
-/** The query, four elements a group: where their columns begin in a block (32-bit numbers), and what they are multiplied by (16-bit numbers). */
+/** The query, eight elements a group: where their columns begin in a block (32-bit numbers), and what they are multiplied by (16-bit numbers). */
 let columnsAt: usize = 0
 let weightsAt: usize = 0
 /** Products of the query and each vector of a block, 32-bit numbers. */
@@ -21,7 +21,7 @@ export function setUp(columns: usize, weights: usize, products: usize, places: u
   boundsAt = bounds
 }
 
-/** Multiplies the first `count` vectors of a block by the query, eight vectors and four columns at a time. No product may leave 32 bits. */
+/** Multiplies the first `count` vectors of a block by the query, eight vectors and eight columns at a time. No product may leave 32 bits. */
 export function multiply(block: usize, count: i32, groups: i32): void {
   memory.fill(productsAt, 0, (<usize>count) << 2)
   let columns = columnsAt
@@ -31,20 +31,36 @@ export function multiply(block: usize, count: i32, groups: i32): void {
     const b = block + load<u32>(columns, 4)
     const c = block + load<u32>(columns, 8)
     const d = block + load<u32>(columns, 12)
+    const e = block + load<u32>(columns, 16)
+    const f = block + load<u32>(columns, 20)
+    const g = block + load<u32>(columns, 24)
+    const h = block + load<u32>(columns, 28)
     const ab = v128.load32_splat(weights)
     const cd = v128.load32_splat(weights, 4)
-    columns += 16
-    weights += 8
+    const ef = v128.load32_splat(weights, 8)
+    const gh = v128.load32_splat(weights, 12)
+    columns += 32
+    weights += 16
     let products = productsAt
     for (let i = 0; i < count; i += 8) {
-      const inA = v128.load8x8_s(a + i)
-      const inB = v128.load8x8_s(b + i)
-      const inC = v128.load8x8_s(c + i)
-      const inD = v128.load8x8_s(d + i)
-      const first = i32x4.add(dot(firstOf(inA, inB), ab), dot(firstOf(inC, inD), cd))
-      const last = i32x4.add(dot(lastOf(inA, inB), ab), dot(lastOf(inC, inD), cd))
-      v128.store(products, i32x4.add(v128.load(products), first))
-      v128.store(products, i32x4.add(v128.load(products, 16), last), 16)
+      let left = v128.load8x8_s(a + i)
+      let right = v128.load8x8_s(b + i)
+      let first = i32x4.add(v128.load(products), dot(firstOf(left, right), ab))
+      let last = i32x4.add(v128.load(products, 16), dot(lastOf(left, right), ab))
+      left = v128.load8x8_s(c + i)
+      right = v128.load8x8_s(d + i)
+      first = i32x4.add(first, dot(firstOf(left, right), cd))
+      last = i32x4.add(last, dot(lastOf(left, right), cd))
+      left = v128.load8x8_s(e + i)
+      right = v128.load8x8_s(f + i)
+      first = i32x4.add(first, dot(firstOf(left, right), ef))
+      last = i32x4.add(last, dot(lastOf(left, right), ef))
+      left = v128.load8x8_s(g + i)
+      right = v128.load8x8_s(h + i)
+      first = i32x4.add(first, dot(firstOf(left, right), gh))
+      last = i32x4.add(last, dot(lastOf(left, right), gh))
+      v128.store(products, first)
+      v128.store(products, last, 16)
       products += 32
     }
   }
