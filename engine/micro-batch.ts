@@ -7,12 +7,12 @@ import { lagAfter } from './lag.ts'
 import { type PreparedSink, prepareSinks } from './prepare.ts'
 import {
   advance,
-  hasUntoldStarts,
   type PlannedRanges,
   pinnedRanges,
   planRanges,
   type Run,
   type Session,
+  tellsWithoutRows,
 } from './session.ts'
 import { planStages } from './stages.ts'
 import { columnsFor, outputsFor, runStages, type WorkResult } from './work.ts'
@@ -34,9 +34,9 @@ export type BatchOutcome =
 /** Runs the next batch of a draft. Whatever it throws, some of the sinks may hold the batch: their positions tell. */
 export async function runBatch(run: Run, draft: BatchDraft): Promise<BatchOutcome> {
   const { pipeline, runtime, sinks } = run.session
-  let planned = await planRanges(run.session, draft.position, draft.end)
-  // a run that ends would leave the next one to begin behind what came between them
-  if (pipeline.trigger.kind !== 'every' && hasUntoldStarts(run.session, draft)) planned ??= nothing
+  const toRead = await planRanges(run.session, draft.position, draft.end)
+  const told = toRead === null ? tellsWithoutRows(run.session, draft) : 'must'
+  const planned = toRead ?? (told === null ? null : nothing)
   if (planned === null) return { kind: 'nothing-to-read', position: draft.position }
   run.emit({
     type: 'planned',
@@ -50,21 +50,27 @@ export async function runBatch(run: Run, draft: BatchDraft): Promise<BatchOutcom
   faultPoint('batch-planned')
   const stagingDir = await runtime.makeStaging()
   try {
-    return await workAndCommit(run, draft, { planned, stagingDir })
+    return await workAndCommit(run, draft, { planned, stagingDir, due: told === 'must' })
   } finally {
     await runtime.dropStaging(stagingDir)
   }
 }
 
-/** A batch that only tells the sinks where partitions begin. */
+/** A batch that only tells the sinks that the pipeline has run, and where partitions begin. */
 const nothing: PlannedRanges = { bySource: new Map(), all: [], lagRecords: 0, available: [], missing: [] }
 
 interface Prepared {
   readonly planned: PlannedRanges
   readonly stagingDir: string
+  /** Otherwise it is left for the first batch with rows, if only rows tell what columns there are. */
+  readonly due: boolean
 }
 
-async function workAndCommit(run: Run, draft: BatchDraft, { planned, stagingDir }: Prepared): Promise<BatchOutcome> {
+async function workAndCommit(
+  run: Run,
+  draft: BatchDraft,
+  { planned, stagingDir, due }: Prepared,
+): Promise<BatchOutcome> {
   const { session, options, emit } = run
   const { pipeline, runtime } = session
   const startedMs = runtime.clock.nowMs()
@@ -82,6 +88,8 @@ async function workAndCommit(run: Run, draft: BatchDraft, { planned, stagingDir 
     },
     runtime,
   )
+  session.isNew = false
+  if (!due && !columnsAreKnown(session, draft, work)) return { kind: 'nothing-to-read', position: draft.position }
   const pins = pinnedRanges(session, draft, work.ranges)
   const { targets, outcome } = await commitWork(run, draft, { work, pins, stagingDir })
   if (outcome.kind === 'fenced') {
@@ -152,6 +160,12 @@ function targetOf({ pipeline, sinks }: Session, work: WorkResult, sinkIndex: num
     columns: columnsFor(pipeline, sinkIndex, work.columns),
     holdsDeadLetters: sinkIndex === pipeline.deadLetters,
   }
+}
+
+/** Whether every sink can make its tables without a row. */
+function columnsAreKnown({ pipeline }: Session, draft: BatchDraft, { columns }: WorkResult): boolean {
+  const data = draft.sinks.filter((i) => i !== pipeline.deadLetters)
+  return data.every((i) => Object.values(pipeline.sinks[i]!.inputs).every((step) => columns.has(step ?? '')))
 }
 
 function rowsOf(targets: readonly PreparedSink[]): number {

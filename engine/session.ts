@@ -22,6 +22,8 @@ export interface Session {
   identity: Position
   /** What was told of as not there ({@link Source.absent}), as of the last turn. */
   toldMissing: ReadonlySet<string>
+  /** Whether a sink holds nothing of the pipeline yet, not even that it has run, as of the last look at the sinks. */
+  isNew: boolean
   /** The partitions that are ours in this turn; null: all. */
   owned: ReadonlySet<string> | null
   close(): Promise<void>
@@ -53,7 +55,8 @@ export async function openSession(pipeline: Pipeline, runtime: Runtime): Promise
       opened.push(sink)
       sinks.push(sink)
     }
-    const nothingYet = { initial: new Map(), identity: new Map(), owned: null, toldMissing: new Set<string>() }
+    const told = { owned: null, toldMissing: new Set<string>(), isNew: false }
+    const nothingYet = { initial: new Map(), identity: new Map(), ...told }
     return { pipeline, runtime, sources, sinks, ...nothingYet, close }
   } catch (error) {
     await close().catch(() => {}) // why it could not be opened says more
@@ -224,9 +227,15 @@ export function pinnedRanges(
   return [...pinned].map(([sourcePartition, at]) => ({ sourcePartition, start: at, end: at }))
 }
 
-/** Whether partitions begin where the next run would not begin any more, and no sink has been told. */
-export function hasUntoldStarts(session: Session, draft: Parameters<typeof pinnedRanges>[1]): boolean {
-  return pinnedRanges(session, draft, []).some(({ sourcePartition }) => startedPartition(sourcePartition) !== null)
+/**
+ * Whether a commit is due although there is nothing to read. `must`: in a run that ends, partitions begin where the next run would not begin
+ * any more, and no sink has been told. `may`: a sink knows nothing of the pipeline yet, and its tables should be there.
+ */
+export function tellsWithoutRows(session: Session, draft: Parameters<typeof pinnedRanges>[1]): 'must' | 'may' | null {
+  const pinned = pinnedRanges(session, draft, [])
+  const ends = session.pipeline.trigger.kind !== 'every'
+  if (ends && pinned.some(({ sourcePartition }) => startedPartition(sourcePartition) !== null)) return 'must'
+  return session.isNew && pinned.length > 0 ? 'may' : null
 }
 
 async function missingOf(source: Source, ranges: readonly Range[]): Promise<Range[]> {

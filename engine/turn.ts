@@ -30,6 +30,7 @@ export async function takeTurn(run: Run, known: Position | null, goal: Position 
 /** What the sinks' positions ask for. `SOURCE_RANGE_LOST` where the source is not the one that they hold. */
 export async function recoveryOf(session: Session): Promise<Recovery> {
   const held = await sinkPositions(session)
+  session.isNew = held.some(({ position }) => position.size === 0)
   adoptStarts(session, held)
   assertKept(session, held, await latestPosition(session))
   const own = ownedPositions(session, held)

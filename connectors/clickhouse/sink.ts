@@ -149,7 +149,7 @@ async function changesOf(
   { clickhouse, description }: ClickhouseSinkOptions,
   { commit, version, dir, withoutRefused }: Batch,
 ): Promise<Changes[]> {
-  if (!(await readOwners(connection, description, commit))) return []
+  const touched = await readOwners(connection, description, commit)
   const changes: Changes[] = []
   for (const [name, table] of Object.entries(description.tables)) {
     const batch = await prepared(clickhouse, {
@@ -158,7 +158,7 @@ async function changesOf(
       files: commit.outputs.get(table.from) ?? [],
       columns: commit.columns.get(table.from) ?? [],
     })
-    if (batch !== null)
+    if (touched && batch !== null)
       changes.push(
         await findChanges(
           connection,

@@ -5,7 +5,7 @@ import { type Connection, identifier, parquetRows } from '../../engine/duckdb.ts
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
 import { checkColumns, unionColumns } from '../olap/columns.ts'
 import type { OlapOptions } from '../olap/description.ts'
-import { checkTable, syncTable, type TableCounts } from './table-sync.ts'
+import { checkTable, growTable, syncTable, type TableCounts } from './table-sync.ts'
 import { syncViews } from './views.ts'
 
 export interface OlapSinkOptions {
@@ -15,7 +15,7 @@ export interface OlapSinkOptions {
 }
 
 /**
- * Keeps the described tables equal to the input for the owners that each batch names; a table is there from the first of them, rows or not. Counts `inserted`, `updated`,
+ * Keeps the described tables equal to the input for the owners that each batch names; a table is there from the first batch, rows or not. Counts `inserted`, `updated`,
  * `deleted`, `unchanged`, in all and per table (`casts.inserted`).
  */
 export function olapSink(options: OlapSinkOptions): Sink {
@@ -53,12 +53,12 @@ async function writeTables(
   commit: SinkCommit,
 ): Promise<WriteCounts> {
   const written: Record<string, number> = { inserted: 0, updated: 0, deleted: 0, unchanged: 0 }
-  if (await readOwners(connection, description, commit)) {
-    for (const [name, table] of Object.entries(description.tables)) {
-      const files = commit.outputs.get(table.from) ?? []
-      const columns = commit.columns.get(table.from) ?? []
-      add(written, name, await syncTable(connection, { name, table, files, columns, owners: 'temp.owners' }))
-    }
+  const touched = await readOwners(connection, description, commit)
+  for (const [name, table] of Object.entries(description.tables)) {
+    const files = commit.outputs.get(table.from) ?? []
+    const columns = commit.columns.get(table.from) ?? []
+    if (touched) add(written, name, await syncTable(connection, { name, table, files, columns, owners: 'temp.owners' }))
+    else await growTable(connection, { name, table, files, columns })
   }
   const views = await syncViews(connection, description.views)
   return views === 0 ? written : { ...written, views }

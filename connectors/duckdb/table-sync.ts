@@ -70,7 +70,7 @@ export async function checkTable(
 }
 
 /** Creates or widens the table; its columns afterwards, or null where there is neither table nor input. */
-async function growTable(
+export async function growTable(
   connection: Connection,
   { name, files, columns: known = [], table: described }: Omit<TableSync, 'owners'>,
 ): Promise<readonly Column[] | null> {

@@ -21,7 +21,7 @@ export interface VectorsSinkOptions {
 }
 
 /**
- * Upserts and deletes vectors by id. An id that one batch both upserts and deletes is upserted; of several rows with
+ * Upserts and deletes vectors by id; the namespace is there from the first batch, vectors or not. An id that one batch both upserts and deletes is upserted; of several rows with
  * one id the greatest wins. Counts `inserted`, `updated` and `deleted` (ids that were there). `SINK_FAILED` for a namespace of
  * another embedder, told with the position already, before anything is embedded, and for a vector of another length.
  */
@@ -72,6 +72,8 @@ async function writeVectors(
   const gone = deletes === undefined ? [] : (commit.outputs.get(deletes) ?? [])
   const deleted = stored === undefined || gone.length === 0 ? 0 : await deleteIds(connection, namespace, gone)
   const files = commit.outputs.get(upserts) ?? []
+  const known = (commit.columns.get(upserts) ?? []).filter(({ name }) => name !== 'id' && name !== 'embedding')
+  if (files.length === 0) await growNamespace(connection, namespace, options.embedder, known)
   const written = files.length === 0 ? { inserted: 0, updated: 0 } : await upsert(connection, options, files)
   const changed = [
     ...(deleted === 0 ? [] : [`SELECT id::VARCHAR AS id FROM ${scan(gone)}`]),

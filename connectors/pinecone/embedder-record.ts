@@ -44,6 +44,24 @@ export async function storedEmbedder(index: PineconeIndex): Promise<EmbedderIden
   return { id: String(record.metadata.embedder), dimension: Number(record.metadata.dimension) }
 }
 
+/** Notes a namespace that a pipeline keeps although it has no vector yet: Pinecone itself knows none without one. */
+export async function noteNamespace(
+  index: PineconeIndex,
+  { namespace, dimension }: { readonly namespace: string; readonly dimension: number },
+): Promise<void> {
+  const record = { id: namespaceId(namespace), values: placeholder(dimension), metadata: { namespace } }
+  await index.upsert(ownNamespace, [JSON.stringify(record)])
+}
+
+/** Whether a namespace was noted. */
+export async function isNoted(index: PineconeIndex, namespace: string): Promise<boolean> {
+  return (await index.fetch(ownNamespace, [namespaceId(namespace)])).length > 0
+}
+
+function namespaceId(namespace: string): string {
+  return `namespace/${namespace}`
+}
+
 /** Makes the index where it is missing, and notes the embedder. */
 export async function prepareIndex(index: PineconeIndex, embedder: EmbedderIdentity, found: IndexState): Promise<void> {
   if (found === 'ready') return

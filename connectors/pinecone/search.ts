@@ -4,7 +4,7 @@ import { checkEmbedder } from '../vectors/embedder-identity.ts'
 import { fused, heaviestFirst } from '../vectors/fusion.ts'
 import type { Match, SearchOptions, VectorStore } from '../vectors/store.ts'
 import type { PineconeIndex } from './client.ts'
-import { ownNamespace, storedEmbedder } from './embedder-record.ts'
+import { isNoted, ownNamespace, storedEmbedder } from './embedder-record.ts'
 import { filterOf } from './filter.ts'
 import { fold, foldedName, shownMetadata } from './records.ts'
 
@@ -37,8 +37,10 @@ export function pineconeStore(index: PineconeIndex): VectorStore {
     const [stored, spaces] = await Promise.all([storedEmbedder(index), counts()])
     if (stored !== null) checkEmbedder({ namespace: index.settings.index, ...stored }, embedder)
     const there = [...spaces.keys()]
-    if (namespace !== undefined && !there.includes(namespace))
+    if (namespace !== undefined && !there.includes(namespace)) {
+      if (await isNoted(index, namespace)) return []
       throw notFound(`vector namespace not found: ${namespace}; there are: ${there.join(', ') || 'none'}`)
+    }
     if (vector.every((value) => value === 0)) return []
     const filter = filterOf(where)
     const find = async (name: string, filter: object | undefined): Promise<Match[]> => {

@@ -127,6 +127,17 @@ test('the index is made when it is missing, and what a batch upserts and deletes
   })
 })
 
+test('a namespace is there from the first batch, vectors or not: a question to it finds nothing', async () => {
+  const question = { topK: 3, embedder, namespace: 'movies' }
+  const find = (more = {}) => pineconeStore(open()).search(Float32Array.of(1, 0, 0), { ...question, ...more })
+  await expect(find()).rejects.toMatchObject({ code: 'TABLE_NOT_FOUND' })
+  await sinkOf().commit(commitOf(0, await outputs([])))
+  expect(await find()).toEqual([])
+  await expect(find({ namespace: 'movie' })).rejects.toMatchObject({ code: 'TABLE_NOT_FOUND' })
+  await sinkOf().commit(commitOf(1, await outputs([heat])))
+  expect(await find()).toMatchObject([{ id: '1' }])
+})
+
 test('values are the same 32-bit floats; what Pinecone has no type for is left out or text', async () => {
   await sinkOf().commit(commitOf(0, await outputs([{ ...heat, values: [0.1, -1e-7, 3.4028234e38] }, ronin])))
   const space = emulator.index('millrace')!.contents().get('movies')!

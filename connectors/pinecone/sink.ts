@@ -21,7 +21,7 @@ import type { EmbedderIdentity } from '../vectors/embedder-identity.ts'
 import { checkVectors, scan } from '../vectors/incoming.ts'
 import { skippedVectors } from '../vectors/skipped.ts'
 import type { PineconeIndex } from './client.ts'
-import { checkIndex, prepareIndex } from './embedder-record.ts'
+import { checkIndex, noteNamespace, prepareIndex } from './embedder-record.ts'
 import {
   beginRanges,
   type HeldPosition,
@@ -60,7 +60,7 @@ type Begun =
 
 /**
  * Upserts and deletes vectors by id. An id that one batch both upserts and deletes is upserted; of several rows with one id the greatest
- * wins. Counts `upserted` and `deleted` (ids that were asked for, there or not). The index is made when it is missing. `SINK_FAILED`,
+ * wins. Counts `upserted` and `deleted` (ids that were asked for, there or not). The index is made when it is missing, and the namespace is there from the first batch, vectors or not. `SINK_FAILED`,
  * `PINECONE_REFUSED` at the first question for one that does not fit the embedder. The client stays open: it is the process's.
  */
 export function pineconeSink(options: PineconeSinkOptions): RowRefusingSink {
@@ -123,6 +123,9 @@ async function begin(options: PineconeSinkOptions, commit: SinkCommit): Promise<
     return { outcome: { kind: 'fenced', position } }
   }
   await prepareIndex(index, embedder, state)
+  const { namespace, upserts } = description
+  const isEmpty = held.length === 0 && (commit.outputs.get(upserts) ?? []).length === 0
+  if (isEmpty) await noteNamespace(index, { namespace, dimension: embedder.dimension })
   beginRanges(index, commit, held)
   const duckdb = await options.duckdb()
   const { upserted, deleted, refused } = await duckdb.withConnection((connection) => write(connection, options, commit))
