@@ -86,8 +86,9 @@ function roughened(
   let squares = 0
   for (let i = 0; i < vector.length; i += 1) {
     const number = Math.round(vector[i]! / step)
+    const off = vector[i]! - number * step
     numbers[i] = number
-    squares += (vector[i]! - number * step) ** 2
+    squares += off * off
   }
   return { scale: step / length, error: Math.sqrt(squares) / length }
 }
