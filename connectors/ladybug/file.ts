@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { MillraceError, messageOf } from '../../engine/errors.ts'
 import { makeFolderNow } from '../../engine/make-folder.ts'
 import type { FileKind, FileSession, Mode, OpenFile } from '../../engine/shared-file/contract.ts'
+import { folding } from './folding.ts'
 import { loadNative, type Native, type NativeConnection, type NativeDatabase } from './native.ts'
 import { execute, type GraphParameters, type GraphRow } from './statement.ts'
 
@@ -23,9 +24,6 @@ export interface GraphFileOptions {
 
 const threads = 2
 const maxSizeBytes = 2 ** 38 // of address space; the default of 8 TiB is more than some machines allow
-
-/** The write-ahead log is folded into the file once it is this long, and then whenever it has grown by as much. */
-const checkpointBytes = 16 * 2 ** 20
 
 /** Rows that cross to another process at a time. */
 const rowsPerPart = 256
@@ -121,7 +119,7 @@ interface Where {
 }
 
 function opened(native: Native, database: NativeDatabase, where: Where): OpenFile<GraphSession> {
-  let checkpointAtBytes = checkpointBytes
+  const fold = folding()
   return {
     writable: where.writable,
     broken: false,
@@ -129,10 +127,10 @@ function opened(native: Native, database: NativeDatabase, where: Where): OpenFil
       return begin(new native.Connection(database, threads), mode)
     },
     async afterWrite(alone) {
-      const bytes = logBytes(where.path)
-      if (bytes < checkpointAtBytes || !hasRoom(where.path, where.reserveBytes)) return
-      const folded = await alone(() => checkpoint(native, database))
-      checkpointAtBytes = folded ? checkpointBytes : bytes + checkpointBytes
+      const patienceMs = fold.patienceMs(logBytes(where.path))
+      if (patienceMs === null || !hasRoom(where.path, where.reserveBytes)) return
+      await alone(() => checkpoint(native, database), patienceMs)
+      fold.tried(logBytes(where.path))
     },
     close: () => database.close(),
   }

@@ -31,10 +31,10 @@ export interface OpenFile<H> {
   /** For one user. Sessions of one file run beside each other; at most one of them writes. */
   session(mode: Mode): Promise<FileSession<H>>
   /**
-   * Called after each write session, before the next one begins. `alone` runs its work while there is no reader either, and gives false where
-   * readers would not end in time.
+   * Called after each write session, before the next one begins. `alone` runs its work while there is no reader either: those that come are held
+   * back, and it gives false where those that are there do not end within `patienceMs`.
    */
-  afterWrite?(alone: (work: () => Promise<void>) => Promise<boolean>): Promise<void>
+  afterWrite?(alone: (work: () => Promise<void>, patienceMs: number) => Promise<boolean>): Promise<void>
   close(): Promise<void>
 }
 

@@ -2,13 +2,10 @@
 import { statSync } from 'node:fs'
 import type { FileKind, FileSession, Mode, OpenFile } from './contract.ts'
 import { type Host, hostFile } from './host.ts'
-import { turns } from './turns.ts'
+import { type Turns, turns } from './turns.ts'
 
 /** Readers of one file at a time. Each may keep one thread of Node's pool busy for as long as its statement takes. */
 const concurrentReaders = 8
-
-/** How long readers are held back and waited for where a writer has to be alone. */
-const alonePatienceMs = 1_000
 
 /** How long an owner that ends waits for writers of other processes before it cuts them off; they start again elsewhere. */
 const farewellMs = 10_000
@@ -66,7 +63,7 @@ export async function openOwner<H>(options: OwnerOptions<H>): Promise<Owner<H>> 
       }
       try {
         const leave = await turn.enter(mode, signal)
-        return await started(file, { mode, leave, done, alone: (work) => turn.alone(work, alonePatienceMs) })
+        return await started(file, { mode, leave, done, alone: turn.alone })
       } catch (error) {
         done()
         throw error
@@ -103,7 +100,7 @@ interface Start {
   readonly mode: Mode
   readonly leave: () => void
   readonly done: () => void
-  readonly alone: (work: () => Promise<void>) => Promise<boolean>
+  readonly alone: Turns['alone']
 }
 
 /** A session that gives up its turn when it ends. */
