@@ -13,19 +13,24 @@ export interface Limits {
   readonly memoryMiB: number
   /** Bytes of silver on the disk per live byte at the end. */
   readonly diskRatio: number
-  /** What is resident at the end may be so many times what was in the middle. */
+  /** What is resident in the last quarter of a run may be so many times what was in the third: of a run that lasts {@link warmSeconds} at least. */
   readonly growth: number
 }
 
-/** One line for each limit that is broken. Growth is told from the means of the second and the last quarter. */
+/** Until then caches fill, code is compiled and tables get their first files. */
+const warmSeconds = 1_200
+
+/** One line for each limit that is broken. */
 export function problemsOf(samples: readonly Sample[], limits: Limits): string[] {
   const problems: string[] = []
   for (const name of Object.keys(samples[0]?.memory ?? {})) {
     const peak = Math.max(...samples.map(({ memory }) => memory[name]?.peakMiB ?? 0))
     if (peak > limits.memoryMiB) problems.push(`${name} had ${peak} MiB resident, more than ${limits.memoryMiB}`)
-    const [middle, end] = [mean(quarter(samples, 1), name), mean(quarter(samples, 3), name)]
-    if (end > middle * limits.growth)
-      problems.push(`${name} had ${Math.round(middle)} MiB resident in the middle and ${Math.round(end)} at the end`)
+    const [third, last] = [mean(quarter(samples, 2), name), mean(quarter(samples, 3), name)]
+    if ((samples.at(-1)?.seconds ?? 0) >= warmSeconds && last > third * limits.growth)
+      problems.push(
+        `${name} had ${Math.round(third)} MiB resident in the third quarter, ${Math.round(last)} in the last`,
+      )
   }
   const ratio = samples.at(-1)?.disk.silverRatio ?? 0
   if (ratio > limits.diskRatio)

@@ -207,7 +207,7 @@ await stopped(serve)
 const usageProblems = problemsOf(samples, {
   memoryMiB: Number(values['most-memory']),
   diskRatio: Number(values['most-disk']),
-  growth: 1.25,
+  growth: 1.15,
 })
 
 await succeed(['run', '--all', '--available-now', '--data', data], env)
