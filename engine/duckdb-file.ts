@@ -41,7 +41,10 @@ function aliasOf(path: string): string {
   return identifier(`millrace_store:${path}`)
 }
 
-/** Attaches the file; whether it can be written. */
+/**
+ * Attaches the file; whether it can be written. A `?` in its path cannot be got round: DuckDB resolves links before it looks at the path, takes
+ * what follows the sign for options, and puts `.wal` before it. The log of checkpoints is opened there too, whatever the recovery mode.
+ */
 async function attach(database: Duckdb, path: string, mode: Mode): Promise<boolean> {
   if (path.includes('?'))
     throw new MillraceError(
