@@ -6,7 +6,9 @@ import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { systemClock } from '../../engine/clock.ts'
+import type { RowRefusingSink, SinkCommit } from '../../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
+import type { ParquetFile } from '../../engine/schema.ts'
 import { commitTo, outputsOf } from '../graph/films.testing.ts'
 import {
   ann,
@@ -66,6 +68,93 @@ async function open(options: SubjectOptions): Promise<GraphSubject> {
 }
 
 sinkPromises(open)
+
+/** Titles with genres that the pipeline writes itself; the rows' columns are those of the inputs. */
+const titles = {
+  nodes: {
+    Title: { from: 'titles', key: 'id', properties: { name: 'string' } },
+    Genre: { from: 'genres', key: 'id', properties: {} },
+  },
+  owners: { from: 'titles', node: 'Title', key: 'id' },
+  relationships: {
+    IN_GENRE: { from: 'links', fromNode: 'Title', toNode: 'Genre', fromKey: 't', toKey: 'g', key: 'k', properties: {} },
+  },
+} as const
+
+async function titleBatch(more: Partial<SinkCommit> = {}): Promise<SinkCommit> {
+  const inputs = {
+    titles: `SELECT 1::BIGINT AS id, 'Heat' AS name`,
+    genres: 'SELECT 7::BIGINT AS id',
+    links: `FROM (VALUES (1::BIGINT, 7::BIGINT, 'a'), (1, 8, 'b')) v(t, g, k)`,
+  }
+  const outputs = new Map<string, ParquetFile[]>()
+  for (const [input, query] of Object.entries(inputs)) {
+    const path = join(dir, `${input}-${more.txnId}.parquet`)
+    outputs.set(input, [await duckdb.withConnection((connection) => copyToParquet(connection, query, path))])
+  }
+  const ranges = [{ sourcePartition: 's', start: 0n, end: 1n }]
+  const signal = new AbortController().signal
+  return {
+    pipeline: 'p',
+    txnId: 't',
+    fingerprint: 'f',
+    ranges,
+    initial: new Map(),
+    outputs,
+    columns: new Map(),
+    signal,
+    ...more,
+  }
+}
+
+function titleSink(): RowRefusingSink {
+  const rest = { duckdb: async () => duckdb, stagingDir: dir, clock: systemClock, bufferPoolBytes: 2 ** 27 }
+  return graphSink({ ...rest, path: join(dir, 'graph.lbug'), description: titles })
+}
+
+async function links(): Promise<unknown> {
+  const graph = await openGraphDatabase({ path: join(dir, 'graph.lbug'), mode: 'read', bufferPoolBytes: 2 ** 27 })
+  return graph.read('MATCH (:Title)-[r:IN_GENRE]->(g:Genre) RETURN r.k AS k')
+}
+
+test('a relationship without its end is told before the commit, and the rest of the batch is written', async () => {
+  const sink = titleSink()
+  const batch = await titleBatch()
+  const refused = await sink.prepare(batch)
+  expect(refused).toMatchObject([{ input: 'links', message: expect.stringContaining('joins Genre 8') }])
+  expect(JSON.parse(refused[0]!.row)).toEqual({ t: 1, g: 8, k: 'b' })
+  expect(await links()).toEqual([])
+  expect(await sink.commit(batch)).toMatchObject({ kind: 'committed', written: { relationshipsWritten: 1 } })
+  expect(await links()).toEqual([{ k: 'a' }])
+  expect(await sink.prepare(await titleBatch())).toEqual([])
+  await sink.abandon?.()
+  await sink.close()
+})
+
+test('what is prepared and abandoned is not written, and others have their turn again', async () => {
+  const sink = titleSink()
+  await sink.prepare(await titleBatch())
+  const other = titleSink()
+  const theirs = await titleBatch({ pipeline: 'other', txnId: 'o' })
+  const waiting = other.prepare(theirs)
+  await sink.abandon?.()
+  expect(await waiting).toHaveLength(1)
+  expect(await other.commit(theirs)).toMatchObject({ kind: 'committed' })
+  expect((await sink.position('p')).position).toEqual(new Map())
+  await expect(sink.commit(await titleBatch())).rejects.toMatchObject({
+    code: 'SINK_FAILED',
+    message: expect.stringMatching(/^graph store refuses 1 rows, such as one of links: .*nothing was written\)$/),
+  })
+})
+
+test('two sinks of one pipeline on one graph do not wait for each other', async () => {
+  const [first, second] = [titleSink(), titleSink()]
+  const [one, two] = [await titleBatch({ txnId: 'a' }), await titleBatch({ txnId: 'b', pipeline: 'p' })]
+  expect(await first.prepare(one)).toHaveLength(1)
+  expect(await second.prepare(two)).toEqual([])
+  expect(await first.commit(one)).toMatchObject({ kind: 'committed' })
+  expect(await second.commit(two)).toMatchObject({ kind: 'fenced' })
+})
 
 test('a description that breaks a rule is refused with every problem', () => {
   const open = () =>

@@ -16,7 +16,7 @@ import { checkGraph } from '../graph/check.ts'
 import type { GraphOptions } from '../graph/description.ts'
 import { positionOf, refusalOf } from '../graph/sync/positions.ts'
 import { type RefusedKey, refusedRows } from '../graph/sync/refused.ts'
-import { EndsMissing } from '../graph/sync/relationships.ts'
+import { relationshipsWithoutEnds } from '../graph/sync/relationships.ts'
 import { writeBatch } from '../graph/sync/write-batch.ts'
 import { ensureConstraints, growCatalog, lockGraph } from './catalog.ts'
 import type { Neo4j, Neo4jTransaction } from './client.ts'
@@ -148,11 +148,7 @@ async function refusedBy(
     if (found.length === 0) throw error.cause
     return found
   }
-  // A node of our own that was refused before leaves its later relationships without an end.
-  if (!(error instanceof EndsMissing) || description.nodes?.[error.label] === undefined) return []
-  const origin = { kind: 'relationships', relationship: error.relationship } as const
-  const rows = await sql.rows(error.query)
-  return rows.map(({ f, t, k }) => ({ origin, f: String(f), t: String(t), k: String(k), message: error.message }))
+  return relationshipsWithoutEnds(error, { sql, description })
 }
 
 /** The service itself says so; one that cannot be reached is the caller's to wait for. */

@@ -1,13 +1,13 @@
 /** Relationships of the owners that a batch names: what is new, what is gone, what stays. */
-import { identifier } from '../../../engine/duckdb.ts'
+import { type Connection, identifier } from '../../../engine/duckdb.ts'
 import { MillraceError } from '../../../engine/errors.ts'
 import { name } from '../cypher.ts'
-import type { PropertyType } from '../description.ts'
+import type { GraphOptions, PropertyType } from '../description.ts'
 import { relationshipsOf, type TypedRelationship } from '../relationships.ts'
 import type { LabelInfo } from './catalog.ts'
 import { counted, createTables, expectRows, type Given, looked } from './exchange.ts'
 import { type GraphBatch, keysOf, labelOf, labelTables, scan, type TakenBatch } from './inputs.ts'
-import { refusedRelationships } from './refused.ts'
+import { type RefusedKey, refusedRelationships } from './refused.ts'
 import { exchangeType, exported, takenType, toExchange } from './types.ts'
 
 /**
@@ -154,6 +154,20 @@ export class EndsMissing extends MillraceError {
     this.label = label
     this.query = query
   }
+}
+
+/**
+ * The relationships of an {@link EndsMissing} whose ends the description itself writes as nodes: rows to be refused. Of any other error none: where
+ * another pipeline writes the nodes, it may be late.
+ */
+export async function relationshipsWithoutEnds(
+  error: unknown,
+  { sql, description }: { readonly sql: Connection; readonly description: GraphOptions },
+): Promise<RefusedKey[]> {
+  if (!(error instanceof EndsMissing) || description.nodes?.[error.label] === undefined) return []
+  const origin = { kind: 'relationships', relationship: error.relationship } as const
+  const rows = await sql.rows(error.query)
+  return rows.map(({ f, t, k }) => ({ origin, f: String(f), t: String(t), k: String(k), message: error.message }))
 }
 
 /**
