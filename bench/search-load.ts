@@ -46,7 +46,13 @@ async function fill(dir: string): Promise<void> {
   const path = join(foldersOf(dir).storesDir, 'vectors.duckdb')
   const store = duckdbStore({ path, duckdb: async () => duckdb })
   const description = { namespace: 'movies', upserts: 'rows', embedder: 'local' }
-  const sink = vectorsSink({ store, description, embedder: localEmbedder, clock: systemClock })
+  const sink = vectorsSink({
+    store,
+    duckdb: async () => duckdb,
+    description,
+    embedder: localEmbedder,
+    clock: systemClock,
+  })
   for (let from = 0; from < vectors; from += vectorsPerBatch) {
     const file = join(dir, `${from}.parquet`)
     const parquet = await writeParquet([await titles(from, Math.min(vectors, from + vectorsPerBatch))], file)

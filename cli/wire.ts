@@ -139,7 +139,13 @@ export async function openSink(description: SinkDescription, place: Place): Prom
         return pineconeSink({ index: await place.pineconeIndex(), description: options, embedder, duckdb, clock })
       }
       const { vectorsSink } = await import('../connectors/local-vectors/sink.ts')
-      return vectorsSink({ store: vectorsFile(place), description: options, embedder, clock: place.clock })
+      return vectorsSink({
+        store: vectorsFile(place),
+        duckdb: place.duckdb,
+        description: options,
+        embedder,
+        clock: place.clock,
+      })
     }
     case 'graph': {
       const { duckdb, clock, ids, scratchDir } = place

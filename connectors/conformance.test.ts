@@ -194,14 +194,21 @@ const sinks: Readonly<Record<string, () => Promise<SinkSubject>>> = {
     const store = duckdbStore({ path: join(fresh(), 'vectors.duckdb'), duckdb })
     const description = { namespace: 'n', upserts: 'rows', embedder: 'test' }
     return {
-      open: async () => vectorsSink({ store, description, embedder: { id: 'test', dimension: 2 }, clock }),
+      open: async () => vectorsSink({ store, duckdb, description, embedder: { id: 'test', dimension: 2 }, clock }),
       hopeless: {
         'vectors of another length': async () => ({
           outputs: await rows(`SELECT '7' AS id, [1]::FLOAT[] AS embedding`),
         }),
         'another embedder': async () => ({
           outputs: await rows(`SELECT '7' AS id, [1, 2]::FLOAT[] AS embedding`),
-          open: async () => vectorsSink({ store, description, embedder: { id: 'else', dimension: 2 }, clock }),
+          open: async () =>
+            vectorsSink({
+              store,
+              duckdb,
+              description,
+              embedder: { id: 'else', dimension: 2 },
+              clock,
+            }),
         }),
       },
       outputs: (batch) => rows(`SELECT '${batch}' AS id, [1, ${batch}]::FLOAT[] AS embedding`),

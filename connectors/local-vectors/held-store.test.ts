@@ -61,7 +61,13 @@ async function commit(namespace: string, rows: readonly Row[], gone: readonly st
   if (gone.length > 0)
     outputs.set('gone', [await written('gone', `FROM (VALUES ${gone.map((id) => `(${literal(id)})`)}) v(id)`)])
   const description = { namespace, upserts: 'rows', deletes: 'gone', embedder: 'test' }
-  const outcome = await vectorsSink({ store: file, description, embedder, clock: systemClock }).commit({
+  const outcome = await vectorsSink({
+    store: file,
+    duckdb: async () => duckdb,
+    description,
+    embedder,
+    clock: systemClock,
+  }).commit({
     pipeline: `p${commits}`,
     txnId: `t${commits}`,
     fingerprint: 'f',

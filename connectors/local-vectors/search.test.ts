@@ -24,7 +24,7 @@ beforeAll(async () => {
     const path = join(dir, `${namespace}.parquet`)
     const parquet = await duckdb.withConnection((connection) => copyToParquet(connection, query, path))
     const description = { namespace, upserts: 'rows', embedder: 'test' }
-    await vectorsSink({ store: file, description, embedder, clock: systemClock }).commit({
+    await vectorsSink({ store: file, duckdb: async () => duckdb, description, embedder, clock: systemClock }).commit({
       pipeline: namespace,
       txnId: namespace,
       fingerprint: 'f',

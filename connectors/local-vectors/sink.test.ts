@@ -32,7 +32,10 @@ afterEach(() => {
 function open(namespace = 'movies', by = embedder) {
   const store = duckdbStore({ path: join(dir, 'vectors.duckdb'), duckdb: async () => duckdb })
   const description = { namespace, upserts: 'embedded', deletes: 'gone', embedder: 'test' }
-  return { sink: vectorsSink({ store, description, embedder: by, clock: systemClock }), ...openVectorStore(store) }
+  return {
+    sink: vectorsSink({ store, duckdb: async () => duckdb, description, embedder: by, clock: systemClock }),
+    ...openVectorStore(store),
+  }
 }
 
 async function parquet(query: string): Promise<ParquetFile> {
@@ -65,6 +68,61 @@ async function commit(
     signal: new AbortController().signal,
   })
 }
+
+test('rows without an id, a vector or numbers in it are refused before the store is there, and what they were goes', async () => {
+  const { sink, search, counts } = open()
+  const batch = async (at: number, ...rows: readonly string[]) => ({
+    pipeline: 'p',
+    txnId: `t${at}`,
+    fingerprint: 'f',
+    ranges: [{ sourcePartition: 'silver', start: BigInt(at), end: BigInt(at + 1) }],
+    initial: new Map(),
+    outputs: new Map([['embedded', [await parquet(`FROM (VALUES ${rows.join(', ')}) v(id, embedding, title)`)]]]),
+    columns: new Map(),
+    signal: new AbortController().signal,
+  })
+  const bad = [
+    `(NULL, [1, 0, 0]::FLOAT[], 'no id')`,
+    `('b', NULL, 'no vector')`,
+    `('c', ['nan'::FLOAT, 0, 0], 'no number')`,
+    `('d', [0, 'inf'::FLOAT, NULL], 'none')`,
+  ]
+  const first = await batch(0, `('a', [1, 0, 0]::FLOAT[], 'one')`, ...bad)
+  const refused = await sink.prepare(first)
+  expect(refused.map(({ input, row, message }) => [input, JSON.parse(row), message])).toEqual([
+    ['embedded', { id: 'b', title: 'no vector' }, 'the vector store does not take it: it has no vector'],
+    ['embedded', { id: 'c', title: 'no number' }, expect.stringContaining('no number')],
+    ['embedded', { id: 'd', title: 'none' }, expect.stringContaining('no number')],
+    ['embedded', { id: null, title: 'no id' }, 'the vector store does not take it: it has no id'],
+  ])
+  expect(await sink.commit(first)).toMatchObject({ kind: 'committed', written: { inserted: 1 } })
+  const find = async () => (await search(Float32Array.of(1, 0, 0), { topK: 9, embedder })).map(({ id }) => id)
+  expect(await find()).toEqual(['a'])
+  const second = await batch(1, `('a', NULL::FLOAT[], 'not any more')`)
+  await expect(sink.commit(second)).rejects.toMatchObject({ code: 'SINK_FAILED' })
+  expect(await find()).toEqual(['a'])
+  expect(await sink.prepare(second)).toHaveLength(1)
+  await sink.commit(second)
+  expect(await counts()).toEqual(new Map([['movies', 0]]))
+})
+
+test('a vector of another length stops a batch before anything is committed, though the store is not there yet', async () => {
+  const { sink } = open()
+  const prepare = sink.prepare({
+    pipeline: 'p',
+    txnId: 't',
+    fingerprint: 'f',
+    ranges: [{ sourcePartition: 'silver', start: 0n, end: 1n }],
+    initial: new Map(),
+    outputs: new Map([['embedded', [await parquet(`SELECT 'a' AS id, [1, 0]::FLOAT[] AS embedding`)]]]),
+    columns: new Map(),
+    signal: new AbortController().signal,
+  })
+  await expect(prepare).rejects.toMatchObject({
+    code: 'SINK_FAILED',
+    message: expect.stringContaining('has 2 dimensions'),
+  })
+})
 
 test('vectors are found by direction, ties by id, with what is stored beside them', async () => {
   const { sink, search, counts } = open()

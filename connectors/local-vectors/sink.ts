@@ -1,19 +1,22 @@
 /** Vectors in an embedded DuckDB file: rows and position in one transaction. */
 import { commitToStore, positionInStore } from '../../checkpoints/duckdb-commit.ts'
 import { duckdbType } from '../../engine/batch/duckdb-types.ts'
-import type { Clock, Sink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
-import { type Connection, identifier } from '../../engine/duckdb.ts'
+import type { Clock, RefusedRow, RowRefusingSink, SinkCommit, WriteCounts } from '../../engine/contracts.ts'
+import { type Connection, type Duckdb, identifier } from '../../engine/duckdb.ts'
 import type { DuckdbStore } from '../../engine/duckdb-store.ts'
+import { MillraceError } from '../../engine/errors.ts'
 import type { Column, ParquetFile } from '../../engine/schema.ts'
 import type { VectorsOptions } from '../vectors/description.ts'
 import { checkEmbedder, type EmbedderIdentity, type StoredNamespace } from '../vectors/embedder-identity.ts'
-import { checkVectors, metadataColumns, scan } from '../vectors/incoming.ts'
+import { checkVectors, metadataColumns, refusedVectors, scan, takenRows } from '../vectors/incoming.ts'
 import { skippedVectors } from '../vectors/skipped.ts'
 import { noteChanges } from './changes.ts'
 import { checkMetadata, growNamespace, storedNamespaces, tableOf } from './namespace.ts'
 
 export interface VectorsSinkOptions {
   readonly store: DuckdbStore
+  /** Looks at what comes before the store is asked. */
+  readonly duckdb: () => Promise<Duckdb>
   readonly description: VectorsOptions
   /** The embedder that the description names. */
   readonly embedder: EmbedderIdentity
@@ -23,9 +26,11 @@ export interface VectorsSinkOptions {
 /**
  * Upserts and deletes vectors by id; the namespace is there from the first batch, vectors or not. An id that one batch both upserts and deletes is upserted; of several rows with
  * one id the greatest wins. Counts `inserted`, `updated` and `deleted` (ids that were there). `SINK_FAILED` for a namespace of
- * another embedder, told with the position already, before anything is embedded, and for a vector of another length.
+ * another embedder, told with the position already, before anything is embedded, and for a vector of another length. Refused are rows without an id or a
+ * vector, and vectors with a value that is no number.
  */
-export function vectorsSink(options: VectorsSinkOptions): Sink {
+export function vectorsSink(options: VectorsSinkOptions): RowRefusingSink {
+  let prepared: string | null = null
   return {
     name: `store vectors/${options.description.namespace}`,
     delivery: 'exactly-once',
@@ -34,23 +39,47 @@ export function vectorsSink(options: VectorsSinkOptions): Sink {
       return positionInStore(options.store, pipeline)
     },
     async prepare(commit) {
-      if (options.store.exists())
-        await options.store.use('read', (connection) => checkBatch(connection, options, commit))
-      return []
+      prepared = null
+      const refused = await checkBatch(options, commit)
+      prepared = commit.txnId
+      return refused
     },
-    commit: (commit) => commitToStore(options, commit, (connection) => writeVectors(connection, options, commit)),
+    async abandon() {
+      prepared = null
+    },
+    async commit(commit) {
+      if (prepared !== commit.txnId) assertNone(options, await checkBatch(options, commit)) // nobody has set them aside
+      return commitToStore(options, commit, (connection) => writeVectors(connection, options, commit))
+    },
     async close() {},
   }
 }
 
-/** What the commit would refuse for good, as far as the store is there to be asked. */
-async function checkBatch(connection: Connection, options: VectorsSinkOptions, commit: SinkCommit): Promise<void> {
-  const { namespace, upserts } = options.description
-  const stored = await refuseOthers(connection, options)
+/** What the commit would refuse for good, whether the store is there yet or not; the rows that are refused for what is in them. */
+async function checkBatch(options: VectorsSinkOptions, commit: SinkCommit): Promise<readonly RefusedRow[]> {
+  const { description, embedder, store } = options
+  const { namespace, upserts } = description
   const files = commit.outputs.get(upserts) ?? []
-  if (files.length === 0) return
-  await checkVectors(connection, files, { namespace, dimension: options.embedder.dimension })
-  if (stored !== undefined) await checkMetadata(connection, namespace, metadataColumns(files))
+  if (store.exists())
+    await store.use('read', async (connection) => {
+      const stored = await refuseOthers(connection, options)
+      if (stored !== undefined) await checkMetadata(connection, namespace, metadataColumns(files))
+    })
+  if (files.length === 0) return []
+  return (await options.duckdb()).withConnection(async (connection) => {
+    await checkVectors(connection, files, { namespace, dimension: embedder.dimension })
+    return refusedVectors(connection, { input: upserts, files, demand: 'numbers' })
+  })
+}
+
+function assertNone({ description: { namespace } }: VectorsSinkOptions, refused: readonly RefusedRow[]): void {
+  const [first] = refused
+  if (first === undefined) return
+  throw new MillraceError(
+    'SINK_FAILED',
+    `vector namespace ${namespace} refuses ${refused.length} rows: ${first.message}: ${first.row.slice(0, 120)} (nothing was written)`,
+    { context: { namespace, rows: refused.length } },
+  )
 }
 
 async function refuseOthers(
@@ -77,7 +106,7 @@ async function writeVectors(
   const written = files.length === 0 ? { inserted: 0, updated: 0 } : await upsert(connection, options, files)
   const changed = [
     ...(deleted === 0 ? [] : [`SELECT id::VARCHAR AS id FROM ${scan(gone)}`]),
-    ...(files.length === 0 ? [] : ['SELECT id FROM temp.incoming']),
+    ...(files.length === 0 ? [] : [`SELECT id::VARCHAR AS id FROM ${scan(files)} WHERE id IS NOT NULL`]),
   ]
   if (changed.length > 0)
     await noteChanges(connection, { namespace, txnId: commit.txnId, changed: changed.join(' UNION ALL ') })
@@ -96,12 +125,13 @@ async function upsert(
   { description, embedder }: VectorsSinkOptions,
   files: readonly ParquetFile[],
 ): Promise<{ readonly inserted: number; readonly updated: number }> {
-  await checkVectors(connection, files, { namespace: description.namespace, dimension: embedder.dimension })
   const incoming = metadataColumns(files)
   const columns = await growNamespace(connection, description.namespace, embedder, incoming)
   await connection.run(incomingRows(columns, new Set(incoming.map((column) => column.name)), embedder.dimension, files))
   const table = tableOf(description.namespace)
   const replaced = await connection.rows(`DELETE FROM ${table} WHERE id IN (SELECT id FROM temp.incoming) RETURNING 1`)
+  // of a row that is refused, what it was before is not what it is
+  await connection.run(`DELETE FROM ${table} WHERE id IN (SELECT id::VARCHAR FROM ${scan(files)})`)
   await connection.run(`INSERT INTO ${table} BY NAME SELECT * FROM temp.incoming`)
   const [row] = await connection.rows('SELECT count(*) AS n FROM temp.incoming')
   return { inserted: Number(row?.n) - replaced.length, updated: replaced.length }
@@ -121,6 +151,6 @@ function incomingRows(
   const greatest = ['embedding', ...columns.map(({ name }) => identifier(name))]
     .map((name) => `${name} DESC`)
     .join(', ')
-  return `CREATE OR REPLACE TEMP TABLE incoming AS SELECT ${list} FROM ${scan(files)}
+  return `CREATE OR REPLACE TEMP TABLE incoming AS SELECT ${list} FROM ${takenRows(files, 'numbers')}
     QUALIFY row_number() OVER (PARTITION BY id ORDER BY ${greatest}) = 1`
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type Connection, identifier } from '../../engine/duckdb.ts'
 import type { DataType, ParquetFile } from '../../engine/schema.ts'
-import { metadataColumns, scan } from '../vectors/incoming.ts'
+import { metadataColumns, takenRows } from '../vectors/incoming.ts'
 import type { Metadata } from './client.ts'
 
 /** Limits of one upsert (docs.pinecone.io, "Database limits"): a little is left for what is around the records. */
@@ -53,11 +53,11 @@ export async function* incomingRecords(
     ...columns.map(({ name, type }) => flat(own(name), type)),
   ]
   const greatest = ['embedding', ...columns.map(({ name }) => name)].map((name) => `${own(name)} DESC`).join(', ')
-  const [row] = await connection.rows(`SELECT count(*) = count(DISTINCT id) AS once FROM ${scan(files)}`)
+  const [row] = await connection.rows(`SELECT count(*) = count(DISTINCT id) AS once FROM ${takenRows(files, 'vector')}`)
   const qualify = row?.once === true ? '' : `QUALIFY row_number() OVER (PARTITION BY r.id ORDER BY ${greatest}) = 1`
   const names = columns.map(({ name }) => name)
   for await (const [ids = [], values = [], ...rest] of connection.chunks(
-    `SELECT r.id::VARCHAR, ${written.join(', ')} FROM ${scan(files)} r ${qualify}`,
+    `SELECT r.id::VARCHAR, ${written.join(', ')} FROM ${takenRows(files, 'vector')} r ${qualify}`,
   ))
     for (let i = 0; i < ids.length; i += 1) {
       const metadata = metadataOf(

@@ -18,7 +18,7 @@ import { faultPoint } from '../../engine/fault-points.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
 import type { VectorsOptions } from '../vectors/description.ts'
 import type { EmbedderIdentity } from '../vectors/embedder-identity.ts'
-import { checkVectors, scan } from '../vectors/incoming.ts'
+import { checkVectors, refusedVectors, scan, takenRows } from '../vectors/incoming.ts'
 import { skippedVectors } from '../vectors/skipped.ts'
 import type { PineconeIndex } from './client.ts'
 import { checkIndex, noteNamespace, prepareIndex } from './embedder-record.ts'
@@ -145,6 +145,11 @@ async function write(
   let upserted = 0
   if (files.length > 0) {
     await checkVectors(connection, files, { namespace, dimension: embedder.dimension })
+    refused.push(...(await refusedVectors(connection, { input: upserts, files, demand: 'vector' })))
+    const ids = await connection.rows(
+      `SELECT DISTINCT id::VARCHAR AS id FROM ${scan(files)} EXCEPT SELECT id::VARCHAR FROM ${takenRows(files, 'vector')}`,
+    )
+    refusedIds.push(...ids.flatMap(({ id }) => (id === null ? [] : [String(id)])).filter(isId))
     await together(requests(incomingRecords(connection, files)), commit.signal, async (request) => {
       const rejected = await upload(index, namespace, request)
       upserted += request.length - rejected.length
