@@ -3,16 +3,25 @@ import { spawn } from 'node:child_process'
 
 /** For what closes by itself: connections, threads, files. */
 const lingerMs = 500
-const exitMs = 2_000
+const exitSeconds = 2
 
 /**
- * Lets the process end by itself; where something left behind keeps it, ends it with the exit code that is set. A normal exit waits for
- * native work that is under way, so another process sees to it that this one ends.
+ * Lets the process end by itself; where something left behind keeps it, ends it with the exit code that is set. Every exit waits for native
+ * work that is under way and for native libraries to close, by which time no code of ours runs any more: so another process sees to it that
+ * this one ends.
  */
 export function endProcess(): void {
-  setTimeout(() => {
-    const script = `setTimeout(() => { try { process.kill(${process.pid}, 'SIGKILL') } catch {} }, ${exitMs})`
-    spawn(process.execPath, ['-e', script], { stdio: 'ignore', detached: true }).unref()
-    process.exit()
-  }, lingerMs).unref()
+  process.prependOnceListener('exit', killLater)
+  setTimeout(() => process.exit(), lingerMs).unref()
+}
+
+/** A shell, where there is one, is there at once and takes next to nothing. */
+function killLater(): void {
+  const [command, ...args] =
+    process.platform === 'win32'
+      ? [process.execPath, '-e', `setTimeout(() => process.kill(${process.pid}, 'SIGKILL'), ${exitSeconds * 1000})`]
+      : ['/bin/sh', '-c', `sleep ${exitSeconds}; kill -KILL ${process.pid}`]
+  spawn(command!, args, { stdio: 'ignore', detached: true })
+    .on('error', () => {}) // without it the process ends in the usual way
+    .unref()
 }
