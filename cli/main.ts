@@ -37,6 +37,8 @@ async function main(words: readonly string[]): Promise<number> {
       return (await import('./commands/run.ts')).run(context)
     case 'simulate':
       return (await import('./commands/simulate.ts')).simulate(context)
+    case 'produce':
+      return (await import('./commands/produce.ts')).produce(context)
     case 'explain':
       return (await import('./commands/explain.ts')).explain(context)
     case 'check':

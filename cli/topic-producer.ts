@@ -3,6 +3,7 @@
 import type { TornTail } from '../connectors/file-log/tail.ts'
 import type { KafkaSettings } from '../connectors/kafka/settings.ts'
 import type { ProducerBatch } from '../connectors/records/producer-batch.ts'
+import type { RefuseRecord } from '../connectors/records/sink-rows.ts'
 import type { Clock, Ids } from '../engine/contracts.ts'
 import { tornTailLine } from './log-lines.ts'
 
@@ -17,8 +18,10 @@ export interface TopicProducerOptions {
 
 /** Makes topics and sends to them. */
 export interface TopicProducer {
-  /** Creates those that are not there; one that is keeps its partitions. */
-  createTopics(topics: readonly string[], partitions: number): Promise<void>
+  /** Creates those that are not there; one that is keeps its partitions. In a cluster they keep records for ever, unless `kept` says otherwise. */
+  createTopics(topics: readonly string[], partitions: number, kept?: 'for-ever' | 'as-configured'): Promise<void>
+  /** What a topic that is there refuses, so that it need not be sent. */
+  refusals(topic: string): Promise<RefuseRecord>
   /** The batch is in the log when it returns. */
   send(topic: string, batch: ProducerBatch): Promise<void>
   close(): Promise<void>
@@ -26,7 +29,7 @@ export interface TopicProducer {
 
 /** Connects to nothing yet. */
 export async function openTopicProducer(options: TopicProducerOptions): Promise<TopicProducer> {
-  return options.kafka ? clusterProducer(options.kafka) : embeddedProducer(options)
+  return options.kafka ? clusterProducer(options.kafka, options.clock) : embeddedProducer(options)
 }
 
 /**
@@ -35,18 +38,22 @@ export async function openTopicProducer(options: TopicProducerOptions): Promise<
  */
 const keptForever = { 'retention.ms': '-1' }
 
-async function clusterProducer(settings: KafkaSettings): Promise<TopicProducer> {
+async function clusterProducer(settings: KafkaSettings, clock: Clock): Promise<TopicProducer> {
   const { openKafkaClient } = await import('../connectors/kafka/client.ts')
   const { kafkaProducer } = await import('../connectors/kafka/producer.ts')
   const { createMissingTopics } = await import('../connectors/kafka/topic-creation.ts')
   const client = openKafkaClient(settings)
   const producer = kafkaProducer({ client })
   return {
-    createTopics: (topics, partitions) =>
+    createTopics: (topics, partitions, kept = 'for-ever') =>
       createMissingTopics(
         client,
-        topics.map((name) => ({ name, partitions, configuration: keptForever })),
+        topics.map((name) => ({ name, partitions, ...(kept === 'for-ever' ? { configuration: keptForever } : {}) })),
       ),
+    async refusals(topic) {
+      const { refusesBeyond, topicLimits } = await import('../connectors/kafka/topic-limits.ts')
+      return refusesBeyond(await topicLimits(client, topic, clock.nowMs()))
+    },
     send: (topic, batch) => producer.send(topic, batch),
     close: () => client.close(),
   }
@@ -62,6 +69,7 @@ async function embeddedProducer({ logDir: dir, clock, ids }: TopicProducerOption
       for (const topic of topics)
         if ((await readTopic(dir, topic)) === null) await producer.createTopic(topic, partitions)
     },
+    refusals: async () => () => null,
     async send(topic, batch) {
       await producer.append(topic, batch)
     },

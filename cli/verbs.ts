@@ -93,6 +93,23 @@ export const verbs: readonly VerbSpec[] = [
     },
   },
   {
+    verb: 'produce',
+    arguments: '<topic> <file>',
+    minArguments: 2,
+    maxArguments: 2,
+    help: "Sends the lines of a file (JSON lines, also gzip; '-': standard input) to a topic, each as it is. Lines that are no JSON are named and not sent, and make the exit code 1.",
+    options: {
+      key: {
+        type: 'string',
+        placeholder: 'FIELD',
+        help: "the key of each record: a field of its line (id, user.id, $.a['b.c']); default: none",
+      },
+      rate: { type: 'number', min: 0.001, placeholder: 'N', help: 'records a second (default: full speed)' },
+      raw: { type: 'boolean', help: 'send lines as they are, without a look at them' },
+      json,
+    },
+  },
+  {
     verb: 'explain',
     arguments: '<pipeline...>',
     minArguments: 1,

@@ -1,7 +1,7 @@
 /** `millrace simulate`: records from files or from the generator, sent to the log. */
 import type { TmdbEvent } from '../../connectors/tmdb/event.ts'
 import { generateHistory } from '../../connectors/tmdb/generator.ts'
-import { type InputProblem, readEvents } from '../../connectors/tmdb/inputs.ts'
+import { readEvents } from '../../connectors/tmdb/inputs.ts'
 import type { SimulationReport } from '../../connectors/tmdb/simulator.ts'
 import { systemClock, systemIds } from '../../engine/clock.ts'
 import { usageError } from '../args.ts'
@@ -9,11 +9,11 @@ import type { CommandContext } from '../context.ts'
 import { foldersOf } from '../folders.ts'
 import { stoppedCode, stopping } from '../in-workspace.ts'
 import { printRows } from '../output.ts'
+import { refusedLines } from '../refused-lines.ts'
 import { sendEvents } from '../send-events.ts'
 import { stopSignals } from '../stop-signals.ts'
 
 const defaultTitles = 500
-const shownProblems = 20
 
 /** Lines of files that are not understood are reported, and make the exit code 1; all others are sent. */
 export async function simulate(context: CommandContext): Promise<number> {
@@ -22,10 +22,10 @@ export async function simulate(context: CommandContext): Promise<number> {
   if (files.length > 0 && options.titles !== undefined)
     throw usageError(['--titles: sizes the generated catalogue, and files are given (leave one out)'])
   const seed = numberOr(options.seed, 1)
-  const problems: InputProblem[] = []
+  const refused = refusedLines()
   const events: Iterable<TmdbEvent> | AsyncIterable<TmdbEvent> =
     files.length > 0
-      ? readEvents({ files, nowMs: systemClock.nowMs(), onProblem: (problem) => problems.push(problem) })
+      ? readEvents({ files, nowMs: systemClock.nowMs(), onProblem: refused.add })
       : generateHistory({ seed, titles: numberOr(options.titles, defaultTitles) })
   const stop = stopSignals(stopping)
   try {
@@ -46,7 +46,7 @@ export async function simulate(context: CommandContext): Promise<number> {
     const sent = await stop.within(sending)
     if (sent === null) return stoppedCode
     print(sent.value, context.json)
-    return complain(problems)
+    return refused.complain()
   } finally {
     stop.dispose()
   }
@@ -70,12 +70,4 @@ function print(report: SimulationReport, json: boolean): void {
           .map(([kind, records]) => ({ sent: `         damaged: ${kind}`, records })),
       ]
   printRows(rows, { json, empty: 'nothing to send' })
-}
-
-function complain(problems: readonly InputProblem[]): number {
-  for (const { file, line, message } of problems.slice(0, shownProblems))
-    console.error(`millrace: ${file}: line ${line}: ${message}`)
-  if (problems.length > shownProblems) console.error(`millrace: and ${problems.length - shownProblems} more lines`)
-  if (problems.length > 0) console.error(`millrace: ${problems.length} lines were not understood and not sent`)
-  return problems.length > 0 ? 1 : 0
 }

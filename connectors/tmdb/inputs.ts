@@ -1,8 +1,9 @@
 /** Events from files of JSON lines: documents, records of the original platform, change histories. */
 import { messageOf } from '../../engine/errors.ts'
+import { checkFiles } from '../records/lines.ts'
 import { type DocumentType, isDocumentType, type TmdbEvent } from './event.ts'
 import { integerOf, isObject, parseExactly } from './exact-json.ts'
-import { checkFiles, readLines } from './lines.ts'
+import { readLines } from './lines.ts'
 import { inWords, kindMarks, mediaTypes, sharedFields } from './object-kinds.ts'
 import { platformEvent, platformTypeOf } from './platform-records.ts'
 
