@@ -5,7 +5,7 @@ import type { DuckDBResult } from '@duckdb/node-api'
 /** Some rows of a query of a text and a vector. */
 export interface KeyedVectors {
   readonly keys: readonly string[]
-  /** The vectors behind one another, in the order of the keys. */
+  /** The vectors behind one another, in the order of the keys. They are the query's: gone once the next rows are asked for. */
   readonly vectors: Float32Array
 }
 
@@ -20,6 +20,10 @@ export async function* keyedVectors(result: DuckDBResult): AsyncGenerator<KeyedV
   for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
     const elements = bindings.array_vector_get_child(bindings.data_chunk_get_vector(chunk.chunk, 1))
     const bytes = bindings.vector_get_data(elements, chunk.rowCount * type.length * Float32Array.BYTES_PER_ELEMENT)
-    yield { keys: chunk.getColumnValues(0) as string[], vectors: new Float32Array(bytes.slice().buffer) }
+    const length = bytes.byteLength / Float32Array.BYTES_PER_ELEMENT
+    yield {
+      keys: chunk.getColumnValues(0) as string[],
+      vectors: new Float32Array(bytes.buffer, bytes.byteOffset, length),
+    }
   }
 }

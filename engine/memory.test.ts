@@ -11,7 +11,7 @@ test('the shares of a process stay below its limit together, and grow with it', 
       for (const share of Object.keys(less) as (keyof typeof less)[])
         expect(less[share]).toBeLessThanOrEqual(more[share])
       expect(less.duckdbBytes + less.graphBytes + less.workerHeapBytes).toBeLessThanOrEqual(Math.min(a, b))
-      expect(less.batchBytes).toBeLessThan(less.duckdbBytes / 4)
+      expect(less.batchBytes).toBeLessThan(less.duckdbBytes / 8)
     }),
   )
   expect(shareMemory(defaultMemoryLimitBytes).duckdbBytes).toBeGreaterThan(250 * 2 ** 20)

@@ -35,9 +35,9 @@ export function shareMemory(limitBytes: number): MemoryShares {
   const duckdbBytes = share(0.45, 96)
   return {
     duckdbBytes,
-    graphBytes: share(0.35, 96), // it holds all that a commit changes, and nothing between two
+    graphBytes: share(0.25, 96), // it holds all that a commit changes, and nothing between two
     workerHeapBytes: share(0.15, 64),
-    heldBytes: share(0.4, 64),
-    batchBytes: Math.floor(duckdbBytes / 5),
+    heldBytes: share(0.25, 64),
+    batchBytes: Math.floor(duckdbBytes / 10),
   }
 }

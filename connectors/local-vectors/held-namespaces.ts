@@ -5,7 +5,7 @@ import type { StoredNamespace } from '../vectors/embedder-identity.ts'
 import type { TitleColumns } from '../vectors/store.ts'
 import { type Named, namedOf, type TitleIndex, titleIndex } from '../vectors/titles.ts'
 import { changesSince, lastChange, type VectorChange } from './changes.ts'
-import { type HeldVectors, heldVectors } from './held-vectors.ts'
+import { type HeldVectors, heldVectors, leastBytesOf } from './held-vectors.ts'
 import { metadataColumns, storedNamespaces, tableOf } from './namespace.ts'
 
 /** Namespaces and their vectors. */
@@ -62,6 +62,8 @@ export function heldNamespaces({ limitBytes, ...reading }: HoldingOptions): Held
     const ids =
       held === null || known!.change === null ? null : await changesSince(connection, namespace, known!.change)
     if (held === null || ids === null) {
+      if (held !== null) put(null) // its memory is for those that are read now
+      if (leastBytesOf(await countOf(connection, namespace), dimension) > leftBytes) return put(null)
       const vectors = heldVectors(dimension)
       const named = await stage(connection, namespace, { ...reading, vectors, leftBytes })
       if (named === null) return put(null)
@@ -102,6 +104,11 @@ export function heldNamespaces({ limitBytes, ...reading }: HoldingOptions): Held
       for (const each of stored) await followOne(connection, each)
     },
   }
+}
+
+async function countOf(connection: Connection, namespace: string): Promise<number> {
+  const [row] = await connection.rows(`SELECT count(*)::INT AS n FROM ${tableOf(namespace)}`)
+  return Number(row!.n)
 }
 
 /** The same commit, and one that the store knows: of what it does not note, anything may be another. */

@@ -6,6 +6,11 @@ const blockSlots = 256
 /** Of ids, titles and the objects of what is kept beside vectors, roughly. */
 const bytesPerId = 800
 
+/** The least that so many vectors take, with nothing beside them. */
+export function leastBytesOf(vectors: number, dimension: number): number {
+  return vectors * (dimension * (Float32Array.BYTES_PER_ELEMENT + Int8Array.BYTES_PER_ELEMENT) + bytesPerId)
+}
+
 const nothing: Beside = { metadata: new Uint8Array(0), json: new Uint8Array(0) }
 
 /** A vector that was found. */
