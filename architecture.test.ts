@@ -12,8 +12,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   connectors: ['connectors', 'checkpoints', 'engine'],
   pipelines: ['pipelines', 'operators', 'connectors/index.ts', 'engine'],
   cli: ['cli', 'pipelines', 'operators', 'connectors', 'checkpoints', 'engine'],
-  testing: ['testing', 'connectors/conformance.ts', 'engine'],
-  bench: ['bench', 'cli', 'pipelines', 'operators', 'connectors', 'checkpoints', 'engine'],
+  testing: ['testing', 'cli', 'connectors', 'engine'],
+  bench: ['bench', 'examples', 'testing', 'cli', 'pipelines', 'operators', 'connectors', 'checkpoints', 'engine'],
 }
 
 const sources = Object.keys(allowed).flatMap((folder) =>

@@ -51,10 +51,13 @@ test('every command runs, and prints what the README shows', () => {
   expect(commands.length).toBeGreaterThan(10)
 }, 120_000)
 
-test('the pipeline shown is the example', () => {
-  const shown = blocks.find(({ language }) => language === 'ts')!.text
-  const [path, ...code] = shown.split('\n')
-  expect(readFileSync(join(root, path!.replace('// ', '')), 'utf8')).toBe(code.join('\n'))
+test('the pipeline and the test shown are the examples', () => {
+  const shown = blocks.filter(({ language, text }) => language === 'ts' && text.startsWith('// examples/'))
+  for (const { text } of shown) {
+    const [path, ...code] = text.split('\n')
+    expect(readFileSync(join(root, path!.replace('// ', '')), 'utf8')).toBe(code.join('\n'))
+  }
+  expect(shown).toHaveLength(2)
 })
 
 test('the guarantees are those that the connectors declare', () => {

@@ -57,6 +57,8 @@ export interface PlaceOptions extends Partial<ServiceSettings> {
   readonly absolutePaths?: 'allow' | 'refuse'
   readonly clock: Clock
   readonly ids: Ids
+  /** The process's database, where it is not the place's own to open and close. */
+  readonly duckdb?: () => Promise<Duckdb>
   /** See {@link Place.patience}; by default that of a command. */
   readonly patience?: Partial<Patience>
   /** See {@link Place.onUpkeepFailed}; by default nobody is told. */
@@ -95,7 +97,7 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
   const lake = opened.store
   const tables = new Map<string, DeltaTable>()
   let database: Promise<Duckdb> | null = null
-  const duckdb = () => {
+  const openOwn = () => {
     database ??= openDuckdb({
       memoryLimitBytes: memory.duckdbBytes,
       threads: duckdbThreads(memory),
@@ -103,6 +105,7 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
     })
     return database
   }
+  const duckdb = options.duckdb ?? openOwn
   const patience = { ...commandPatience(clock), ...options.patience }
   const onUpkeepFailed = options.onUpkeepFailed ?? (() => {})
   const table = (path: string): DeltaTable => {

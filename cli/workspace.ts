@@ -10,6 +10,7 @@ import type { TornTail } from '../connectors/file-log/tail.ts'
 import { storageError } from '../connectors/storage/storage-error.ts'
 import { systemClock, systemIds } from '../engine/clock.ts'
 import type { Clock, Executor, Ids } from '../engine/contracts.ts'
+import type { Duckdb } from '../engine/duckdb.ts'
 import { type ArmedFault, armFault } from '../engine/fault-points.ts'
 import { makeFolder } from '../engine/make-folder.ts'
 import { isAbandoned, processName } from '../engine/process-name.ts'
@@ -49,6 +50,8 @@ export interface WorkspaceOptions extends Partial<ServiceSettings> {
   readonly patience?: Partial<Patience>
   readonly clock?: Clock
   readonly ids?: Ids
+  /** The process's database, where it is not the workspace's own to open and close. */
+  readonly duckdb?: () => Promise<Duckdb>
 }
 
 /** A data directory that pipelines can run in. */
