@@ -150,6 +150,31 @@ test.each([
   await expect(test.run()).rejects.toMatchObject({ code: 'SCHEMA_MISMATCH', message: expect.stringMatching(message) })
 })
 
+test('what a pipeline writes to a topic is read back, and another pipeline reads it', async () => {
+  const relay = definePipeline({
+    name: 'relay',
+    source: kafka({ topic: 'in' }),
+    steps: [select('row', { key: col('key'), value: col('value'), headers: col('headers') })],
+    sink: kafka({ topic: 'out', mode: 'append' }),
+  })
+  const landed = definePipeline({
+    name: 'landed',
+    source: kafka({ topic: 'out' }),
+    steps: [select('row', { value: col('value') })],
+    sink: delta({ table: 'landed', mode: 'append' }),
+  })
+  const sent = record({ value: 'one', key: 'k', headers: [['h', 'v']] })
+  await using test = await testPipeline([relay, landed], { in: [sent, crash('between-sinks'), null] })
+  await expect(test.run()).rejects.toMatchObject({ code: 'CONFIG_INVALID' }) // a pipeline with one sink has nothing between
+  await test.run()
+  expect(await test.records('out')).toMatchObject([
+    { partition: 0, offset: 0, key: 'k', value: 'one', headers: [{ key: 'h', value: 'v' }] },
+    { value: null, headers: [] },
+  ])
+  expect(await test.rows('landed')).toEqual([{ value: 'one' }, { value: null }])
+  await expect(test.records('nowhere')).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND' })
+})
+
 test('an input that no pipeline reads is refused, with what they read', async () => {
   const message = 'no pipeline of the test reads "movies" (they read: topic:tmdb.movies)'
   await expect(testPipeline(ratings, { movies: [] })).rejects.toMatchObject({ code: 'CONFIG_INVALID', message })

@@ -19,6 +19,7 @@ import { settableClock } from './settable-clock.ts'
 import { appendRows } from './table-input.ts'
 import { makeTestFolder, sharedDuckdb } from './test-folder.ts'
 import { appendRecords, makeTopics } from './topic-input.ts'
+import { recordsIn } from './topic-output.ts'
 
 /** What the sources of pipelines bring, by topic or table: a list, or for tables also {@link table}. A name of both is the topic. */
 export type TestInputs = Readonly<Record<string, readonly ScriptItem[] | TableItems>>
@@ -46,6 +47,8 @@ export interface PipelineTest extends AsyncDisposable {
   send(name: string, ...items: readonly ScriptItem[]): void
   /** The rows of a table in the order of its columns. `TABLE_NOT_FOUND` naming the tables that there are. */
   rows(table: string): Promise<readonly TestRow[]>
+  /** The records of a topic, partition by partition in the order of their offsets: as rows with the columns of a source. */
+  records(topic: string): Promise<readonly TestRow[]>
   /** The dead letters of all pipelines, table by table. */
   deadLetters(): Promise<readonly TestRow[]>
   /** Sets the clock forward: milliseconds, or a time such as `90s`, `15m`, `2h`, `7d`. */
@@ -168,9 +171,7 @@ export async function testPipeline(
     const snapshot = (await table.snapshot()) ?? (await requireTable(workspace, name)).snapshot
     if ((await snapshot.files()).size === 0) return []
     const { columns } = snapshot
-    return (await firstRows(workspace, { table, snapshot }, { columns, limit: mostRows })).map(
-      (row) => JSON.parse(toJson(row)) as TestRow,
-    )
+    return shown(await firstRows(workspace, { table, snapshot }, { columns, limit: mostRows }))
   }
 
   async function close(): Promise<void> {
@@ -196,6 +197,7 @@ export async function testPipeline(
       else script.add(items)
     },
     rows,
+    records: async (topic) => shown(await recordsIn(workspace.logDir, topic, clock)),
     async deadLetters() {
       const letters: TestRow[] = []
       for (const table of deadLetterTables(given))
@@ -207,6 +209,11 @@ export async function testPipeline(
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** As `tables show --json` prints them. */
+function shown(rows: readonly Readonly<Record<string, unknown>>[]): TestRow[] {
+  return rows.map((row) => JSON.parse(toJson(row)) as TestRow)
 }
 
 function deadLetterTables(pipelines: readonly Pipeline[]): ReadonlySet<string> {
