@@ -35,8 +35,8 @@ export {
 } from './pipeline/script.ts'
 export {
   type PipelineTest,
-  type TestInputs,
   type TestOptions,
   type TestRow,
   testPipeline,
 } from './pipeline/test-pipeline.ts'
+export type { TestInputs } from './pipeline/test-sources.ts'

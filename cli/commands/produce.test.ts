@@ -1,5 +1,6 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -120,7 +121,8 @@ test.each([
   [['t', '/nowhere'], /^millrace: \/nowhere: cannot be read: .*\(check the path\)\n$/],
   [['t', tmpdir()], /^millrace: \S+: is a folder \(name its files\)\n$/],
   [['t'], /^millrace: missing argument: millrace produce <topic> <file>\n$/],
-  [['no topic', example], /^millrace: not a topic name: "no topic" \(use letters, [^\n]*\)\n$/],
+  [['no topic', example], /^millrace: "no topic": not a topic name \(use letters, [^\n]*\)\n$/],
+  [['_t', example], /^millrace: not a topic name: "_t" \(use letters, [^\n]*\)\n$/],
   [['t', example, '--key', 'a..b'], /^millrace: --key: must be a field \(id\), [^\n]*, not "a\.\.b"\n$/],
   [['t', example, '--key', 'a', '--raw'], /^millrace: --raw: [^\n]*\(leave one out\)\n$/],
   [['t', example, '--rate', '0'], /^millrace: --rate: must be a number of at least 0\.001, not "0"\n$/],
@@ -138,6 +140,17 @@ test('standard input is sent, and an example runs over it', () => {
   expect(run(['run', example, '--available-now']).status).toBe(0)
   const shown = run(['tables', 'show', 'bronze/ratings', '--columns', 'id', '--json']).stdout
   expect(shown).toBe('{"id":1}\n{"id":2}\n')
+})
+
+test.skipIf(process.platform === 'win32')('a named pipe is read like a file', async () => {
+  const pipe = join(dir, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const [sent] = await Promise.all([
+    millrace(['produce', 't', pipe, '--json', '--data', join(dir, 'piped')]),
+    writeFile(pipe, '1\n2\n3\n'),
+  ])
+  expect(sent).toMatchObject({ status: 0, errors: '' })
+  expect(JSON.parse(sent.lines[0]!)).toMatchObject({ records: 3, lastLine: 3 })
 })
 
 function writtenBytes(folder: string): number {

@@ -1,5 +1,6 @@
 /** `millrace produce`: lines of JSON, from a file or standard input, sent to a topic. */
 import { createReadStream } from 'node:fs'
+import { isTopicName } from '../../connectors/records/description.ts'
 import { checkFiles, chunkBytes, type LineInput } from '../../connectors/records/lines.ts'
 import { systemClock, systemIds } from '../../engine/clock.ts'
 import { fieldPath, jsonLineReader } from '../../operators/parse/json-line.ts'
@@ -20,6 +21,10 @@ export async function produce(context: CommandContext): Promise<number> {
   const { config, options, json } = context
   const [topic = '', file = ''] = context.arguments
   const path = keyPath(options.key, options.raw === true)
+  if (!isTopicName(topic))
+    throw usageError([
+      `${JSON.stringify(topic)}: not a topic name (use letters, digits, '.', '_' and '-', at most 249)`,
+    ])
   if (file !== standardInput) await checkFiles([file])
   const refused = refusedLines()
   const name = file === standardInput ? 'standard input' : file

@@ -141,8 +141,9 @@ export async function checkFiles(files: readonly string[]): Promise<void> {
   const problems: string[] = []
   for (const file of files) {
     try {
-      if ((await stat(file)).isDirectory()) problems.push(`${file}: is a folder (name its files)`)
-      else await (await open(file)).close()
+      const found = await stat(file)
+      if (found.isDirectory()) problems.push(`${file}: is a folder (name its files)`)
+      else if (found.isFile()) await (await open(file)).close() // a pipe that is closed again has lost its writer
     } catch (error) {
       problems.push(`${file}: cannot be read: ${messageOf(error)} (check the path)`)
     }

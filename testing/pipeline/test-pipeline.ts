@@ -2,27 +2,13 @@
 import { requireTable } from '../../cli/lake-tables.ts'
 import { toJson } from '../../cli/output.ts'
 import { firstRows } from '../../cli/table-rows.ts'
-import { openWorkspace, type Workspace } from '../../cli/workspace.ts'
-import { systemIds } from '../../engine/clock.ts'
-import { MillraceError } from '../../engine/errors.ts'
-import { armFault, type FaultPoint } from '../../engine/fault-points.ts'
-import { shareMemory } from '../../engine/memory.ts'
 import type { Pipeline } from '../../engine/pipeline.ts'
-import { runAll } from '../../engine/run-all.ts'
 import { inOrderOfTables } from '../../engine/schedule.ts'
-import type { Column } from '../../engine/schema.ts'
-import { availableNow } from '../../engine/trigger.ts'
-import { inputsOf, unreadInput } from './inputs.ts'
-import { columnsOfRows, type InputRow } from './row-types.ts'
-import { type InputValue, openScript, RecordItem, type Script, type ScriptItem, TableItems } from './script.ts'
+import type { ScriptItem } from './script.ts'
 import { settableClock } from './settable-clock.ts'
-import { appendRows } from './table-input.ts'
-import { makeTestFolder, sharedDuckdb } from './test-folder.ts'
-import { appendRecords, makeTopics } from './topic-input.ts'
+import { openTestProcess } from './test-process.ts'
+import { openTestSources, type TestInputs } from './test-sources.ts'
 import { recordsIn } from './topic-output.ts'
-
-/** What the sources of pipelines bring, by topic or table: a list, or for tables also {@link table}. A name of both is the topic. */
-export type TestInputs = Readonly<Record<string, readonly ScriptItem[] | TableItems>>
 
 /**
  * A row as `millrace tables show --json` prints it: whole numbers as numbers where they are exact, else as text; days, times and
@@ -30,6 +16,7 @@ export type TestInputs = Readonly<Record<string, readonly ScriptItem[] | TableIt
  */
 export type TestRow = Readonly<Record<string, unknown>>
 
+/** How a test is set up. */
 export interface TestOptions {
   /** The clock's first time, milliseconds since 1970. Default: 2026-01-01T00:00:00Z. */
   readonly startMs?: number
@@ -59,7 +46,6 @@ export interface PipelineTest extends AsyncDisposable {
 }
 
 const defaultStartMs = Date.UTC(2026, 0, 1)
-const memoryLimitBytes = 512 * 2 ** 20
 const mostRows = 1_000_000
 
 /**
@@ -80,134 +66,49 @@ export async function testPipeline(
   inputs: TestInputs,
   options: TestOptions = {},
 ): Promise<PipelineTest> {
-  const given = inOrderOfTables(Array.isArray(pipelines) ? pipelines : [pipelines as Pipeline])
-  const known = inputsOf(given)
+  const given = inOrderOfTables([pipelines].flat())
+  const sources = openTestSources(given, inputs)
   const clock = settableClock(options.startMs ?? defaultStartMs)
-  const scripts = new Map<string, Script>()
-  const typed = new Map<string, readonly Column[]>()
-  for (const [name, items] of Object.entries(inputs)) {
-    if (!known.isTopic(name) && known.tableOf(name) === null) throw unreadInput(name, given)
-    if (items instanceof TableItems)
-      typed.set(
-        name,
-        Object.entries(items.columns).map(([column, type]) => ({ name: column, type })),
-      )
-    scripts.set(name, openScript(items instanceof TableItems ? items.items : (items as readonly ScriptItem[])))
-  }
-  const folder = makeTestFolder()
-  const { duckdbBytes } = shareMemory(memoryLimitBytes)
-  const open = (): Promise<Workspace> =>
-    openWorkspace({
-      dataDir: folder.path,
-      workers: 0,
-      memoryLimitBytes,
-      clock,
-      retryForMs: 0,
-      duckdb: () => sharedDuckdb(duckdbBytes),
-    })
-  let workspace = await open()
-
-  const topics = new Set([...known.topics, ...[...scripts.keys()].filter(known.isTopic)])
-  const partitionsOf = (topic: string): number => partitionCount(inputs[topic])
-  await makeTopics(place(), new Map([...topics].map((topic) => [topic, partitionsOf(topic)])))
-
-  function place() {
-    return { logDir: workspace.logDir, clock, ids: systemIds }
-  }
-
-  async function bring(name: string, items: readonly (InputValue | RecordItem)[]): Promise<void> {
-    if (known.isTopic(name)) return appendRecords(place(), name, items)
-    const rows = items as readonly InputRow[]
-    if (rows.length === 0 && !typed.has(name)) return
-    const there = (await workspace.table(name).snapshot())?.columns ?? []
-    const columns = typed.get(name) ?? columnsOfRows(name, rows, there)
-    await appendRows(workspace, { path: name, columns, rows, changeFeed: known.tableOf(name)!.changeFeed })
-  }
-
-  /** Brings what the scripts named have, up to their next events; those that came to a crash, and its point. */
-  async function feed(names: readonly string[]): Promise<{ at: FaultPoint | null; stopped: readonly string[] }> {
-    let at: FaultPoint | null = null
-    const stopped: string[] = []
-    for (const name of names) {
-      const { items, event } = scripts.get(name)!.next()
-      await bring(name, items)
-      if (event?.kind !== 'crash') continue
-      at ??= event.at
-      stopped.push(name)
-    }
-    return { at, stopped }
-  }
-
-  /** Runs to the end of what is there, or to the first failure. */
-  async function runOnce(): Promise<void> {
-    const never = new AbortController().signal
-    for (const pipeline of given) {
-      const bounded = { ...pipeline, trigger: availableNow() }
-      const [failed] = await runAll([bounded], workspace.runtime, { stop: never, abandon: never }, () => {})
-      if (failed !== undefined) throw failed.error
-    }
-  }
-
-  async function runIntoCrash(at: FaultPoint): Promise<void> {
-    armFault({ point: at, passage: 1, action: 'crash' })
-    try {
-      await runOnce()
-    } catch (error) {
-      if (!(error instanceof MillraceError && error.code === 'FAULT_INJECTED')) throw error
-      await workspace.close()
-      workspace = await open()
-      return
-    } finally {
-      armFault(null)
-    }
-    throw new MillraceError(
-      'CONFIG_INVALID',
-      `crash('${at}'): no pipeline came past that point (give records before it, or crash at another point)`,
-    )
+  const process = await openTestProcess(given, clock)
+  try {
+    await sources.makeTopics(process.workspace())
+  } catch (error) {
+    await process.close()
+    throw error
   }
 
   async function rows(name: string): Promise<readonly TestRow[]> {
-    const table = workspace.table(name)
-    const snapshot = (await table.snapshot()) ?? (await requireTable(workspace, name)).snapshot
+    const place = process.workspace()
+    const table = place.table(name)
+    const snapshot = (await table.snapshot()) ?? (await requireTable(place, name)).snapshot
     if ((await snapshot.files()).size === 0) return []
-    const { columns } = snapshot
-    return shown(await firstRows(workspace, { table, snapshot }, { columns, limit: mostRows }))
-  }
-
-  async function close(): Promise<void> {
-    await workspace.close()
-    folder.remove()
+    return shown(await firstRows(place, { table, snapshot }, { columns: snapshot.columns, limit: mostRows }))
   }
 
   return {
     async run() {
-      let names: readonly string[] = [...scripts.keys()]
+      let names = sources.names()
       for (;;) {
-        const { at, stopped } = await feed(names)
+        const { at, crashed } = await sources.feed(process.workspace(), names)
         if (at === null) break
-        await runIntoCrash(at)
-        names = stopped
+        await process.runIntoCrash(at)
+        names = crashed
       }
-      await runOnce()
+      await process.run()
     },
-    send(name, ...items) {
-      if (!known.isTopic(name) && known.tableOf(name) === null) throw unreadInput(name, given)
-      const script = scripts.get(name)
-      if (script === undefined) scripts.set(name, openScript(items))
-      else script.add(items)
-    },
+    send: (name, ...items) => sources.add(name, items),
     rows,
-    records: async (topic) => shown(await recordsIn(workspace.logDir, topic, clock)),
+    records: async (topic) => shown(await recordsIn(process.workspace().logDir, topic, clock)),
     async deadLetters() {
       const letters: TestRow[] = []
       for (const table of deadLetterTables(given))
-        if ((await workspace.table(table).snapshot()) !== null) letters.push(...(await rows(table)))
+        if ((await process.workspace().table(table).snapshot()) !== null) letters.push(...(await rows(table)))
       return letters
     },
     advance: clock.advance,
     now: () => new Date(clock.nowMs()),
-    close,
-    [Symbol.asyncDispose]: close,
+    close: process.close,
+    [Symbol.asyncDispose]: process.close,
   }
 }
 
@@ -219,10 +120,4 @@ function shown(rows: readonly Readonly<Record<string, unknown>>[]): TestRow[] {
 function deadLetterTables(pipelines: readonly Pipeline[]): ReadonlySet<string> {
   const sinks = pipelines.flatMap(({ sinks, deadLetters }) => sinks.slice(deadLetters, deadLetters + 1))
   return new Set(sinks.filter(({ kind }) => kind === 'delta').map(({ options }) => String(options.table)))
-}
-
-/** One more than the highest partition that a record names. */
-function partitionCount(items: TestInputs[string] | undefined): number {
-  const records = Array.isArray(items) ? items.filter((item) => item instanceof RecordItem) : []
-  return Math.max(1, ...records.map(({ record }) => (record.partition ?? 0) + 1))
 }
