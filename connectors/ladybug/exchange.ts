@@ -5,10 +5,17 @@
 import { join } from 'node:path'
 import { type Connection, literal } from '../../engine/duckdb.ts'
 import { plainFolder } from '../../engine/plain-path.ts'
-import { type Exchange, takeOver, withFolder } from '../graph/sync/exchange.ts'
+import { name } from '../graph/cypher.ts'
+import { appendRows, type Exchange, takeOver, withFolder } from '../graph/sync/exchange.ts'
 import type { RunCypher } from './database.ts'
 import { ladybugDialect } from './dialect.ts'
 import { text } from './types.ts'
+
+/**
+ * Nodes are sought by a list of keys: over the rows of a file the engine reads all relationships of a type, and keeps them in memory, before it looks at
+ * the keys. The results of one list are in memory.
+ */
+const keysPerStatement = 100
 
 /** Runs `work` with an exchange whose files are gone afterwards. */
 export function withExchange<T>(
@@ -40,6 +47,15 @@ function exchangeIn(dir: string, sql: Connection, run: RunCypher): Exchange {
       const [row] = await sql.rows(`COPY (${query}) TO ${literal(path)} (FORMAT parquet)`)
       const rows = Number(row?.Count ?? 0)
       return rows === 0 ? null : { rows, run: (cypher) => run(`LOAD FROM ${text(path)} ${cypher}`) }
+    },
+    async find({ query, variable, label, key, statement }, table, columns) {
+      await sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')})`)
+      const keys = (await sql.rows(query)).map(({ given }) => (typeof given === 'string' ? text(given) : String(given)))
+      for (let at = 0; at < keys.length; at += keysPerStatement) {
+        const some = keys.slice(at, at + keysPerStatement).join(', ')
+        const rows = await run(statement(`(${variable}:${name(label)})`, `WHERE ${variable}.${name(key)} IN [${some}]`))
+        await appendRows(sql, nextPath('json'), { table, rows, columns })
+      }
     },
     take: (table, rows, columns) => takeOver(sql, nextPath('json'), { table, rows, columns }),
   }

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Connection } from '../../engine/duckdb.ts'
 import { MillraceError } from '../../engine/errors.ts'
+import { name } from '../graph/cypher.ts'
 import type { GraphRow } from '../graph/store.ts'
 import { countIn, type Exchange, type Origin, takeOver, withFolder } from '../graph/sync/exchange.ts'
 import type { ResultRow, RunStatement, Value } from './client.ts'
@@ -36,10 +37,16 @@ export function withExchange<T>(
 
 function exchangeIn(dir: string, sql: Connection, run: RunStatement): Exchange {
   let files = 0
-  return {
+  const exchange: Exchange = {
     sql,
     dialect: neo4jDialect,
     run,
+    async find({ query, variable, label, key, statement }, table, columns) {
+      const given = await exchange.give(query)
+      const node = `(${variable}:${name(label)} {${name(key)}: given})`
+      const rows = await given?.run(statement(node, neo4jDialect.seek(variable, label, key)))
+      await exchange.take(table, rows ?? [], columns)
+    },
     async give(query, origin) {
       const rows = await countIn(sql, `SELECT count(*) FROM (${query})`)
       if (rows === 0) return null
@@ -62,6 +69,7 @@ function exchangeIn(dir: string, sql: Connection, run: RunStatement): Exchange {
       return takeOver(sql, join(dir, `${files}.json`), { table, rows, columns })
     },
   }
+  return exchange
 }
 
 /** A row is a list, since a map would repeat the names of its columns; of one column it is the value itself, which takes half the time. */

@@ -42,6 +42,17 @@ export interface Given {
   run(cypher: string, alone?: string): Promise<readonly GraphRow[]>
 }
 
+/** Nodes that are sought by their keys, and a statement over them. */
+export interface SoughtNodes {
+  /** Of keys, in `given`. */
+  readonly query: string
+  readonly variable: string
+  readonly label: string
+  readonly key: string
+  /** A statement with the node as it is written in a pattern, and what follows the pattern. */
+  statement(node: string, clause: string): string
+}
+
 /** DuckDB's temporary tables on one side, the graph's transaction on the other. */
 export interface Exchange {
   readonly sql: Connection
@@ -49,6 +60,11 @@ export interface Exchange {
   run(cypher: string, parameters?: GraphParameters): Promise<readonly GraphRow[]>
   /** Rows of a query; null if there are none. The query must give the same rows until they have been run over. */
   give(query: string, origin?: Origin): Promise<Given | null>
+  /**
+   * Runs a statement over the nodes of a label whose keys a query gives in `given`, in parts, and makes a temporary table of the results, as `take` does. What
+   * it reads are those nodes and what they are joined with, however much else there is.
+   */
+  find(nodes: SoughtNodes, table: string, columns: readonly string[]): Promise<void>
   /**
    * Results as a new temporary table. `columns` are its names and types; 64-bit numbers must be returned as text.
    * @returns rows taken
@@ -84,32 +100,43 @@ export async function createTables(
   return new Map(queries.map(([table], i) => [table, Number(row?.[`n${i}`])]))
 }
 
+/** Rows of a statement for a temporary table with columns of these names and types. */
+interface TakenRows {
+  readonly table: string
+  readonly rows: readonly GraphRow[]
+  readonly columns: readonly string[]
+}
+
 /** {@link Exchange.take} by way of a new file. */
-export async function takeOver(
-  sql: Connection,
-  path: string,
-  {
-    table,
-    rows,
-    columns,
-  }: { readonly table: string; readonly rows: readonly GraphRow[]; readonly columns: readonly string[] },
-): Promise<number> {
-  if (rows.length === 0) {
-    await sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')})`)
-    return 0
-  }
-  await writeFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
-  await sql.run(`CREATE OR REPLACE TEMP TABLE ${table} AS ${readRows(path, columns)}`)
+export async function takeOver(sql: Connection, path: string, taken: TakenRows): Promise<number> {
+  await sql.run(`CREATE OR REPLACE TEMP TABLE ${taken.table} (${taken.columns.join(', ')})`)
+  return appendRows(sql, path, taken)
+}
+
+/** Puts rows into a table that is there, by way of a new file. */
+export async function appendRows(sql: Connection, path: string, { table, rows, columns }: TakenRows): Promise<number> {
+  if (rows.length === 0) return 0
+  const lines = rows.map((row) => `${JSON.stringify(row)}\n`)
+  await writeFile(path, lines.join(''))
+  const longest = lines.reduce((most, line) => Math.max(most, Buffer.byteLength(line)), 0)
+  await sql.run(`INSERT INTO ${table} ${readRows(path, columns, longest)}`)
   return rows.length
 }
 
-/** A query for the rows of a file of JSON lines, every column read as text. */
-function readRows(path: string, columns: readonly string[]): string {
+/**
+ * A query for the rows of a file of JSON lines, every column read as text. Each of its threads takes memory for two of the longest lines: by default for
+ * lines of 16 MiB.
+ */
+function readRows(path: string, columns: readonly string[], longestLine: number): string {
   const split = columns.map((column) => column.split(' '))
   const asText = split.map(([name]) => `${name}: 'VARCHAR'`).join(', ')
   const cast = split.map(([name, type]) => `CAST(${name} AS ${type}) AS ${name}`).join(', ')
-  return `SELECT ${cast} FROM read_json(${exactPaths([path])}, hive_partitioning = false, format = 'newline_delimited', columns = {${asText}})`
+  const options = `format = 'newline_delimited', maximum_object_size = ${Math.max(longestLine, leastLineBytes)}`
+  return `SELECT ${cast} FROM read_json(${exactPaths([path])}, hive_partitioning = false, ${options}, columns = {${asText}})`
 }
+
+/** Smaller parts of a file are not worth their number. */
+const leastLineBytes = 2 ** 18
 
 /** The sum of what a statement counted as `n`. */
 export function counted(rows: readonly GraphRow[]): number {

@@ -5,7 +5,7 @@ import { name } from '../cypher.ts'
 import type { GraphOptions, PropertyType } from '../description.ts'
 import { relationshipsOf, type TypedRelationship } from '../relationships.ts'
 import type { LabelInfo } from './catalog.ts'
-import { counted, createTables, expectRows, type Given, looked } from './exchange.ts'
+import { counted, countIn, createTables, expectRows, looked } from './exchange.ts'
 import { type GraphBatch, keysOf, labelOf, labelTables, scan, type TakenBatch } from './inputs.ts'
 import { type RefusedKey, refusedRelationships } from './refused.ts'
 import { exchangeType, exported, takenType, toExchange } from './types.ts'
@@ -43,14 +43,13 @@ export async function takeRelationships(batch: TakenBatch): Promise<Relationship
   await sql.run(
     `CREATE OR REPLACE TEMP TABLE owners AS ${keysOf(batch, owners.from, owners.key, keyType)} UNION SELECT k FROM ${removed}`,
   )
-  const given = await batch.exchange.give('SELECT k AS given FROM owners')
-  if (given === null) return []
+  if ((await countIn(sql, 'SELECT count(*) FROM owners')) === 0) return []
   const compared = relationshipsOf(batch.options).map((relationship, i) => comparisonOf(owners.node, relationship, i))
   const fresh = await createTables(
     sql,
     compared.map((each) => [each.fresh, freshRows(batch, each, removed)]),
   )
-  for (const each of compared) await takeStored(batch, each, given)
+  for (const each of compared) await takeStored(batch, each)
   const differing = await createTables(sql, compared.flatMap(differences))
   return compared.map((each) => {
     const [added, dropped] = [differing.get(each.added)!, differing.get(each.dropped)!]
@@ -107,11 +106,7 @@ function freshRows(
     QUALIFY row_number() OVER (PARTITION BY ${owner}, k ORDER BY ${order}) = 1`
 }
 
-async function takeStored(
-  batch: GraphBatch,
-  { relationship, stored, ends: { owner } }: Comparison,
-  owners: Given,
-): Promise<void> {
+async function takeStored(batch: GraphBatch, { relationship, stored, ends: { owner } }: Comparison): Promise<void> {
   const { exchange } = batch
   const { type, fromNode, toNode, key, properties } = relationship
   const [from, to] = [labelOf(batch, fromNode), labelOf(batch, toNode)]
@@ -123,18 +118,20 @@ async function takeStored(
     'k VARCHAR',
     ...own.map(([, propertyType], i) => `p${i} ${takenType(propertyType)}`),
   ]
-  const match = (end: 'f' | 't', keyName: string) => (end === owner ? ` {${name(keyName)}: given}` : '')
-  const { text, relationshipId, seek } = exchange.dialect
-  const sought = owner === 'f' ? seek('a', fromNode, from.key) : seek('b', toNode, to.key)
-  const rows = await owners.run(
-    `MATCH (a:${name(fromNode)}${match('f', from.key)})-[r:${name(type)}]->(b:${name(toNode)}${match('t', to.key)}) ${sought}
-     RETURN ${text(relationshipId('r'))} AS given, ${text(`a.${name(from.key)}`)} AS f,
-       ${text(`b.${name(to.key)}`)} AS t, r.${name(key)} AS k` +
-      own
-        .map(([property, propertyType], i) => `, ${exported(`r.${name(property)}`, propertyType, text)} AS p${i}`)
-        .join(''),
-  )
-  await exchange.take(stored, rows, columns)
+  const { text, relationshipId } = exchange.dialect
+  const returned =
+    `${text(relationshipId('r'))} AS given, ${text(`a.${name(from.key)}`)} AS f,
+     ${text(`b.${name(to.key)}`)} AS t, r.${name(key)} AS k` +
+    own
+      .map(([property, propertyType], i) => `, ${exported(`r.${name(property)}`, propertyType, text)} AS p${i}`)
+      .join('')
+  const [variable, label, keyName] = owner === 'f' ? ['a', fromNode, from.key] : ['b', toNode, to.key]
+  const statement = (node: string, clause: string): string =>
+    owner === 'f'
+      ? `MATCH ${node}-[r:${name(type)}]->(b:${name(toNode)}) ${clause} RETURN ${returned}`
+      : `MATCH (a:${name(fromNode)})-[r:${name(type)}]->${node} ${clause} RETURN ${returned}`
+  const query = 'SELECT k AS given FROM owners'
+  await exchange.find({ query, variable: variable!, label: label!, key: keyName!, statement }, stored, columns)
 }
 
 /** Relationships that end at a node which is not there. A store that names rows which it does not take can go on without them. */

@@ -3,7 +3,8 @@
 import { name } from '../cypher.ts'
 import type { GraphStub } from '../description.ts'
 import { type PairInfo, samePair } from '../relationships.ts'
-import { counted, createTables, expectRows, type Given, looked } from './exchange.ts'
+import type { LabelInfo } from './catalog.ts'
+import { counted, createTables, expectRows, looked } from './exchange.ts'
 import { type GraphBatch, labelOf, labelTables, type TakenBatch } from './inputs.ts'
 import { deleteNodes } from './nodes.ts'
 import type { RelationshipChanges } from './relationships.ts'
@@ -112,8 +113,8 @@ async function takeTouched(batch: TakenBatch, label: string, changes: readonly R
 }
 
 /**
- * `rest`: relationships that candidates have after this batch. Of a label without a name only those that may have lost
- * their last one are looked at, since nothing else depends on them.
+ * `rest`: relationships that candidates have after this batch, as far as anything depends on them: one that gives a name, and that there is any. Of a
+ * label without a name only those that may have lost their last one are looked at, since nothing else depends on them.
  */
 async function takeRest(
   batch: GraphBatch,
@@ -127,54 +128,119 @@ async function takeRest(
     `CREATE OR REPLACE TEMP TABLE rest (k ${k}, label VARCHAR, number BIGINT, text VARCHAR, rk VARCHAR, type VARCHAR, name VARCHAR)`,
   )
   const wanted = `SELECT k AS given FROM candidates WHERE there${stub.name === undefined ? ' AND NOT gained' : ''}`
-  const given = await exchange.give(wanted)
-  if (given !== null)
-    for (const pair of catalog.pairs)
-      for (const end of ['f', 't'] as const)
-        if ((end === 'f' ? pair.fromNode : pair.toNode) === label)
-          await takeRestOfPair(batch, { pair, end, stub, given, changes })
+  for (const pair of catalog.pairs)
+    for (const end of ['f', 't'] as const)
+      if ((end === 'f' ? pair.fromNode : pair.toNode) === label)
+        await takeRestOfPair(batch, pairOf(batch, { pair, end, stub, changes }), wanted)
   for (const change of changes) await addNew(batch, label, stub, change)
 }
 
-async function takeRestOfPair(
+/** Relationships of one type between stubs and the nodes at the other end, and how a statement finds them. */
+interface StubPair {
+  readonly type: string
+  /** Property that tells relationships of one node apart. */
+  readonly key: string
+  /** Of the stubs, and of the nodes at the other end. */
+  readonly mine: LabelInfo
+  readonly theirs: LabelInfo
+  readonly own: string
+  readonly other: string
+  /** From a stub to the other end. */
+  readonly arrow: string
+  /** Expression of the name that a relationship gives, or null if it gives none. */
+  readonly named: string | null
+  /** The relationships that the batch drops, in `given`, and the keys of stubs at their ends; null without any. */
+  readonly dropped: { readonly table: string; readonly end: string } | null
+}
+
+function pairOf(
   batch: GraphBatch,
   of: {
     readonly pair: PairInfo
     /** End at which the stubs are. */
     readonly end: 'f' | 't'
     readonly stub: GraphStub
-    readonly given: Given
     readonly changes: readonly RelationshipChanges[]
   },
-): Promise<void> {
-  const { exchange, catalog } = batch
+): StubPair {
   const { type, fromNode, toNode } = of.pair
   const [own, other] = of.end === 'f' ? [fromNode, toNode] : [toNode, fromNode]
   const [mine, theirs] = [labelOf(batch, own), labelOf(batch, other)]
-  const properties = catalog.relationships.get(type)!
-  const [relationshipKey] = properties.keys()
-  const named = of.stub.name !== undefined && properties.has(of.stub.name)
-  const arrow = of.end === 'f' ? [`-[r:${name(type)}]->`] : [`<-[r:${name(type)}]-`]
-  const { text, relationshipId, relationshipIdType, seek } = exchange.dialect
-  const rows = await of.given.run(
-    `MATCH (n:${name(own)} {${name(mine.key)}: given})${arrow}(o:${name(other)}) ${seek('n', own, mine.key)}
-     RETURN ${text(`n.${name(mine.key)}`)} AS k, ${text(`o.${name(theirs.key)}`)} AS o, r.${name(relationshipKey!)} AS rk,
-       ${named ? `r.${name(of.stub.name)}` : "''"} AS name, ${text(relationshipId('r'))} AS rid`,
-  )
-  await exchange.take('rest_of_pair', rows, [
-    `k ${exchangeType(mine.keyType)}`,
-    `o ${exchangeType(theirs.keyType)}`,
-    'rk VARCHAR',
-    'name VARCHAR',
-    `rid ${relationshipIdType}`,
-  ])
+  const arrow = of.end === 'f' ? `-[r:${name(type)}]->` : `<-[r:${name(type)}]-`
+  const properties = batch.catalog.relationships.get(type)!
+  const [key] = properties.keys()
+  const isNamed = of.stub.name !== undefined && properties.has(of.stub.name)
   const change = of.changes.find(({ relationship }) => samePair(relationship, of.pair))
-  const isDropped = change !== undefined && change.counts.dropped > 0
-  const kept = isDropped ? `WHERE rid NOT IN (SELECT given FROM ${change.dropped})` : ''
+  return {
+    ...{ type, key: key!, mine, theirs, own, other },
+    arrow,
+    named: isNamed ? `r.${name(of.stub.name!)}` : null,
+    dropped: change === undefined || change.counts.dropped === 0 ? null : { table: change.dropped, end: of.end },
+  }
+}
+
+/**
+ * Stubs that lose a relationship are few, and all of theirs are looked at. Of the others the graph tells the first that gives a name: somebody who is at
+ * the end of very many would otherwise bring them all with every batch.
+ */
+async function takeRestOfPair(batch: GraphBatch, pair: StubPair, wanted: string): Promise<void> {
+  // which text comes first is not the same everywhere
+  if (pair.theirs.keyType !== 'long') return takeAll(batch, pair, wanted)
+  if (pair.dropped === null) return takeFirst(batch, pair, wanted)
+  const losing = `SELECT ${pair.dropped.end} FROM ${pair.dropped.table}`
+  await takeAll(batch, pair, `${wanted} AND k IN (${losing})`)
+  await takeFirst(batch, pair, `${wanted} AND k NOT IN (${losing})`)
+}
+
+async function takeAll({ exchange }: GraphBatch, pair: StubPair, query: string): Promise<void> {
+  const { text, relationshipId, relationshipIdType } = exchange.dialect
+  const statement = (node: string, clause: string) =>
+    `MATCH ${node}${pair.arrow}(o:${name(pair.other)}) ${clause} RETURN ${ends(pair, text)}, ${text(relationshipId('r'))} AS rid`
+  const columns = [...endColumns(pair), `rid ${relationshipIdType}`]
+  await exchange.find({ query, ...stubsOf(pair), statement }, 'rest_of_pair', columns)
+  const kept = pair.dropped === null ? '' : `WHERE rid NOT IN (SELECT given FROM ${pair.dropped.table})`
+  await exchange.sql.run(restOf(pair, kept))
+}
+
+/** First the nodes at whose relationships the names are, then those relationships. */
+async function takeFirst({ exchange }: GraphBatch, pair: StubPair, query: string): Promise<void> {
+  const { text } = exchange.dialect
+  const { own, mine, other, theirs, named, arrow } = pair
+  const first = named === null ? "''" : text(`min(CASE WHEN ${named} IS NOT NULL THEN o.${name(theirs.key)} END)`)
+  const statement = (node: string, clause: string) =>
+    `MATCH ${node}${arrow}(o:${name(other)}) ${clause}
+     RETURN ${named === null ? 'DISTINCT ' : ''}${text(`n.${name(mine.key)}`)} AS k, ${first} AS o`
+  const keys = [`k ${exchangeType(mine.keyType)}`, 'o VARCHAR']
+  await exchange.find({ query, ...stubsOf(pair), statement }, 'firsts', keys)
   await exchange.sql.run(
-    `INSERT INTO rest SELECT k, '${other}', ${orderOf(theirs.keyType, 'o')}, rk, '${type}',
-     ${named ? 'name' : 'NULL'} FROM rest_of_pair ${kept}`,
+    `INSERT INTO rest SELECT k, '${other}', NULL, NULL, NULL, '${pair.type}', NULL FROM firsts WHERE o IS NULL OR o = ''`,
   )
+  if (named === null) return
+  const naming = {
+    query: 'SELECT DISTINCT CAST(o AS BIGINT) AS given FROM firsts WHERE o IS NOT NULL',
+    ...{ variable: 'o', label: other, key: theirs.key },
+    statement: (node: string, clause: string) =>
+      `MATCH (n:${name(own)})${arrow}${node} ${clause} RETURN ${ends(pair, text)}`,
+  }
+  await exchange.find(naming, 'rest_of_pair', endColumns(pair))
+  await exchange.sql.run(restOf(pair, 'SEMI JOIN (SELECT k, CAST(o AS BIGINT) AS o FROM firsts) USING (k, o)'))
+}
+
+function stubsOf({ own, mine }: StubPair) {
+  return { variable: 'n', label: own, key: mine.key }
+}
+
+function ends({ mine, theirs, key, named }: StubPair, text: (expression: string) => string): string {
+  return `${text(`n.${name(mine.key)}`)} AS k, ${text(`o.${name(theirs.key)}`)} AS o, r.${name(key)} AS rk, ${named ?? "''"} AS name`
+}
+
+function endColumns({ mine, theirs }: StubPair): readonly string[] {
+  return [`k ${exchangeType(mine.keyType)}`, `o ${exchangeType(theirs.keyType)}`, 'rk VARCHAR', 'name VARCHAR']
+}
+
+function restOf({ other, theirs, type, named }: StubPair, where: string): string {
+  return `INSERT INTO rest SELECT k, '${other}', ${orderOf(theirs.keyType, 'o')}, rk, '${type}',
+     ${named === null ? 'NULL' : 'name'} FROM rest_of_pair ${where}`
 }
 
 async function addNew(batch: GraphBatch, label: string, stub: GraphStub, change: RelationshipChanges): Promise<void> {
