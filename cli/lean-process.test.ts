@@ -32,6 +32,7 @@ test.runIf(process.platform === 'linux')(
 
 test('what somebody chose is left', async () => {
   expect(await started({ MALLOC_ARENA_MAX: '5' })).toMatchObject({ isSame: true, code: 3, pools: '5', flags: [] })
+  expect(await started({ NODE_OPTIONS: '--max-semi-space-size=9' })).toMatchObject({ isSame: true, code: 3, flags: [] })
   const flags = ['--max-semi-space-size=9']
   expect(await started({}, ...flags)).toMatchObject({ isSame: true, code: 3, flags })
 })

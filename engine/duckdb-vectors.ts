@@ -5,7 +5,7 @@ import type { DuckDBResult } from '@duckdb/node-api'
 /** Some rows of a query of a text and a vector. */
 export interface KeyedVectors {
   readonly keys: readonly string[]
-  /** The vectors behind one another, in the order of the keys. They are the query's: gone once the next rows are asked for. */
+  /** The vectors behind one another, in the order of the keys. They are the query's: to be copied before anything is waited for. */
   readonly vectors: Float32Array
 }
 

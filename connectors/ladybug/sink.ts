@@ -33,7 +33,8 @@ export interface GraphSinkOptions {
 /**
  * Keeps the graph equal to the input for the owners and nodes that each batch names. The graph is a function of the rows
  * of all pipelines that write to it, whatever their order and the cuts between batches. Any number of processes may write to it, in turn: a batch
- * that is prepared has its turn until it is committed or abandoned. Refused are relationships to nodes of the description that are not there.
+ * that is prepared has its turn until it is committed or abandoned. One thing depends on the cuts: refused are relationships to nodes of the description that
+ * are not there yet, so whatever fills those nodes must come before.
  * `DEFINITION_INVALID` for a description that breaks a rule.
  */
 export function graphSink(options: GraphSinkOptions): RowRefusingSink {

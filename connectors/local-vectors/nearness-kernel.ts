@@ -94,8 +94,9 @@ export function openNearnessKernel(dimension: number): NearnessKernel {
   let views = viewsOf(kernel.memory)
 
   function addBlock(): void {
+    const wanted = Math.ceil((end + blockBytes(dimension) + 64) / pageBytes)
+    kernel.memory.grow(Math.max(0, wanted - kernel.memory.buffer.byteLength / pageBytes)) // or throws, and nothing has changed
     blocksAt.push(reserve(blockBytes(dimension)))
-    kernel.memory.grow(Math.ceil(end / pageBytes) - kernel.memory.buffer.byteLength / pageBytes)
     views = viewsOf(kernel.memory)
   }
 

@@ -124,6 +124,22 @@ test('a vector of another length stops a batch before anything is committed, tho
   })
 })
 
+test('a column beside vectors whose type is another stops a batch before anything is committed, though it brings no vector', async () => {
+  const { sink } = open()
+  await commit(sink, 0, [['a', [1, 0, 0], 'one']])
+  const prepare = sink.prepare({
+    pipeline: 'p',
+    txnId: 't',
+    fingerprint: 'f',
+    ranges: [{ sourcePartition: 'silver', start: 1n, end: 2n }],
+    initial: new Map(),
+    outputs: new Map([['gone', [await parquet(`SELECT 'a' AS id`)]]]),
+    columns: new Map([['embedded', [{ name: 'title', type: 'long' }]]]),
+    signal: new AbortController().signal,
+  })
+  await expect(prepare).rejects.toMatchObject({ message: expect.stringContaining('title') })
+})
+
 test('vectors are found by direction, ties by id, with what is stored beside them', async () => {
   const { sink, search, counts } = open()
   const hostile = `it's "; DROP TABLE x; -- 🎬`

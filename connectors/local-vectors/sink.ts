@@ -63,7 +63,8 @@ async function checkBatch(options: VectorsSinkOptions, commit: SinkCommit): Prom
   if (store.exists())
     await store.use('read', async (connection) => {
       const stored = await refuseOthers(connection, options)
-      if (stored !== undefined) await checkMetadata(connection, namespace, metadataColumns(files))
+      const columns = files.length > 0 ? metadataColumns(files) : knownMetadata(commit, upserts)
+      if (stored !== undefined) await checkMetadata(connection, namespace, columns)
     })
   if (files.length === 0) return []
   return (await options.duckdb()).withConnection(async (connection) => {
@@ -101,8 +102,7 @@ async function writeVectors(
   const gone = deletes === undefined ? [] : (commit.outputs.get(deletes) ?? [])
   const deleted = stored === undefined || gone.length === 0 ? 0 : await deleteIds(connection, namespace, gone)
   const files = commit.outputs.get(upserts) ?? []
-  const known = (commit.columns.get(upserts) ?? []).filter(({ name }) => name !== 'id' && name !== 'embedding')
-  if (files.length === 0) await growNamespace(connection, namespace, options.embedder, known)
+  if (files.length === 0) await growNamespace(connection, namespace, options.embedder, knownMetadata(commit, upserts))
   const written = files.length === 0 ? { inserted: 0, updated: 0 } : await upsert(connection, options, files)
   const changed = [
     ...(deleted === 0 ? [] : [`SELECT id::VARCHAR AS id FROM ${scan(gone)}`]),
@@ -111,6 +111,11 @@ async function writeVectors(
   if (changed.length > 0)
     await noteChanges(connection, { namespace, txnId: commit.txnId, changed: changed.join(' UNION ALL ') })
   return { ...written, deleted, ...skippedVectors(options.description, commit.outputs) }
+}
+
+/** What is known of the columns beside vectors where no file tells of them. */
+function knownMetadata({ columns }: SinkCommit, upserts: string) {
+  return (columns.get(upserts) ?? []).filter(({ name }) => name !== 'id' && name !== 'embedding')
 }
 
 async function deleteIds(connection: Connection, namespace: string, files: readonly ParquetFile[]): Promise<number> {
