@@ -34,19 +34,14 @@ export function refusedRelationships(
   { owner, other }: { readonly owner: 'f' | 't'; readonly other: string },
 ): string {
   const end = owner === 'f' ? 't' : 'f'
-  const stubs = refused.flatMap(({ origin, k }) => (origin.kind === 'stubs' && origin.label === other ? [k] : []))
-  const own = refused.flatMap((key) =>
-    key.origin.kind === 'relationships' && samePair(key.origin.relationship, relationship)
-      ? [{ end: key[owner]!, k: key.k }]
-      : [],
-  )
-  const pairs = own.map((key) => `{'o': ${literal(key.end)}, 'k': ${literal(key.k)}}`)
-  return [
-    stubs.length === 0 ? '' : ` AND ${end}::VARCHAR NOT IN (SELECT unnest([${stubs.map(literal).join(', ')}]))`,
-    pairs.length === 0
-      ? ''
-      : ` AND {'o': ${owner}::VARCHAR, 'k': k::VARCHAR} NOT IN (SELECT unnest([${pairs.join(', ')}]))`,
-  ].join('')
+  const out = refused.flatMap((key) => {
+    const { origin, k } = key
+    if (origin.kind !== 'relationships')
+      return origin.kind === 'stubs' && origin.label === other ? [`${end}::VARCHAR = ${literal(k)}`] : []
+    if (!samePair(origin.relationship, relationship)) return []
+    return [`(${owner}::VARCHAR = ${literal(key[owner]!)} AND k = ${literal(k)})`]
+  })
+  return out.map((condition) => ` AND NOT ${condition}`).join('')
 }
 
 /** The rows of a commit's inputs that bring what is refused: the same for the same inputs. */
@@ -55,71 +50,49 @@ export async function refusedRows(
   { options, outputs }: { readonly options: GraphOptions; readonly outputs: SinkCommit['outputs'] },
   refused: RefusedKeys,
 ): Promise<RefusedRow[]> {
-  const sources = refused.flatMap((key) => sourcesOf(options, key))
   const found: RefusedRow[] = []
-  for (const [input, own] of Map.groupBy(sources, (source) => source.input)) {
-    const files = outputs.get(input) ?? []
-    if (files.length === 0) continue
-    const scan = parquetRows(
-      files.map(({ path }) => path),
-      'union_by_name = true',
-    )
-    const { names } = await sql.describe(`SELECT * FROM ${scan}`)
-    // those of one kind have the same columns, and are sought with one look at the files
-    for (const alike of Map.groupBy(own, ({ keys }) =>
-      keys.map(({ column, type }) => `${column} ${type}`).join(),
-    ).values())
-      found.push(...(await rowsWith(sql, { input, scan, names }, alike)))
-  }
+  for (const key of refused)
+    for (const { input, keys, where } of sourcesOf(options, key)) {
+      const files = outputs.get(input) ?? []
+      if (files.length === 0) continue
+      const scan = parquetRows(
+        files.map(({ path }) => path),
+        'union_by_name = true',
+      )
+      const { names } = await sql.describe(`SELECT * FROM ${scan}`)
+      const columns = [...new Set([...keys, ...names])].map(identifier)
+      const rows = await sql.rows(
+        `SELECT to_json(r)::VARCHAR AS row FROM (SELECT ${columns.join(', ')} FROM ${scan} WHERE ${where}) r ORDER BY row`,
+      )
+      found.push(...rows.map(({ row }) => ({ input, row: String(row), message: key.message })))
+    }
   return found
-}
-
-async function rowsWith(
-  sql: Connection,
-  { input, scan, names }: { readonly input: string; readonly scan: string; readonly names: readonly string[] },
-  alike: readonly RowSource[],
-): Promise<RefusedRow[]> {
-  const columns = alike[0]!.keys.map(({ column }) => column)
-  const packed = [...new Set([...columns, ...names])].map(
-    (column) => `${identifier(column)} := s.${identifier(column)}`,
-  )
-  const sought = alike.map(
-    ({ keys, message }) => `(${[...keys.map(({ value }) => value), message].map(literal).join(', ')})`,
-  )
-  const given = [...columns.map((_, i) => `v${i}`), 'message'].join(', ')
-  const same = alike[0]!.keys.map(
-    ({ column, type }, i) => `${toExchange(`s.${identifier(column)}`, type)} = v.v${i}::${exchangeType(type)}`,
-  )
-  const rows = await sql.rows(
-    `SELECT to_json(struct_pack(${packed.join(', ')}))::VARCHAR AS row, v.message AS message
-     FROM ${scan} s JOIN (VALUES ${sought.join(', ')}) v(${given}) ON ${same.join(' AND ')} ORDER BY row, message`,
-  )
-  return rows.map(({ row, message }) => ({ input, row: String(row), message: String(message) }))
 }
 
 interface RowSource {
   readonly input: string
-  /** Columns that tell the rows, which come first, and the values in them. */
-  readonly keys: readonly { readonly column: string; readonly type: KeyType; readonly value: string }[]
-  readonly message: string
+  /** Columns that come first. */
+  readonly keys: readonly string[]
+  readonly where: string
 }
 
-function sourcesOf(options: GraphOptions, { origin, k, f, t, message }: RefusedKey): RowSource[] {
+function sourcesOf(options: GraphOptions, { origin, k, f, t }: RefusedKey): RowSource[] {
   if (origin.kind === 'nodes') {
     const { from, key, keyType = 'long' } = options.nodes![origin.label]!
-    return [{ input: from, keys: [{ column: key, type: keyType, value: k }], message }]
+    return [{ input: from, keys: [key], where: equals(key, keyType, k) }]
   }
   if (origin.kind === 'relationships') {
     const relationship = origin.relationship
+    const { from, fromKey, toKey, key } = relationship
     const ends = [end(options, relationship, 'f', f!), end(options, relationship, 't', t!)]
-    const keys = [...ends, { column: relationship.key, type: 'string', value: k } as const]
-    return [{ input: relationship.from, keys, message }]
+    return [{ input: from, keys: [fromKey, toKey, key], where: [...ends, equals(key, 'string', k)].join(' AND ') }]
   }
   return relationshipsOf(options).flatMap((relationship) => {
     const at = relationship.fromNode === options.owners?.node ? 't' : 'f'
-    const other = at === 'f' ? relationship.fromNode : relationship.toNode
+    const { from, fromKey, toKey, fromNode, toNode } = relationship
+    const other = at === 'f' ? fromNode : toNode
     return other === origin.label
-      ? [{ input: relationship.from, keys: [end(options, relationship, at, k)], message }]
+      ? [{ input: from, keys: [fromKey, toKey], where: end(options, relationship, at, k) }]
       : []
   })
 }
@@ -129,7 +102,11 @@ function end(
   { fromNode, toNode, fromKey, toKey }: TypedRelationship,
   at: 'f' | 't',
   value: string,
-) {
+): string {
   const [label, column] = at === 'f' ? [fromNode, fromKey] : [toNode, toKey]
-  return { column, type: (nodes[label] ?? stubs[label])?.keyType ?? 'long', value }
+  return equals(column, (nodes[label] ?? stubs[label])?.keyType ?? 'long', value)
+}
+
+function equals(column: string, keyType: KeyType, value: string): string {
+  return `${toExchange(identifier(column), keyType)} = ${literal(value)}::${exchangeType(keyType)}`
 }
