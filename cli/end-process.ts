@@ -5,10 +5,6 @@ import { spawn } from 'node:child_process'
 const lingerMs = 500
 const exitSeconds = 2
 
-/** Whose child the shell is by now: the id of a process that has ended may be another's. */
-const parentOfShell =
-  'if [ -r /proc/$$/stat ]; then read -r _ _ _ parent _ < /proc/$$/stat; else parent=$(ps -o ppid= -p $$ | tr -d " "); fi'
-
 /**
  * Lets the process end by itself; where something left behind keeps it, ends it with the exit code that is set. Every exit waits for native
  * work that is under way and for native libraries to close, by which time no code of ours runs any more: so another process sees to it that
@@ -24,11 +20,7 @@ function killLater(): void {
   const [command, ...args] =
     process.platform === 'win32'
       ? [process.execPath, '-e', `setTimeout(() => process.kill(${process.pid}, 'SIGKILL'), ${exitSeconds * 1000})`]
-      : [
-          '/bin/sh',
-          '-c',
-          `sleep ${exitSeconds}; ${parentOfShell}; [ "$parent" = ${process.pid} ] && kill -KILL ${process.pid}`,
-        ]
+      : ['/bin/sh', '-c', `sleep ${exitSeconds}; kill -KILL ${process.pid}`]
   spawn(command!, args, { stdio: 'ignore', detached: true })
     .on('error', () => {}) // without it the process ends in the usual way
     .unref()
