@@ -86,8 +86,8 @@ async function runPart(
   signal: AbortSignal,
 ): Promise<StageResult> {
   const outcome = await pool.run(message, { signal }).catch((cause: unknown) => {
+    if (pool.queueSize > 0) wake(pool, message)
     signal.throwIfAborted()
-    wake(pool, message)
     throw threadDied(message.job.task, cause)
   })
   if (outcome.kind === 'failed') throw fromPlainError(outcome.error)
@@ -95,7 +95,7 @@ async function runPart(
   return outcome.result
 }
 
-/** Tasks that wait for a thread get one in place of the one that died, which the pool makes only for a new task. */
+/** Tasks that wait for a thread get one in place of the one that died or was given up, which the pool makes only for a new task. */
 function wake(pool: Piscina<WorkerMessage, WorkerOutcome>, { wiringUrl, setup }: WorkerMessage): void {
   void pool.run({ wiringUrl, setup, job: { kind: 'prepare', sources: [] } }).catch(() => {})
 }
