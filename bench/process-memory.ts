@@ -1,4 +1,4 @@
-/** The memory of another process, where `/proc` tells of it (Linux). */
+/** The memory of a process, where `/proc` tells of it (Linux). */
 import { readFileSync } from 'node:fs'
 
 export interface ProcessMemory {

@@ -24,6 +24,7 @@ import { localEmbedder } from '../operators/embedders/local.ts'
 import { type HttpAnswer, type HttpConnection, openHttpConnection } from './http-connection.ts'
 import { machineFacts } from './machine.ts'
 import { question, titles } from './made-up-titles.ts'
+import { processMemory } from './process-memory.ts'
 import { quantile, rounded } from './quantile.ts'
 
 const { values } = parseArgs({
@@ -86,8 +87,8 @@ function usage(pid: number): { readonly cpuSeconds: number; readonly memoryMiB: 
   try {
     const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')
     const fields = rest.split(' ')
-    const resident = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-    return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100, memoryMiB: Number(resident) / 1024 }
+    const memoryMiB = processMemory(pid)?.residentMiB ?? Number.NaN
+    return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100, memoryMiB }
   } catch {
     return { cpuSeconds: Number.NaN, memoryMiB: Number.NaN }
   }

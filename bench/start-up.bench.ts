@@ -1,10 +1,11 @@
 /** From the start of the process to the first commit, and what an idle stream holds. */
 import { spawn } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { smallDocuments } from './documents.ts'
 import { fillLog } from './prepare.ts'
+import { processMemory } from './process-memory.ts'
 import type { BenchResult } from './result.ts'
 
 const main = join(import.meta.dirname, '../cli/main.ts')
@@ -40,8 +41,8 @@ export async function* idle(dir: string): AsyncGenerator<BenchResult> {
   })
   for await (const line of createInterface(child.stdout)) if (line.includes('"committed"')) break
   await new Promise((resolve) => setTimeout(resolve, 12_000))
-  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+  const memory = processMemory(child.pid!)
   child.kill('SIGTERM')
   await new Promise((resolve) => child.once('exit', resolve))
-  yield { bench: 'idle', residentMiB: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024) }
+  yield { bench: 'idle', residentMiB: memory?.residentMiB ?? Number.NaN }
 }

@@ -1,7 +1,8 @@
 /** A command that is watched while it runs: what it prints, and the most memory that it has resident. */
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { processMemory } from './process-memory.ts'
 
 export interface WatchedProcess {
   /** Most memory resident since the last call, or since the start; null where the system does not say. */
@@ -26,9 +27,9 @@ export function runWatched(
 /** Linux keeps the peak, and forgets it when it is told to. */
 function takePeak(pid: number): number | null {
   try {
-    const peakKiB = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+    const peakMiB = processMemory(pid)?.peakMiB ?? null
     writeFileSync(`/proc/${pid}/clear_refs`, '5')
-    return Number.isNaN(peakKiB) ? null : Math.round(peakKiB / 1024)
+    return peakMiB
   } catch {
     return null
   }

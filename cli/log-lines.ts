@@ -13,14 +13,20 @@ type Level = 'info' | 'warn' | 'error'
 export function upkeepLine(table: string, error: unknown, nowMs: number): string {
   const code = error instanceof MillraceError ? { code: error.code } : {}
   const fields = { table, outcome: 'upkeep-failed', ...code, message: messageOf(error) }
-  return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', ...fields })
+  return warning(fields, nowMs)
+}
+
+/** A store that a program of others has open, in words. */
+export function storeWaitText({ path, holder, waitedMs }: StoreWait): string {
+  return `store ${path} is held by ${holder}: waiting, for ${Math.round(waitedMs / 1000)} s now`
 }
 
 /** The line about a store that a program of others has open. */
-export function storeWaitLine({ path, holder, waitedMs }: StoreWait, nowMs: number): string {
-  const message = `store ${path} is held by ${holder}: waiting, for ${Math.round(waitedMs / 1000)} s now`
+export function storeWaitLine(wait: StoreWait, nowMs: number): string {
+  const { path, holder, waitedMs } = wait
+  const message = storeWaitText(wait)
   const fields = { store: path, outcome: 'store-held', holder, waitedMs: Math.round(waitedMs), message }
-  return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', ...fields })
+  return warning(fields, nowMs)
 }
 
 /** What a crash left at the end of a partition, in words. */
@@ -34,6 +40,10 @@ export function tornTailLine(tail: TornTail, nowMs: number): string {
   const { topic, partition, offset, bytes, bytePosition, file, cut } = tail
   const place = { topic, partition, offset: String(offset), bytes, bytePosition, file, cut }
   const fields = { outcome: 'log-torn', ...place, message: tornTailText(tail) }
+  return warning(fields, nowMs)
+}
+
+function warning(fields: Readonly<Record<string, unknown>>, nowMs: number): string {
   return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', ...fields })
 }
 

@@ -7,7 +7,7 @@ import { systemClock, systemIds } from '../engine/clock.ts'
 import { MillraceError } from '../engine/errors.ts'
 import type { StoreWait } from '../engine/shared-file/waiting.ts'
 import type { Config } from './config.ts'
-import { tornTailText } from './log-lines.ts'
+import { storeWaitText, tornTailText } from './log-lines.ts'
 import { openPlace, type Place } from './place.ts'
 import type { ServiceSettings } from './services.ts'
 
@@ -22,8 +22,7 @@ export async function reading<T>(config: ReadingConfig, work: (place: Place) => 
 /** Runs `work` in a data directory that need not exist: for what can be told without data. */
 export async function describing<T>(config: ReadingConfig, work: (place: Place) => Promise<T>): Promise<T> {
   const scratchDir = join(tmpdir(), `millrace-${process.pid}-${systemIds.uuid()}`) // made by DuckDB, if it must spill
-  const onWait = ({ path, holder, waitedMs }: StoreWait): void =>
-    console.error(`millrace: store ${path} is held by ${holder}: waiting, for ${Math.round(waitedMs / 1000)} s now`)
+  const onWait = (wait: StoreWait): void => console.error(`millrace: ${storeWaitText(wait)}`)
   const onTornTail = (tail: TornTail): void => console.error(`millrace: ${tornTailText(tail)}`)
   const parts = { clock: systemClock, ids: systemIds, patience: { onWait }, onTornTail }
   const place = await openPlace({ ...config, ...parts, scratchDir })

@@ -232,8 +232,9 @@ export function pinnedRanges(
  * any more, and no sink has been told. `may`: a sink knows nothing of the pipeline yet, and its tables should be there.
  */
 export function tellsWithoutRows(session: Session, draft: Parameters<typeof pinnedRanges>[1]): 'must' | 'may' | null {
-  const pinned = pinnedRanges(session, draft, [])
   const ends = session.pipeline.trigger.kind !== 'every'
+  if (!ends && !session.isNew) return null
+  const pinned = pinnedRanges(session, draft, [])
   if (ends && pinned.some(({ sourcePartition }) => startedPartition(sourcePartition) !== null)) return 'must'
   return session.isNew && pinned.length > 0 ? 'may' : null
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type Connection, literal } from '../../engine/duckdb.ts'
 import { plainFolder } from '../../engine/plain-path.ts'
 import { name } from '../graph/cypher.ts'
-import { appendRows, type Exchange, takeOver, withFolder } from '../graph/sync/exchange.ts'
+import { appendRows, createEmpty, type Exchange, takeOver, withFolder } from '../graph/sync/exchange.ts'
 import type { RunCypher } from './database.ts'
 import { ladybugDialect } from './dialect.ts'
 import { text } from './types.ts'
@@ -49,7 +49,7 @@ function exchangeIn(dir: string, sql: Connection, run: RunCypher): Exchange {
       return rows === 0 ? null : { rows, run: (cypher) => run(`LOAD FROM ${text(path)} ${cypher}`) }
     },
     async find({ query, variable, label, key, statement }, table, columns) {
-      await sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')})`)
+      await createEmpty(sql, table, columns)
       const keys = (await sql.rows(query)).map(({ given }) => (typeof given === 'string' ? text(given) : String(given)))
       for (let at = 0; at < keys.length; at += keysPerStatement) {
         const some = keys.slice(at, at + keysPerStatement).join(', ')

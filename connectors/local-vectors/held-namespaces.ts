@@ -6,7 +6,7 @@ import type { TitleColumns } from '../vectors/store.ts'
 import { type Named, namedOf, type TitleIndex, titleIndex } from '../vectors/titles.ts'
 import { changesSince, lastChange, type VectorChange } from './changes.ts'
 import { type HeldVectors, heldVectors, leastBytesOf } from './held-vectors.ts'
-import { metadataColumns, storedNamespaces, tableOf } from './namespace.ts'
+import { metadataColumns, storedNamespaces, tableOf, vectorCount } from './namespace.ts'
 
 /** Namespaces and their vectors. */
 export interface HeldNamespaces {
@@ -63,7 +63,7 @@ export function heldNamespaces({ limitBytes, ...reading }: HoldingOptions): Held
       held === null || known!.change === null ? null : await changesSince(connection, namespace, known!.change)
     if (held === null || ids === null) {
       if (held !== null) put(null) // its memory is for those that are read now
-      if (leastBytesOf(await countOf(connection, namespace), dimension) > leftBytes) return put(null)
+      if (leastBytesOf(await vectorCount(connection, namespace), dimension) > leftBytes) return put(null)
       const vectors = heldVectors(dimension)
       const named = await stage(connection, namespace, { ...reading, vectors, leftBytes })
       if (named === null) return put(null)
@@ -104,11 +104,6 @@ export function heldNamespaces({ limitBytes, ...reading }: HoldingOptions): Held
       for (const each of stored) await followOne(connection, each)
     },
   }
-}
-
-async function countOf(connection: Connection, namespace: string): Promise<number> {
-  const [row] = await connection.rows(`SELECT count(*)::INT AS n FROM ${tableOf(namespace)}`)
-  return Number(row!.n)
 }
 
 /** The same commit, and one that the store knows: of what it does not note, anything may be another. */

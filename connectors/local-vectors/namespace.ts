@@ -59,6 +59,12 @@ export async function checkMetadata(
   for (const column of metadata) checkType(namespace, known.get(column.name), column)
 }
 
+/** Vectors of a namespace that is there. */
+export async function vectorCount(connection: Connection, namespace: string): Promise<number> {
+  const [row] = await connection.rows(`SELECT count(*) AS n FROM ${tableOf(namespace)}`)
+  return Number(row?.n)
+}
+
 /** What is stored beside the vectors of a namespace. */
 export async function metadataColumns(connection: Connection, namespace: string): Promise<readonly Column[]> {
   const rows = `SELECT 0 AS millrace_row, * FROM ${tableOf(namespace)}` // no query has no column

@@ -8,7 +8,7 @@ import { fused, heaviestFirst } from '../vectors/fusion.ts'
 import type { Match, SearchOptions, VectorStore } from '../vectors/store.ts'
 import { type NamedHits, namedOf, titleIndex } from '../vectors/titles.ts'
 import { type Condition, conditionOf } from './filter.ts'
-import { metadataColumns, storedNamespaces, tableOf } from './namespace.ts'
+import { metadataColumns, storedNamespaces, tableOf, vectorCount } from './namespace.ts'
 
 /** The store for queries. */
 export function openVectorStore(store: DuckdbStore): VectorStore {
@@ -34,10 +34,8 @@ export function openVectorStore(store: DuckdbStore): VectorStore {
       if (!store.exists()) return new Map()
       return store.use('read', async (connection) => {
         const counts = new Map<string, number>()
-        for (const { namespace } of await storedNamespaces(connection)) {
-          const [row] = await connection.rows(`SELECT count(*) AS n FROM ${tableOf(namespace)}`)
-          counts.set(namespace, Number(row?.n))
-        }
+        for (const { namespace } of await storedNamespaces(connection))
+          counts.set(namespace, await vectorCount(connection, namespace))
         return counts
       })
     },

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { systemClock } from '../../engine/clock.ts'
-import type { CommitOutcome, Sink } from '../../engine/contracts.ts'
+import type { CommitOutcome, Sink, SinkCommit } from '../../engine/contracts.ts'
 import { type Duckdb, literal, openDuckdb } from '../../engine/duckdb.ts'
 import { duckdbStore } from '../../engine/duckdb-store.ts'
 import { armFault } from '../../engine/fault-points.ts'
@@ -44,6 +44,20 @@ async function parquet(query: string): Promise<ParquetFile> {
   return duckdb.withConnection((connection) => copyToParquet(connection, query, path))
 }
 
+/** A commit of one version. */
+function batchAt(at: number, outputs: SinkCommit['outputs'], pipeline = 'p'): SinkCommit {
+  return {
+    pipeline,
+    txnId: `t${at}`,
+    fingerprint: 'f',
+    ranges: [{ sourcePartition: 'silver', start: BigInt(at), end: BigInt(at + 1) }],
+    initial: new Map(),
+    outputs,
+    columns: new Map(),
+    signal: new AbortController().signal,
+  }
+}
+
 /** Rows `[id, vector, title]`. */
 async function commit(
   sink: Sink,
@@ -57,30 +71,13 @@ async function commit(
     outputs.set('embedded', [await parquet(`FROM (VALUES ${values.join(', ')}) v(id, embedding, title)`)])
   if (gone.length > 0)
     outputs.set('gone', [await parquet(`FROM (VALUES ${gone.map((id) => `(${literal(id)})`).join(', ')}) v(id)`)])
-  return sink.commit({
-    pipeline: `p-${sink.name}`,
-    txnId: `t${at}`,
-    fingerprint: 'f',
-    ranges: [{ sourcePartition: 'silver', start: BigInt(at), end: BigInt(at + 1) }],
-    initial: new Map(),
-    outputs,
-    columns: new Map(),
-    signal: new AbortController().signal,
-  })
+  return sink.commit(batchAt(at, outputs, `p-${sink.name}`))
 }
 
 test('rows without an id, a vector or numbers in it are refused before the store is there, and what they were goes', async () => {
   const { sink, search, counts } = open()
-  const batch = async (at: number, ...rows: readonly string[]) => ({
-    pipeline: 'p',
-    txnId: `t${at}`,
-    fingerprint: 'f',
-    ranges: [{ sourcePartition: 'silver', start: BigInt(at), end: BigInt(at + 1) }],
-    initial: new Map(),
-    outputs: new Map([['embedded', [await parquet(`FROM (VALUES ${rows.join(', ')}) v(id, embedding, title)`)]]]),
-    columns: new Map(),
-    signal: new AbortController().signal,
-  })
+  const batch = async (at: number, ...rows: readonly string[]) =>
+    batchAt(at, new Map([['embedded', [await parquet(`FROM (VALUES ${rows.join(', ')}) v(id, embedding, title)`)]]]))
   const bad = [
     `(NULL, [1, 0, 0]::FLOAT[], 'no id')`,
     `('b', NULL, 'no vector')`,
@@ -108,16 +105,8 @@ test('rows without an id, a vector or numbers in it are refused before the store
 
 test('a vector of another length stops a batch before anything is committed, though the store is not there yet', async () => {
   const { sink } = open()
-  const prepare = sink.prepare({
-    pipeline: 'p',
-    txnId: 't',
-    fingerprint: 'f',
-    ranges: [{ sourcePartition: 'silver', start: 0n, end: 1n }],
-    initial: new Map(),
-    outputs: new Map([['embedded', [await parquet(`SELECT 'a' AS id, [1, 0]::FLOAT[] AS embedding`)]]]),
-    columns: new Map(),
-    signal: new AbortController().signal,
-  })
+  const rows = await parquet(`SELECT 'a' AS id, [1, 0]::FLOAT[] AS embedding`)
+  const prepare = sink.prepare(batchAt(0, new Map([['embedded', [rows]]])))
   await expect(prepare).rejects.toMatchObject({
     code: 'SINK_FAILED',
     message: expect.stringContaining('has 2 dimensions'),
@@ -128,14 +117,8 @@ test('a column beside vectors whose type is another stops a batch before anythin
   const { sink } = open()
   await commit(sink, 0, [['a', [1, 0, 0], 'one']])
   const prepare = sink.prepare({
-    pipeline: 'p',
-    txnId: 't',
-    fingerprint: 'f',
-    ranges: [{ sourcePartition: 'silver', start: 1n, end: 2n }],
-    initial: new Map(),
-    outputs: new Map([['gone', [await parquet(`SELECT 'a' AS id`)]]]),
+    ...batchAt(1, new Map([['gone', [await parquet(`SELECT 'a' AS id`)]]])),
     columns: new Map([['embedded', [{ name: 'title', type: 'long' }]]]),
-    signal: new AbortController().signal,
   })
   await expect(prepare).rejects.toMatchObject({ message: expect.stringContaining('title') })
 })

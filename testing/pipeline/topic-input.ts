@@ -1,4 +1,5 @@
 /** Records of a script, appended to the embedded log. */
+import { printJson } from '../../connectors/delta/int64-json.ts'
 import { openProducer, producerBatch } from '../../connectors/file-log/producer.ts'
 import type { Clock, Ids } from '../../engine/contracts.ts'
 import { type InputValue, RecordItem, type TestRecord } from './script.ts'
@@ -54,11 +55,5 @@ function sent({ value, key = null, timestampMs, headers = [], partition }: TestR
 
 function bytesOf(value: Exclude<InputValue, null>): Uint8Array {
   if (typeof value === 'string' || value instanceof Uint8Array) return Buffer.from(value)
-  return Buffer.from(JSON.stringify(value, exactly))
-}
-
-/** Whole numbers past 2^53 keep their digits. */
-function exactly(_: string, value: unknown): unknown {
-  const json = JSON as unknown as { rawJSON(text: string): unknown }
-  return typeof value === 'bigint' ? json.rawJSON(String(value)) : value
+  return Buffer.from(printJson(value))
 }

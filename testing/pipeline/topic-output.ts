@@ -4,6 +4,7 @@ import { fileLogReader } from '../../connectors/file-log/reader.ts'
 import { fileLogSource } from '../../connectors/file-log/source.ts'
 import type { Clock } from '../../engine/contracts.ts'
 import { MillraceError } from '../../engine/errors.ts'
+import { timeText } from '../../engine/readable.ts'
 
 /** A record with the columns of a source of records. */
 export type WrittenRecord = Readonly<Record<string, unknown>>
@@ -40,15 +41,9 @@ function recordsOf(table: Table): WrittenRecord[] {
     topic: column('topic').get(row),
     partition: column('partition').get(row),
     offset: column('offset').get(row),
-    timestamp: times.getValid(row) ? timeText((times.values as BigInt64Array)[row]!) : null,
+    timestamp: times.getValid(row) ? timeText((times.values as BigInt64Array)[row]!, 'Z') : null,
     key: copied(column('key').get(row)),
     value: copied(column('value').get(row)),
     headers: [...column('headers').get(row)].map(({ key, value }) => ({ key, value: copied(value) })),
   }))
-}
-
-function timeText(micros: bigint): string {
-  const rest = ((micros % 1000n) + 1000n) % 1000n
-  const text = new Date(Number((micros - rest) / 1000n)).toISOString()
-  return text.replace('Z', `${String(rest).padStart(3, '0')}Z`)
 }

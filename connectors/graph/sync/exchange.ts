@@ -109,8 +109,13 @@ interface TakenRows {
 
 /** {@link Exchange.take} by way of a new file. */
 export async function takeOver(sql: Connection, path: string, taken: TakenRows): Promise<number> {
-  await sql.run(`CREATE OR REPLACE TEMP TABLE ${taken.table} (${taken.columns.join(', ')})`)
+  await createEmpty(sql, taken.table, taken.columns)
   return appendRows(sql, path, taken)
+}
+
+/** A new temporary table without rows. */
+export async function createEmpty(sql: Connection, table: string, columns: readonly string[]): Promise<void> {
+  await sql.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(', ')})`)
 }
 
 /** Puts rows into a table that is there, by way of a new file. */
