@@ -7,7 +7,7 @@ import type { LogRetention } from '../connectors/file-log/retention.ts'
 import type { TornTail } from '../connectors/file-log/tail.ts'
 import type { Clock, Ids, ObjectStore } from '../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../engine/duckdb.ts'
-import { type MemoryShares, shareMemory } from '../engine/memory.ts'
+import { duckdbThreads, type MemoryShares, shareMemory } from '../engine/memory.ts'
 import { releaseFilesIn } from '../engine/shared-file/shared-file.ts'
 import { commandPatience, type Patience } from '../engine/shared-file/waiting.ts'
 import { foldersOf } from './folders.ts'
@@ -77,11 +77,6 @@ export interface OpenedPlace extends Place {
   close(): Promise<void>
 }
 
-/** Each thread needs some of the memory for the rows that it holds. */
-function duckdbThreads({ duckdbBytes }: MemoryShares): number {
-  return Math.max(1, Math.min(availableParallelism(), Math.floor(duckdbBytes / (48 * 2 ** 20))))
-}
-
 /** Opens a data directory and creates nothing in it, until files of a lake elsewhere are copied there. */
 export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
   const { scratchDir, clock, ids } = options
@@ -100,7 +95,7 @@ export async function openPlace(options: PlaceOptions): Promise<OpenedPlace> {
   const openOwn = () => {
     database ??= openDuckdb({
       memoryLimitBytes: memory.duckdbBytes,
-      threads: duckdbThreads(memory),
+      threads: duckdbThreads(memory.duckdbBytes, availableParallelism()),
       tempDir: scratchDir,
     })
     return database

@@ -7,6 +7,7 @@ import { type BytesFunction, registerBytesFunction } from './duckdb-function.ts'
 import { readableValue } from './duckdb-values.ts'
 import { type KeyedVectors, keyedVectors } from './duckdb-vectors.ts'
 import { makeFolderNow } from './make-folder.ts'
+import { duckdbThreads } from './memory.ts'
 import { openReservations, type Reserve } from './reservations.ts'
 import { storeMemoryBytes } from './store-memory.ts'
 
@@ -148,11 +149,9 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
       databases += 1
       const tempDir = join(options.tempDir, `millrace-store-${process.pid}-${databases}`) // two databases cannot spill into one folder
       makeFolderNow(tempDir, { mode: 0o700 })
-      const opened = await openDuckdb({
-        ...options,
-        tempDir,
-        memoryLimitBytes: storeMemoryBytes(options.memoryLimitBytes),
-      })
+      const memoryLimitBytes = storeMemoryBytes(options.memoryLimitBytes)
+      const threads = duckdbThreads(memoryLimitBytes, options.threads)
+      const opened = await openDuckdb({ ...options, tempDir, memoryLimitBytes, threads })
       return {
         ...opened,
         async close() {

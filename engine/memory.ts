@@ -41,3 +41,8 @@ export function shareMemory(limitBytes: number): MemoryShares {
     batchBytes: Math.floor(duckdbBytes / 10),
   }
 }
+
+/** Threads of a DuckDB database, of as many cores: each needs some of its memory for the rows that it holds. */
+export function duckdbThreads(memoryLimitBytes: number, cores: number): number {
+  return Math.max(1, Math.min(cores, Math.floor(memoryLimitBytes / (48 * mebibyte))))
+}

@@ -132,16 +132,20 @@ async function upsert(
 ): Promise<{ readonly inserted: number; readonly updated: number }> {
   const incoming = metadataColumns(files)
   const columns = await growNamespace(connection, description.namespace, embedder, incoming)
-  await connection.run(incomingRows(columns, new Set(incoming.map((column) => column.name)), embedder.dimension, files))
   const table = tableOf(description.namespace)
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE incoming AS SELECT id::VARCHAR AS id, count(*) AS rows FROM ${takenRows(files, 'numbers')} GROUP BY ALL`,
+  )
   const replaced = await connection.rows(`DELETE FROM ${table} WHERE id IN (SELECT id FROM temp.incoming) RETURNING 1`)
   // of a row that is refused, what it was before is not what it is
   await connection.run(`DELETE FROM ${table} WHERE id IN (SELECT id::VARCHAR FROM ${scan(files)})`)
-  await connection.run(`INSERT INTO ${table} BY NAME SELECT * FROM temp.incoming`)
+  const rows = incomingRows(columns, new Set(incoming.map((column) => column.name)), embedder.dimension, files)
+  await connection.run(`INSERT INTO ${table} BY NAME ${rows}`)
   const [row] = await connection.rows('SELECT count(*) AS n FROM temp.incoming')
   return { inserted: Number(row?.n) - replaced.length, updated: replaced.length }
 }
 
+/** The greatest row of each id of `temp.incoming`. Those that are the only ones of their id need not be held to be compared. */
 function incomingRows(
   columns: readonly Column[],
   present: ReadonlySet<string>,
@@ -156,6 +160,8 @@ function incomingRows(
   const greatest = ['embedding', ...columns.map(({ name }) => identifier(name))]
     .map((name) => `${name} DESC`)
     .join(', ')
-  return `CREATE OR REPLACE TEMP TABLE incoming AS SELECT ${list} FROM ${takenRows(files, 'numbers')}
-    QUALIFY row_number() OVER (PARTITION BY id ORDER BY ${greatest}) = 1`
+  const taken = (only: string): string =>
+    `SELECT ${list} FROM ${takenRows(files, 'numbers')} WHERE id::VARCHAR IN (SELECT id FROM temp.incoming WHERE ${only})`
+  return `(${taken('rows = 1')}) UNION ALL
+    (FROM (${taken('rows > 1')}) QUALIFY row_number() OVER (PARTITION BY id ORDER BY ${greatest}) = 1)`
 }
