@@ -11,29 +11,30 @@ export interface Sample {
 export interface Limits {
   /** Of each process at any time. */
   readonly memoryMiB: number
-  /** Bytes of silver on the disk per live byte at the end. */
+  /** Bytes of silver on the disk per live byte at the end of a run that lasts {@link warmSeconds} at least. */
   readonly diskRatio: number
   /** What is resident in the last quarter of a run may be so many times what was in the third: of a run that lasts {@link warmSeconds} at least. */
   readonly growth: number
 }
 
-/** Until then caches fill, code is compiled and tables get their first files. */
+/** Until then caches fill, code is compiled, tables get their first files, and no file is old enough to be removed by the vacuum of a stream. */
 const warmSeconds = 1_200
 
 /** One line for each limit that is broken. */
 export function problemsOf(samples: readonly Sample[], limits: Limits): string[] {
   const problems: string[] = []
+  const isWarm = (samples.at(-1)?.seconds ?? 0) >= warmSeconds
   for (const name of Object.keys(samples[0]?.memory ?? {})) {
     const peak = Math.max(...samples.map(({ memory }) => memory[name]?.peakMiB ?? 0))
     if (peak > limits.memoryMiB) problems.push(`${name} had ${peak} MiB resident, more than ${limits.memoryMiB}`)
     const [third, last] = [mean(quarter(samples, 2), name), mean(quarter(samples, 3), name)]
-    if ((samples.at(-1)?.seconds ?? 0) >= warmSeconds && last > third * limits.growth)
+    if (isWarm && last > third * limits.growth)
       problems.push(
         `${name} had ${Math.round(third)} MiB resident in the third quarter, ${Math.round(last)} in the last`,
       )
   }
   const ratio = samples.at(-1)?.disk.silverRatio ?? 0
-  if (ratio > limits.diskRatio)
+  if (isWarm && ratio > limits.diskRatio)
     problems.push(`silver takes ${ratio.toFixed(2)} times its live bytes, more than ${limits.diskRatio}`)
   return problems
 }
