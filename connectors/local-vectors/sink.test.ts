@@ -103,6 +103,26 @@ test('rows without an id, a vector or numbers in it are refused before the store
   expect(await counts()).toEqual(new Map([['movies', 0]]))
 })
 
+test('a batch of more vectors than the memory of a store holds is written, and of each id the greatest row', async () => {
+  const dimension = 1024
+  const { sink, counts, search } = open('people', { id: 'long-v1', dimension })
+  const rows = (firstId: number, ids: number, of: string) =>
+    `SELECT (${firstId} + i)::VARCHAR AS id, list_resize([i::FLOAT, ${of}::FLOAT], ${dimension}, 0::FLOAT) AS embedding,
+      ${literal(of)} AS title FROM range(${ids}) r(i)`
+  const written = async (at: number, ...queries: readonly string[]) => {
+    const parts = await Promise.all(queries.map(parquet))
+    return sink.commit(batchAt(at, new Map([['embedded', parts]])))
+  }
+  expect(await written(0, rows(0, 12_000, '1'))).toMatchObject({ written: { inserted: 12_000, updated: 0 } })
+  const [ofEach, ofOne] = [rows(11_000, 2_000, '2'), rows(11_000, 2_000, '3')]
+  expect(await written(1, ofEach, ofOne)).toMatchObject({ written: { inserted: 1_000, updated: 1_000 } })
+  expect(await counts()).toEqual(new Map([['people', 13_000]]))
+  const query = new Float32Array(dimension)
+  query[1] = 1
+  const [best] = await search(query, { topK: 1, embedder: { id: 'long-v1', dimension }, where: { title: '3' } })
+  expect(best).toMatchObject({ id: '11000', metadata: { title: '3' } })
+})
+
 test('a vector of another length stops a batch before anything is committed, though the store is not there yet', async () => {
   const { sink } = open()
   const rows = await parquet(`SELECT 'a' AS id, [1, 0]::FLOAT[] AS embedding`)

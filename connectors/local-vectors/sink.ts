@@ -13,6 +13,9 @@ import { skippedVectors } from '../vectors/skipped.ts'
 import { noteChanges } from './changes.ts'
 import { checkMetadata, growNamespace, storedNamespaces, tableOf } from './namespace.ts'
 
+/** Vectors that are compared with others of the same id, at a time: a part of the least memory that a store has. */
+const comparedBytes = 2 ** 22
+
 export interface VectorsSinkOptions {
   readonly store: DuckdbStore
   /** Looks at what comes before the store is asked. */
@@ -139,29 +142,39 @@ async function upsert(
   const replaced = await connection.rows(`DELETE FROM ${table} WHERE id IN (SELECT id FROM temp.incoming) RETURNING 1`)
   // of a row that is refused, what it was before is not what it is
   await connection.run(`DELETE FROM ${table} WHERE id IN (SELECT id::VARCHAR FROM ${scan(files)})`)
-  const rows = incomingRows(columns, new Set(incoming.map((column) => column.name)), embedder.dimension, files)
-  await connection.run(`INSERT INTO ${table} BY NAME ${rows}`)
+  const [counted] = await connection.rows(
+    `SELECT (SELECT coalesce(sum(rows), 0) FROM temp.incoming) = (SELECT count(*) FROM ${scan(files)}) AS areAllTaken`,
+  )
+  const relation = counted?.areAllTaken === true ? scan(files) : takenRows(files, 'numbers') // which looks at each value of each vector
+  const rows = incomingRows(columns, new Set(incoming.map((column) => column.name)), embedder.dimension, relation)
+  await connection.run(`INSERT INTO ${table} BY NAME ${rows.ofIds('rows = 1')}`)
+  for (const part of await repeatedParts(connection, embedder.dimension))
+    await connection.run(`INSERT INTO ${table} BY NAME ${rows.greatestOfIds(`rows > 1 AND ${part}`)}`)
   const [row] = await connection.rows('SELECT count(*) AS n FROM temp.incoming')
   return { inserted: Number(row?.n) - replaced.length, updated: replaced.length }
 }
 
-/** The greatest row of each id of `temp.incoming`. Those that are the only ones of their id need not be held to be compared. */
-function incomingRows(
-  columns: readonly Column[],
-  present: ReadonlySet<string>,
-  dimension: number,
-  files: readonly ParquetFile[],
-): string {
+/** Conditions on `temp.incoming` that part the ids of several rows, so that vectors of about {@link comparedBytes} are compared at once. */
+async function repeatedParts(connection: Connection, dimension: number): Promise<string[]> {
+  const [row] = await connection.rows('SELECT coalesce(sum(rows), 0) AS n FROM temp.incoming WHERE rows > 1')
+  const parts = Math.ceil((Number(row?.n) * dimension * Float32Array.BYTES_PER_ELEMENT) / comparedBytes)
+  return Array.from({ length: parts }, (_, part) => `hash(id) % ${parts} = ${part}`)
+}
+
+/** Rows of a relation as the table has them, of the ids of `temp.incoming` for which a condition holds. */
+function incomingRows(columns: readonly Column[], present: ReadonlySet<string>, dimension: number, relation: string) {
   const metadata = columns.map(({ name, type }) => {
     const value = present.has(name) ? identifier(name) : 'NULL'
     return `CAST(${value} AS ${duckdbType(type)}) AS ${identifier(name)}`
   })
   const list = ['id::VARCHAR AS id', `embedding::FLOAT[${dimension}] AS embedding`, ...metadata].join(', ')
-  const greatest = ['embedding', ...columns.map(({ name }) => identifier(name))]
-    .map((name) => `${name} DESC`)
-    .join(', ')
-  const taken = (only: string): string =>
-    `SELECT ${list} FROM ${takenRows(files, 'numbers')} WHERE id::VARCHAR IN (SELECT id FROM temp.incoming WHERE ${only})`
-  return `(${taken('rows = 1')}) UNION ALL
-    (FROM (${taken('rows > 1')}) QUALIFY row_number() OVER (PARTITION BY id ORDER BY ${greatest}) = 1)`
+  const values = ['embedding', ...columns.map(({ name }) => identifier(name))]
+  const ofIds = (condition: string): string =>
+    `SELECT ${list} FROM ${relation} WHERE id::VARCHAR IN (SELECT id FROM temp.incoming WHERE ${condition})`
+  return {
+    ofIds,
+    /** The greatest of each id: its rows are held to be compared, and no others. */
+    greatestOfIds: (condition: string): string =>
+      `SELECT id, unnest(max(struct_pack(${values.map((value) => `${value} := ${value}`).join(', ')}))) FROM (${ofIds(condition)}) GROUP BY id`,
+  }
 }
