@@ -5,8 +5,17 @@
  */
 import { accessSync, constants } from 'node:fs'
 
-/** Pools of the allocator. */
-const pools = '2'
+/**
+ * Settings of the allocators. Those of glibc: how many pools there are, and that a block of half a MiB or more goes back to the system when it is free:
+ * by default the first that is freed makes it keep all that are not larger. Those of DuckDB's own (jemalloc): one pool, and what is free for a tenth of a
+ * second goes back: by default it is kept for ten, so that what a statement took is still there when another part of the process needs as much.
+ */
+const allocators = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: String(2 ** 19),
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 22),
+  DUCKDB_JE_MALLOC_CONF: 'narenas:1,dirty_decay_ms:100,muzzy_decay_ms:0',
+}
 
 /** Of each half of the space for young objects. */
 const youngMiB = 4
@@ -19,7 +28,7 @@ export function startLean(): void {
   const flags = chosen ? [] : [`--max-semi-space-size=${youngMiB}`]
   try {
     accessSync(execPath, constants.X_OK) // one that cannot be run any more would end this process
-    process.execve?.(execPath, [execPath, ...execArgv, ...flags, ...argv.slice(1)], { ...env, MALLOC_ARENA_MAX: pools })
+    process.execve?.(execPath, [execPath, ...execArgv, ...flags, ...argv.slice(1)], { ...allocators, ...env })
   } catch {
     // it takes more memory, and works as well
   }

@@ -108,6 +108,7 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Duckdb> {
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     preserve_insertion_order: 'false',
+    allocator_background_threads: 'true', // without them an idle database gives no memory back
     enable_external_file_cache: 'false', // the system keeps pages of local files; a second copy would be within our limit
   })
   const defined = new Map<string, Promise<void>>()
