@@ -86,10 +86,11 @@ export function frameColumns(bytes: Uint8Array, at: number, header: FrameHeader)
   }
 }
 
-/** One table, of one record batch, with the records of consecutive slices of one partition. */
+/** One table, of one record batch, with the records of consecutive slices of one partition. It shares memory with a single slice, and with none of several. */
 export function recordTable(topic: string, partition: number, slices: readonly FrameSlice[]): Table {
   const length = slices.reduce((sum, { from, to }) => sum + to - from, 0)
   const first = slices[0]!
+  const isOne = slices.length === 1
   const children: Data[] = [
     constantColumn(new Utf8(), Buffer.from(topic), length),
     makeData({ type: new Int32(), length, nullCount: 0, data: new Int32Array(length).fill(partition) }),
@@ -98,12 +99,14 @@ export function recordTable(topic: string, partition: number, slices: readonly F
     binaryData(
       new Binary(),
       slices.map(({ frame, from, to }) => ({ section: frame.keys, from, to })),
+      isOne,
     ),
     binaryData(
       new Binary(),
       slices.map(({ frame, from, to }) => ({ section: frame.values, from, to })),
+      isOne,
     ),
-    headersData(slices, length),
+    headersData(slices, length, isOne),
   ]
   return tableOf([batchOf(recordSchema.fields, children, length)])
 }
@@ -146,18 +149,22 @@ interface SectionSlice {
   readonly to: number
 }
 
-function binaryData<T extends Binary | Utf8>(type: T, slices: readonly SectionSlice[]): Data<T> {
+function binaryData<T extends Binary | Utf8>(type: T, slices: readonly SectionSlice[], mayShare: boolean): Data<T> {
   const length = slices.reduce((sum, { from, to }) => sum + to - from, 0)
-  const { valueOffsets, data } = joinedBytes(slices, length)
+  const { valueOffsets, data } = joinedBytes(slices, length, mayShare)
   const { nullBitmap, nullCount } = joinedValidity(slices, length)
   const nulls = nullBitmap === null ? { nullCount: 0 } : { nullCount, nullBitmap }
   // The two types have the same buffers; the compiler cannot see it through the type parameter.
   return makeData({ type: type as Binary, length, valueOffsets, data, ...nulls }) as unknown as Data<T>
 }
 
-function joinedBytes(slices: readonly SectionSlice[], length: number): { valueOffsets: Int32Array; data: Uint8Array } {
+function joinedBytes(
+  slices: readonly SectionSlice[],
+  length: number,
+  mayShare: boolean,
+): { readonly valueOffsets: Int32Array; readonly data: Uint8Array } {
   const only = slices[0]
-  if (only !== undefined && slices.length === 1 && only.from === 0)
+  if (mayShare && only !== undefined && only.from === 0)
     return {
       valueOffsets: only.section.offsets.subarray(0, only.to + 1),
       data: only.section.data.subarray(0, only.section.offsets[only.to]),
@@ -195,7 +202,7 @@ function joinedValidity(
   return { nullBitmap, nullCount: length - valid }
 }
 
-function headersData(slices: readonly FrameSlice[], length: number): Data<List<Struct>> {
+function headersData(slices: readonly FrameSlice[], length: number, mayShare: boolean): Data<List<Struct>> {
   const valueOffsets = new Int32Array(length + 1)
   const keys: SectionSlice[] = []
   const values: SectionSlice[] = []
@@ -215,7 +222,7 @@ function headersData(slices: readonly FrameSlice[], length: number): Data<List<S
     values.push({ section: headers.values, from: first, to: last })
     entries += last - first
   }
-  const children = [binaryData(new Utf8(), keys), binaryData(new Binary(), values)]
+  const children = [binaryData(new Utf8(), keys, mayShare), binaryData(new Binary(), values, mayShare)]
   const child = makeData({ type: headersType.children[0]!.type, length: entries, nullCount: 0, children })
   return makeData({ type: headersType, length, nullCount: 0, valueOffsets, child })
 }

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { systemClock, systemIds } from '../../engine/clock.ts'
+import type { RecordChunk } from '../../engine/contracts.ts'
 import { batchOf, hex, producerIn, readRange, readTexts, texts, withFolder } from './log.testing.ts'
 import type { ProducerRecord } from './producer.ts'
+import { fileLogReader } from './reader.ts'
 import { fileLogSource } from './source.ts'
 import { createTopic } from './topic.ts'
 
@@ -138,5 +140,34 @@ test('headers count towards the bytes of a batch, for its plan and for its readi
     const source = fileLogSource({ dir, choice, startFrom: 'earliest', onDataLoss: 'fail', clock: systemClock })
     expect(await source.cut(range, { maxRecords: 100, maxBytes: 12_100 })).toEqual({ ...range, end: 12n })
     expect(await readRange(dir, range, 12_100)).toHaveLength(12)
+  })
+})
+
+test('what was read stays as it is while more is read, however few of the frames have headers', async () => {
+  await withFolder(async (dir) => {
+    const producer = await producerIn(dir)
+    await producer.createTopic('t', 1)
+    const frames = 120 // of 128 KiB: several chunks
+    for (let frame = 0; frame < frames; frame += 1) {
+      const fill = (length: number) => Buffer.alloc(length, frame)
+      const headers = frame % 50 === 0 ? ([['trace', fill(100)]] as const) : []
+      const record = { partition: 0, key: fill(9), value: fill(2 ** 17), timestampMs: frame, headers }
+      await producer.append('t', batchOf([record]))
+    }
+    await producer.close()
+    const reader = fileLogReader({ dir, onDataLoss: 'fail' })
+    const range = { sourcePartition: 't/0', start: 0n, end: BigInt(frames) }
+    const chunks: RecordChunk[] = []
+    const { signal } = new AbortController()
+    for await (const chunk of reader.read(range, { maxBytes: Number.MAX_SAFE_INTEGER, signal })) chunks.push(chunk)
+    expect(chunks.length).toBeGreaterThan(2)
+    const rows = chunks.flatMap(({ table }) => table.toArray())
+    expect(rows).toHaveLength(frames)
+    for (const [frame, { key, value, headers, timestamp }] of rows.entries()) {
+      const isFilled = (bytes: Uint8Array) => bytes.every((byte) => byte === frame)
+      expect([key, value, ...[...headers].map((header) => header.value)].every(isFilled), `frame ${frame}`).toBe(true)
+      expect([...headers].length).toBe(frame % 50 === 0 ? 1 : 0)
+      expect(Number(timestamp)).toBe(frame)
+    }
   })
 })

@@ -52,6 +52,7 @@ export function fileLogReader(options: FileLogReaderOptions): RecordReader {
       let at = range.start
       let left = maxBytes
       let begun = false
+      let spare: Uint8Array | undefined // what the last chunk was read into and copied from: a new one each time is work for the garbage collector
       for (const { start, end } of options.onDataLoss === 'continue' ? await partition.kept(range) : [range]) {
         if (start > at) yield { table: nothing, end: start }
         at = end
@@ -59,8 +60,10 @@ export function fileLogReader(options: FileLogReaderOptions): RecordReader {
           for (let next = 0; next < run.frames.length; ) {
             signal.throwIfAborted()
             const group = frameGroup(run.frames, next, Math.min(left, chunkBytes))
-            const slices = (await readFrames(partition, run, group)).map((frame) => within(frame, start, end))
+            const { frames, memory } = await readFrames(partition, run, group, spare)
+            const slices = frames.map((frame) => within(frame, start, end))
             const { fitting, bytes, full } = upTo(slices, left, !begun)
+            spare = fitting.length > 1 ? memory : undefined // a table of one slice shares its memory
             if (fitting.length > 0) yield chunk(partition, fitting)
             begun = true
             left -= bytes
@@ -100,14 +103,19 @@ function frameGroup(frames: readonly FrameAt[], first: number, bytes: number): F
   return group
 }
 
-/** One read for neighbouring frames; each is checked. */
-async function readFrames(partition: Partition, run: FrameRun, group: readonly FrameAt[]): Promise<FrameColumns[]> {
+/** One read for neighbouring frames, into `spare` if they fit; each is checked. */
+async function readFrames(
+  partition: Partition,
+  run: FrameRun,
+  group: readonly FrameAt[],
+  spare: Uint8Array | undefined,
+): Promise<{ readonly frames: FrameColumns[]; readonly memory: Uint8Array }> {
   const start = group[0]!.position
   const { position, header } = group.at(-1)!
-  const bytes = await readFully(run.file, start, position + header.frameBytes - start).catch((error) => {
+  const bytes = await readFully(run.file, start, position + header.frameBytes - start, spare).catch((error) => {
     throw storageFailed(run.segment.path, 'read a segment', error)
   })
-  return group.map((frame) => {
+  const frames = group.map((frame) => {
     const at = frame.position - start
     const found = decodeHeader(bytes, at, partition.seed)
     const whole = found !== null && found.base === frame.header.base && at + found.frameBytes <= bytes.length
@@ -115,6 +123,7 @@ async function readFrames(partition: Partition, run: FrameRun, group: readonly F
     const place = partition.place(run.segment, frame.position, frame.header.base)
     throw logCorrupt(place, 'the checksum does not match that of the frame')
   })
+  return { frames, memory: new Uint8Array(bytes.buffer) }
 }
 
 function within(frame: FrameColumns, start: bigint, end: bigint): FrameSlice {

@@ -76,9 +76,17 @@ export async function scanSegment(
   return { frames, end, next, fileBytes }
 }
 
-/** `length` bytes at `position`, fewer where the file ends; in memory of their own, aligned to 8 bytes. */
-export async function readFully(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(Math.max(0, length)).buffer)
+/** `length` bytes at `position`, fewer where the file ends; in memory of their own, or at the beginning of `memory` if they fit there; aligned to 8 bytes. */
+export async function readFully(
+  file: FileHandle,
+  position: number,
+  length: number,
+  memory?: Uint8Array,
+): Promise<Uint8Array> {
+  const bytes =
+    memory !== undefined && memory.length >= length
+      ? memory.subarray(0, length)
+      : new Uint8Array(Buffer.allocUnsafeSlow(Math.max(0, length)).buffer)
   let filled = 0
   while (filled < bytes.length) {
     const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, position + filled)
@@ -94,7 +102,7 @@ export async function frameIntact(file: FileHandle, { position, header }: FrameA
   return bytes.length === header.frameBytes && bodyIntact(bytes, header)
 }
 
-const leastWindowBytes = 16 * 1024
+const leastWindowBytes = 1024
 const mostWindowBytes = 1024 * 1024
 
 /** Reads ahead only where frames are small, so that scanning large frames costs one small read each. */
