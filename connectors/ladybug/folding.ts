@@ -1,7 +1,7 @@
 /** When the write-ahead log is folded into the file: until then all that is in it is in memory as well. Pure. */
 
-/** The log is folded once it is this long. */
-const foldAtBytes = 16 * 2 ** 20
+/** The log is folded once it is this long. Small commits take six times as much in memory: each brings room for many rows to every group that it adds to. */
+const foldAtBytes = 4 * 2 ** 20
 
 /** How long readers are held back for that, at that length; in proportion where readers that did not end let it grow. */
 const leastPatienceMs = 1_000
