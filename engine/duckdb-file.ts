@@ -156,7 +156,7 @@ async function* serve(
     case 'select':
       return yield* inParts(connection.selectParts(sql, values))
     case 'chunks':
-      return yield* connection.columnParts(sql)
+      return yield* connection.columnParts(sql, values)
     case 'keyedVectors':
       return yield* connection.keyedVectors(sql, values)
     case 'describe':
@@ -176,7 +176,8 @@ function remote(call: RemoteCall): StreamingConnection {
     call('rows', [sql, parameters]) as AsyncIterable<Row[]>
   const selectParts = (sql: string, values: Readonly<Record<string, string>>) =>
     call('select', [sql, values]) as AsyncIterable<Row[]>
-  const columnParts = (sql: string) => call('chunks', [sql]) as AsyncIterable<readonly (readonly unknown[])[]>
+  const columnParts = (sql: string, parameters: readonly Parameter[] = []) =>
+    call('chunks', [sql, parameters]) as AsyncIterable<readonly (readonly unknown[])[]>
   return {
     async run(sql) {
       await collected(call('run', [sql]))

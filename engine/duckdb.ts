@@ -34,7 +34,7 @@ export interface Connection {
   /** `parameters`: the values of `$1`, `$2` and so on. */
   rows(sql: string, parameters?: readonly Parameter[]): Promise<Row[]>
   /** The columns of a query's result, some thousand rows at a time: for results that are large. BIGINT as bigint. */
-  chunks(sql: string): AsyncIterable<readonly (readonly unknown[])[]>
+  chunks(sql: string, parameters?: readonly Parameter[]): AsyncIterable<readonly (readonly unknown[])[]>
   /** A query of a text and a `FLOAT[n]`, neither of them ever null, in parts. */
   keyedVectors(sql: string, parameters?: readonly Parameter[]): AsyncIterable<KeyedVectors>
   /**
@@ -93,7 +93,7 @@ export interface StreamingConnection extends Connection {
   /** As `select`. */
   selectParts(sql: string, values: Readonly<Record<string, string>>): AsyncIterable<Row[]>
   /** As `chunks`, with the values that `rows` gives. */
-  columnParts(sql: string): AsyncIterable<readonly (readonly unknown[])[]>
+  columnParts(sql: string, parameters?: readonly Parameter[]): AsyncIterable<readonly (readonly unknown[])[]>
 }
 
 let databases = 0
@@ -174,8 +174,8 @@ function wrap(connection: DuckDBConnection): StreamingConnection {
     run: (sql) => mended(bare.run(sql)),
     rows: (sql, parameters) => mended(bare.rows(sql, parameters)),
     rowParts: (sql, parameters) => mendedParts(bare.rowParts(sql, parameters)),
-    chunks: (sql) => mendedParts(bare.chunks(sql)),
-    columnParts: (sql) => mendedParts(bare.columnParts(sql)),
+    chunks: (sql, parameters) => mendedParts(bare.chunks(sql, parameters)),
+    columnParts: (sql, parameters) => mendedParts(bare.columnParts(sql, parameters)),
     keyedVectors: (sql, parameters) => mendedParts(bare.keyedVectors(sql, parameters)),
     select: (sql, values) => mended(bare.select(sql, values)),
     selectParts: (sql, values) => mendedParts(bare.selectParts(sql, values)),
@@ -211,8 +211,8 @@ function plainly(connection: DuckDBConnection): StreamingConnection {
     async *rowParts(sql, parameters = []) {
       yield* rowsOf(await connection.stream(sql, [...parameters]))
     },
-    async *chunks(sql) {
-      const result = await connection.stream(sql)
+    async *chunks(sql, parameters = []) {
+      const result = await connection.stream(sql, [...parameters])
       for (
         let chunk = await result.fetchChunk();
         chunk !== null && chunk.rowCount > 0;
@@ -223,8 +223,8 @@ function plainly(connection: DuckDBConnection): StreamingConnection {
     async *keyedVectors(sql, parameters = []) {
       yield* keyedVectors(await connection.stream(sql, [...parameters]))
     },
-    async *columnParts(sql) {
-      const result = await connection.stream(sql)
+    async *columnParts(sql, parameters = []) {
+      const result = await connection.stream(sql, [...parameters])
       for await (const rows of result.yieldRowsJs())
         if (rows.length > 0) yield result.columnNames().map((_, column) => rows.map((row) => row[column]))
     },

@@ -28,6 +28,8 @@ interface Held {
   readonly titles: TitleIndex
   /** Null where the store does not say what changed. */
   readonly change: VectorChange | null
+  /** What was too large for what was left; the same or more is not read again for that. */
+  readonly tooLarge: { readonly vectors: number; readonly leftBytes: number } | null
 }
 
 /** How namespaces are held. */
@@ -53,20 +55,22 @@ export function heldNamespaces({ limitBytes, ...reading }: HoldingOptions): Held
     const known = spaces.get(namespace)
     const isSame = known?.stored.id === id && known.stored.dimension === dimension
     if (isSame && isSameChange(known.change, change)) return
-    const put = (vectors: HeldVectors | null, titles = titleIndex()): void => {
-      spaces.set(namespace, { stored, vectors, titles, change })
+    const put = (vectors: HeldVectors | null, titles = titleIndex(), tooLarge: Held['tooLarge'] = null): void => {
+      spaces.set(namespace, { stored, vectors, titles, change, tooLarge })
       version += 1
     }
     const leftBytes = limitBytes - othersBytes(namespace)
+    const count = await vectorCount(connection, namespace)
+    const refuse = (): void => put(null, titleIndex(), { vectors: count, leftBytes })
     const held = isSame ? known.vectors : null
     const ids =
       held === null || known!.change === null ? null : await changesSince(connection, namespace, known!.change)
     if (held === null || ids === null) {
       if (held !== null) put(null) // its memory is for those that are read now
-      if (leastBytesOf(await vectorCount(connection, namespace), dimension) > leftBytes) return put(null)
+      if (leastBytesOf(count, dimension) > leftBytes || isAsLarge(known?.tooLarge, count, leftBytes)) return refuse()
       const vectors = heldVectors(dimension)
       const named = await stage(connection, namespace, { ...reading, vectors, leftBytes })
-      if (named === null) return put(null)
+      if (named === null) return refuse()
       vectors.publish([])
       const titles = titleIndex()
       for (const each of named) titles.put(each)
@@ -75,7 +79,7 @@ export function heldNamespaces({ limitBytes, ...reading }: HoldingOptions): Held
     try {
       const changed = await connection.rows(ids)
       const named = await stage(connection, namespace, { ...reading, vectors: held, leftBytes, ids })
-      if (named === null) return put(null)
+      if (named === null) return refuse()
       const gone = changed.map((row) => String(row.id))
       held.publish(gone)
       const { titles } = known!
@@ -104,6 +108,10 @@ export function heldNamespaces({ limitBytes, ...reading }: HoldingOptions): Held
       for (const each of stored) await followOne(connection, each)
     },
   }
+}
+
+function isAsLarge(tooLarge: Held['tooLarge'] | undefined, vectors: number, leftBytes: number): boolean {
+  return tooLarge != null && vectors >= tooLarge.vectors && leftBytes <= tooLarge.leftBytes
 }
 
 /** The same commit, and one that the store knows: of what it does not note, anything may be another. */

@@ -228,12 +228,10 @@ test('a search does not wait for what was committed since, and a later one finds
   expect(await ids()).toEqual(['b'])
 })
 
-test('only what was changed is read again', async () => {
-  const many = Array.from({ length: 300 }, (_, i) => ({ id: `${i}`, vector: [1, i, 0, 0, 0] }))
-  await commit('movies', many)
-  const clock = clockAt()
+/** The store, and how many vectors each part that is read of it has. */
+function countingReads() {
   const read: number[] = []
-  const counting: DuckdbStore = {
+  const store: DuckdbStore = {
     ...file,
     use: (mode, work, signal) =>
       file.use(
@@ -251,7 +249,15 @@ test('only what was changed is read again', async () => {
         signal,
       ),
   }
-  const held = openHeldStore({ store: counting, clock, limitBytes: mib, titles, toJson })
+  return { store, read }
+}
+
+test('only what was changed is read again', async () => {
+  const many = Array.from({ length: 300 }, (_, i) => ({ id: `${i}`, vector: [1, i, 0, 0, 0] }))
+  await commit('movies', many)
+  const clock = clockAt()
+  const { store, read } = countingReads()
+  const held = openHeldStore({ store, clock, limitBytes: mib, titles, toJson })
   await followed(held, clock)
   expect(read).toEqual([300])
   await commit('movies', [{ id: '7', vector: [0, 0, 0, 0, 1] }], ['8'])
@@ -263,6 +269,33 @@ test('only what was changed is read again', async () => {
   await followed(held, clock)
   expect(read.slice(2).reduce((a, b) => a + b)).toBe(300) // more commits than the store remembers: all of it
 }, 60_000)
+
+test('what did not fit into the memory is not read again for a change that leaves as much of it', async () => {
+  const long = 'x'.repeat(1_000)
+  const rows = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => ({ id: `${from + i}`, vector: [1, i, 0, 0, 0], title: long }))
+  await commit('movies', rows(0, 300))
+  const clock = clockAt()
+  const { store, read } = countingReads()
+  const held = openHeldStore({ store, clock, limitBytes: 300 * 2 ** 10, titles, toJson })
+  const find = async () =>
+    (await held.search(Float32Array.of(1, 0, 0, 0, 0), { topK: 1, embedder })).map(({ id }) => id)
+  await followed(held, clock)
+  expect(read).toEqual([300])
+  expect(await find()).toEqual(['0'])
+  await commit('movies', [{ id: '300', vector: [1, 0, 0, 0, 0], title: long }], ['0'])
+  await followed(held, clock)
+  expect(read).toEqual([300])
+  expect(await find()).toEqual(['300'])
+  await commit(
+    'movies',
+    [],
+    rows(10, 300).map(({ id }) => id),
+  )
+  await followed(held, clock)
+  expect(read).toEqual([300, 10])
+  expect(await find()).toEqual(['300'])
+})
 
 test('another store at the same path is read as a whole', async () => {
   await commit('movies', [{ id: 'a', vector: [1, 0, 0, 0, 0] }])

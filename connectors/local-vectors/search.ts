@@ -6,7 +6,7 @@ import type { Column } from '../../engine/schema.ts'
 import { checkEmbedder, type StoredNamespace } from '../vectors/embedder-identity.ts'
 import { fused, heaviestFirst } from '../vectors/fusion.ts'
 import type { Match, SearchOptions, VectorStore } from '../vectors/store.ts'
-import { type NamedHits, namedOf, titleIndex } from '../vectors/titles.ts'
+import { mayBeMeant, type NamedHits, namedOf, titleIndex } from '../vectors/titles.ts'
 import { type Condition, conditionOf } from './filter.ts'
 import { metadataColumns, storedNamespaces, tableOf, vectorCount } from './namespace.ts'
 
@@ -109,19 +109,25 @@ interface NamedQuestion {
   readonly topK: number
 }
 
-/** What is found by name in one namespace, by looking at all its titles. */
+/** What is found by name in one namespace, by looking at all its titles, and keeping those that may be meant. */
 async function namedIn(
   connection: Connection,
   { namespace }: StoredNamespace,
   { title, columns, condition, topK }: NamedQuestion,
 ): Promise<NamedHits> {
   const wanted = [...title.columns, title.mostFirst].filter((name) => columns.some((column) => column.name === name))
+  const isMeant = mayBeMeant(title.text)
   const titles = titleIndex()
-  const rows = await connection.rows(
+  const rows = connection.chunks(
     `SELECT ${['id', ...wanted].map(identifier).join(', ')} FROM ${tableOf(namespace)} WHERE ${condition.sql}`,
     condition.parameters,
   )
-  for (const { id, ...row } of rows) titles.put(namedOf(String(id), row, title))
+  for await (const [ids = [], ...values] of rows)
+    for (const [row, id] of ids.entries()) {
+      const named = Object.fromEntries(wanted.map((name, column) => [name, values[column]![row]]))
+      const found = namedOf(String(id), named, title)
+      if (isMeant(found)) titles.put(found)
+    }
   return titles.find(title.text, topK)
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { plainTitle, titleIndex } from './titles.ts'
+import { mayBeMeant, plainTitle, titleIndex } from './titles.ts'
 
 const films: readonly (readonly [id: string, weight: number, ...titles: string[]])[] = [
   ['up', 5, 'Up'],
@@ -75,6 +75,9 @@ test('law: an index that was changed finds what a new one of the same titles fin
       expect(changed.find(text, 10)).toEqual(made.find(text, 10))
       const same = [...now.values()].filter(({ titles }) => titles.some((one) => plainTitle(one) === plainTitle(text)))
       expect(new Set(changed.find(text, 10).exact)).toEqual(new Set(same.map(({ id }) => id)))
+      const meant = titleIndex()
+      for (const each of [...now.values()].filter(mayBeMeant(text))) meant.put(each)
+      expect(meant.find(text, 10)).toEqual(made.find(text, 10))
     }),
   )
 })

@@ -67,6 +67,15 @@ function partsOf(plain: string): Set<string> {
   return parts
 }
 
+/** Tells what {@link TitleIndex.find} can never find by a text, without keeping anything of it. */
+export function mayBeMeant(text: string): (named: Named) => boolean {
+  const parts = [...partsOf(plainTitle(text))]
+  return ({ titles }) => {
+    const plain = titles.map(plainTitle).join(' ')
+    return parts.length > 0 && parts.every((part) => plain.includes(part))
+  }
+}
+
 interface Entry {
   readonly plain: readonly string[]
   readonly weight: number
