@@ -1,6 +1,6 @@
 /** Ends the process when its command is done, whatever is still open. */
 import { spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { becomeProgram } from './become-program.ts'
 
 /** For what closes by itself: connections, threads, files. */
 const lingerMs = 500
@@ -16,20 +16,9 @@ const shell = '/bin/sh'
 export function endProcess(): void {
   process.prependOnceListener('exit', killLater)
   setTimeout(() => {
-    process.once('exit', becomeNothing) // after what others do at the exit
+    process.once('exit', (code) => becomeProgram(shell, [shell, '-c', `exit ${code}`])) // after what others do at the exit
     process.exit()
   }, lingerMs).unref()
-}
-
-/** A shell that ends at once, with the same process id and the exit code. */
-function becomeNothing(code: number): void {
-  if (process.platform === 'win32' || process.execve === undefined) return
-  try {
-    accessSync(shell, constants.X_OK) // a program that is not there would end the process in another way
-  } catch {
-    return
-  }
-  process.execve(shell, [shell, '-c', `exit ${code}`])
 }
 
 /** A shell, where there is one, is there at once and takes next to nothing. */

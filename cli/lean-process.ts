@@ -3,7 +3,7 @@
  * for longer. How many pools there are is read when a process starts, as is the size of the space for young objects, which Node chooses by the
  * machine's memory and not by ours. So a process that is to live for long starts anew in its own place, with the same id.
  */
-import { accessSync, constants } from 'node:fs'
+import { becomeProgram } from './become-program.ts'
 
 /**
  * Settings of the allocators. Those of glibc: how many pools there are, and that a block of half a MiB or more goes back to the system when it is free:
@@ -26,10 +26,5 @@ export function startLean(): void {
   if (process.platform !== 'linux' || env.MALLOC_ARENA_MAX !== undefined || process.channel !== undefined) return
   const chosen = [...execArgv, env.NODE_OPTIONS ?? ''].some((flag) => flag.includes('semi-space'))
   const flags = chosen ? [] : [`--max-semi-space-size=${youngMiB}`]
-  try {
-    accessSync(execPath, constants.X_OK) // one that cannot be run any more would end this process
-    process.execve?.(execPath, [execPath, ...execArgv, ...flags, ...argv.slice(1)], { ...allocators, ...env })
-  } catch {
-    // it takes more memory, and works as well
-  }
+  becomeProgram(execPath, [execPath, ...execArgv, ...flags, ...argv.slice(1)], { ...allocators, ...env }) // otherwise it takes more memory, and works as well
 }
