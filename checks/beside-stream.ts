@@ -1,8 +1,8 @@
 /**
  * Readers beside a stream: a producer, `run --all --every 1`, `serve` under load, and `search`, `olap`, `graph` and `status` as processes in
  * loops, a long question among them. Nothing may fail or end, and at the end every table and store equals that of a new data directory into
- * which the same log is worked off once. No process may have more memory resident than `--most-memory` (MiB) nor grow, and silver may not take more than
- * `--most-disk` times its live bytes.
+ * which the same log is worked off once. No process may have more memory resident than `--most-memory` (MiB); in a run of 20 minutes or more none may
+ * grow, and silver may not take more than `--most-disk` times its live bytes.
  *
  *   node checks/beside-stream.ts [--seconds 600] [--rate 40] [--connections 4] [--loops 2] [--seed N] [--kills 0] [--stream-kills 0]
  *                                [--log-bytes N] [--most-memory 768] [--most-disk 5] [--samples FILE]

@@ -90,7 +90,6 @@ export function frameColumns(bytes: Uint8Array, at: number, header: FrameHeader)
 export function recordTable(topic: string, partition: number, slices: readonly FrameSlice[]): Table {
   const length = slices.reduce((sum, { from, to }) => sum + to - from, 0)
   const first = slices[0]!
-  const isOne = slices.length === 1
   const children: Data[] = [
     constantColumn(new Utf8(), Buffer.from(topic), length),
     makeData({ type: new Int32(), length, nullCount: 0, data: new Int32Array(length).fill(partition) }),
@@ -99,14 +98,12 @@ export function recordTable(topic: string, partition: number, slices: readonly F
     binaryData(
       new Binary(),
       slices.map(({ frame, from, to }) => ({ section: frame.keys, from, to })),
-      isOne,
     ),
     binaryData(
       new Binary(),
       slices.map(({ frame, from, to }) => ({ section: frame.values, from, to })),
-      isOne,
     ),
-    headersData(slices, length, isOne),
+    headersData(slices, length),
   ]
   return tableOf([batchOf(recordSchema.fields, children, length)])
 }
@@ -149,7 +146,11 @@ interface SectionSlice {
   readonly to: number
 }
 
-function binaryData<T extends Binary | Utf8>(type: T, slices: readonly SectionSlice[], mayShare: boolean): Data<T> {
+function binaryData<T extends Binary | Utf8>(
+  type: T,
+  slices: readonly SectionSlice[],
+  mayShare = slices.length === 1,
+): Data<T> {
   const length = slices.reduce((sum, { from, to }) => sum + to - from, 0)
   const { valueOffsets, data } = joinedBytes(slices, length, mayShare)
   const { nullBitmap, nullCount } = joinedValidity(slices, length)
@@ -202,7 +203,8 @@ function joinedValidity(
   return { nullBitmap, nullCount: length - valid }
 }
 
-function headersData(slices: readonly FrameSlice[], length: number, mayShare: boolean): Data<List<Struct>> {
+function headersData(slices: readonly FrameSlice[], length: number): Data<List<Struct>> {
+  const mayShare = slices.length === 1 // of several frames one alone may have headers
   const valueOffsets = new Int32Array(length + 1)
   const keys: SectionSlice[] = []
   const values: SectionSlice[] = []

@@ -60,17 +60,18 @@ export function heldNamespaces({ limitBytes, ...reading }: HoldingOptions): Held
       version += 1
     }
     const leftBytes = limitBytes - othersBytes(namespace)
-    const count = await vectorCount(connection, namespace)
-    const refuse = (): void => put(null, titleIndex(), { vectors: count, leftBytes })
+    const refuse = (vectors: number): void => put(null, titleIndex(), { vectors, leftBytes })
     const held = isSame ? known.vectors : null
     const ids =
       held === null || known!.change === null ? null : await changesSince(connection, namespace, known!.change)
     if (held === null || ids === null) {
       if (held !== null) put(null) // its memory is for those that are read now
-      if (leastBytesOf(count, dimension) > leftBytes || isAsLarge(known?.tooLarge, count, leftBytes)) return refuse()
+      const count = await vectorCount(connection, namespace)
+      if (leastBytesOf(count, dimension) > leftBytes || isAsLarge(known?.tooLarge, count, leftBytes))
+        return refuse(count)
       const vectors = heldVectors(dimension)
       const named = await stage(connection, namespace, { ...reading, vectors, leftBytes })
-      if (named === null) return refuse()
+      if (named === null) return refuse(count)
       vectors.publish([])
       const titles = titleIndex()
       for (const each of named) titles.put(each)
@@ -79,7 +80,7 @@ export function heldNamespaces({ limitBytes, ...reading }: HoldingOptions): Held
     try {
       const changed = await connection.rows(ids)
       const named = await stage(connection, namespace, { ...reading, vectors: held, leftBytes, ids })
-      if (named === null) return refuse()
+      if (named === null) return refuse(await vectorCount(connection, namespace))
       const gone = changed.map((row) => String(row.id))
       held.publish(gone)
       const { titles } = known!

@@ -139,26 +139,28 @@ async function upsert(
   await connection.run(
     `CREATE OR REPLACE TEMP TABLE incoming AS SELECT id::VARCHAR AS id, count(*) AS rows FROM ${takenRows(files, 'numbers')} GROUP BY ALL`,
   )
+  const { ids, repeated, areAllTaken } = await countIncoming(connection, files)
   const replaced = await connection.rows(`DELETE FROM ${table} WHERE id IN (SELECT id FROM temp.incoming) RETURNING 1`)
   // of a row that is refused, what it was before is not what it is
-  await connection.run(`DELETE FROM ${table} WHERE id IN (SELECT id::VARCHAR FROM ${scan(files)})`)
-  const [counted] = await connection.rows(
-    `SELECT (SELECT coalesce(sum(rows), 0) FROM temp.incoming) = (SELECT count(*) FROM ${scan(files)}) AS areAllTaken`,
-  )
-  const relation = counted?.areAllTaken === true ? scan(files) : takenRows(files, 'numbers') // which looks at each value of each vector
+  if (!areAllTaken) await connection.run(`DELETE FROM ${table} WHERE id IN (SELECT id::VARCHAR FROM ${scan(files)})`)
+  const relation = areAllTaken ? scan(files) : takenRows(files, 'numbers') // which looks at each value of each vector
   const rows = incomingRows(columns, new Set(incoming.map((column) => column.name)), embedder.dimension, relation)
   await connection.run(`INSERT INTO ${table} BY NAME ${rows.ofIds('rows = 1')}`)
-  for (const part of await repeatedParts(connection, embedder.dimension))
-    await connection.run(`INSERT INTO ${table} BY NAME ${rows.greatestOfIds(`rows > 1 AND ${part}`)}`)
-  const [row] = await connection.rows('SELECT count(*) AS n FROM temp.incoming')
-  return { inserted: Number(row?.n) - replaced.length, updated: replaced.length }
+  const parts = Math.ceil((repeated * embedder.dimension * Float32Array.BYTES_PER_ELEMENT) / comparedBytes)
+  for (let part = 0; part < parts; part += 1)
+    await connection.run(
+      `INSERT INTO ${table} BY NAME ${rows.greatestOfIds(`rows > 1 AND hash(id) % ${parts} = ${part}`)}`,
+    )
+  return { inserted: ids - replaced.length, updated: replaced.length }
 }
 
-/** Conditions on `temp.incoming` that part the ids of several rows, so that vectors of about {@link comparedBytes} are compared at once. */
-async function repeatedParts(connection: Connection, dimension: number): Promise<string[]> {
-  const [row] = await connection.rows('SELECT coalesce(sum(rows), 0) AS n FROM temp.incoming WHERE rows > 1')
-  const parts = Math.ceil((Number(row?.n) * dimension * Float32Array.BYTES_PER_ELEMENT) / comparedBytes)
-  return Array.from({ length: parts }, (_, part) => `hash(id) % ${parts} = ${part}`)
+/** Of `temp.incoming`: how many ids, how many rows of ids that have several, and whether it has all rows of the files. */
+async function countIncoming(connection: Connection, files: readonly ParquetFile[]) {
+  const [row] = await connection.rows(
+    `SELECT count(*) AS ids, coalesce(sum(rows) FILTER (rows > 1), 0) AS repeated,
+      coalesce(sum(rows), 0) = (SELECT count(*) FROM ${scan(files)}) AS all_taken FROM temp.incoming`,
+  )
+  return { ids: Number(row?.ids), repeated: Number(row?.repeated), areAllTaken: row?.all_taken === true }
 }
 
 /** Rows of a relation as the table has them, of the ids of `temp.incoming` for which a condition holds. */

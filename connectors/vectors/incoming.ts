@@ -28,7 +28,7 @@ export type Demand = 'vector' | 'numbers'
 function complaint(demand: Demand): string {
   const absent = `WHEN id IS NULL THEN 'has no id' WHEN embedding IS NULL THEN 'has no vector'`
   if (demand === 'vector') return `CASE ${absent} END`
-  // of the ends alone, since a function of each element makes a copy of all elements of a part, eight times as large as a store's page
+  // of the ends alone, since a function of each element copies all elements of some thousand rows
   const isNone = `list_count(embedding) < len(embedding)
     OR NOT coalesce(isfinite(list_min(embedding)) AND isfinite(list_max(embedding)), true)`
   return `CASE ${absent} WHEN ${isNone} THEN 'has a vector with a value that is no number' END`

@@ -67,7 +67,7 @@ function partsOf(plain: string): Set<string> {
   return parts
 }
 
-/** Tells what {@link TitleIndex.find} can never find by a text, without keeping anything of it. */
+/** Whether {@link TitleIndex.find} may find it by a text: false only for what it never finds. */
 export function mayBeMeant(text: string): (named: Named) => boolean {
   const parts = [...partsOf(plainTitle(text))]
   return ({ titles }) => {
