@@ -9,6 +9,7 @@ import type { CommitOutcome, RowRefusingSink, Sink, SinkCommit } from '../../eng
 import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
+import { commitAt } from '../../engine/sink-commit.testing.ts'
 import type { OlapOptions } from '../olap/description.ts'
 import { type Clickhouse, openClickhouse } from './client.ts'
 import { freshDatabase, openWay, service, type Way } from './service.testing.ts'
@@ -54,18 +55,8 @@ async function outputs(queries: Readonly<Record<string, string | null>>): Promis
   return given
 }
 
-function batch(at: number, given: SinkCommit['outputs'], txnId = `t${at}`): SinkCommit {
-  return {
-    pipeline: 'p',
-    txnId,
-    fingerprint: 'f',
-    ranges: [{ sourcePartition: 'silver', start: BigInt(at), end: BigInt(at + 1) }],
-    initial: new Map(),
-    outputs: given,
-    columns: new Map(),
-    signal: new AbortController().signal,
-  }
-}
+const batch = (at: number, given: SinkCommit['outputs'], txnId = `t${at}`): SinkCommit =>
+  commitAt(at, { outputs: given, txnId })
 
 const commit = (sink: Sink, at: number, given: SinkCommit['outputs'], txnId?: string): Promise<CommitOutcome> =>
   sink.commit(batch(at, given, txnId))

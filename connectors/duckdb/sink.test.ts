@@ -11,6 +11,7 @@ import { type Duckdb, literal, openDuckdb } from '../../engine/duckdb.ts'
 import { duckdbStore } from '../../engine/duckdb-store.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
+import { commitAt } from '../../engine/sink-commit.testing.ts'
 import type { OlapOptions } from '../olap/description.ts'
 import { olapSink } from './sink.ts'
 import { openOlapStore } from './store.ts'
@@ -92,17 +93,7 @@ function valuesOf(rows: readonly string[], columns: string): string {
 
 async function commit(sink: Sink, given: Partial<SinkCommit>, at = batches): Promise<CommitOutcome> {
   batches = at + 1
-  return sink.commit({
-    pipeline: 'p',
-    txnId: `t${at}`,
-    fingerprint: 'f',
-    ranges: [{ sourcePartition: 'silver', start: BigInt(at), end: BigInt(at + 1) }],
-    initial: new Map(),
-    outputs: new Map(),
-    columns: new Map(),
-    signal: new AbortController().signal,
-    ...given,
-  })
+  return sink.commit(commitAt(at, given))
 }
 
 test('rows of touched owners are replaced with the fewest writes', async () => {

@@ -4,6 +4,7 @@ import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import type { CommitOutcome, Sink, SinkCommit } from '../../engine/contracts.ts'
 import { type Duckdb, literal } from '../../engine/duckdb.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
+import { commitAt } from '../../engine/sink-commit.testing.ts'
 import type { GraphOptions, GraphRelationship } from './description.ts'
 import type { CypherDialect, GraphRow } from './store.ts'
 
@@ -135,16 +136,7 @@ export function commitTo(
   at: number,
   given: Partial<SinkCommit> & Pick<SinkCommit, 'pipeline'>,
 ): Promise<CommitOutcome> {
-  return sink.commit({
-    txnId: `t${at}`,
-    fingerprint: 'f',
-    ranges: [{ sourcePartition: 'silver', start: BigInt(at), end: BigInt(at + 1) }],
-    initial: new Map(),
-    outputs: new Map(),
-    columns: new Map(),
-    signal: new AbortController().signal,
-    ...given,
-  })
+  return sink.commit(commitAt(at, given))
 }
 
 /** All rows of the three tables as they are now. */

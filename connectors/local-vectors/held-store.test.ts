@@ -8,6 +8,7 @@ import { systemClock } from '../../engine/clock.ts'
 import type { Clock } from '../../engine/contracts.ts'
 import { type Duckdb, literal, openDuckdb } from '../../engine/duckdb.ts'
 import { type DuckdbStore, duckdbStore } from '../../engine/duckdb-store.ts'
+import { commitAt } from '../../engine/sink-commit.testing.ts'
 import type { Match, SearchOptions, VectorStore } from '../vectors/store.ts'
 import { openHeldStore } from './held-store.ts'
 import { openVectorStore } from './search.ts'
@@ -67,16 +68,7 @@ async function commit(namespace: string, rows: readonly Row[], gone: readonly st
     description,
     embedder,
     clock: systemClock,
-  }).commit({
-    pipeline: `p${commits}`,
-    txnId: `t${commits}`,
-    fingerprint: 'f',
-    ranges: [{ sourcePartition: 'silver', start: 0n, end: 1n }],
-    initial: new Map(),
-    outputs,
-    columns: new Map(),
-    signal: new AbortController().signal,
-  })
+  }).commit(commitAt(0, { pipeline: `p${commits}`, txnId: `t${commits}`, outputs }))
   expect(outcome.kind).toBe('committed')
 }
 

@@ -7,6 +7,7 @@ import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { systemClock } from '../../engine/clock.ts'
 import { type Duckdb, literal, openDuckdb } from '../../engine/duckdb.ts'
 import { duckdbStore } from '../../engine/duckdb-store.ts'
+import { commitAt } from '../../engine/sink-commit.testing.ts'
 import type { MetadataFilter, VectorStore } from '../vectors/store.ts'
 import { openVectorStore } from './search.ts'
 import { vectorsSink } from './sink.ts'
@@ -24,16 +25,9 @@ beforeAll(async () => {
     const path = join(dir, `${namespace}.parquet`)
     const parquet = await duckdb.withConnection((connection) => copyToParquet(connection, query, path))
     const description = { namespace, upserts: 'rows', embedder: 'test' }
-    await vectorsSink({ store: file, duckdb: async () => duckdb, description, embedder, clock: systemClock }).commit({
-      pipeline: namespace,
-      txnId: namespace,
-      fingerprint: 'f',
-      ranges: [{ sourcePartition: 'silver', start: 0n, end: 1n }],
-      initial: new Map(),
-      outputs: new Map([['rows', [parquet]]]),
-      columns: new Map(),
-      signal: new AbortController().signal,
-    })
+    await vectorsSink({ store: file, duckdb: async () => duckdb, description, embedder, clock: systemClock }).commit(
+      commitAt(0, { pipeline: namespace, txnId: namespace, outputs: new Map([['rows', [parquet]]]) }),
+    )
   }
   const titles = titlesOf.map(
     ([id, title, year, genres]) =>

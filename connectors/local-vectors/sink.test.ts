@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { copyToParquet } from '../../engine/batch/duckdb-parquet.ts'
 import { systemClock } from '../../engine/clock.ts'
-import type { CommitOutcome, Sink, SinkCommit } from '../../engine/contracts.ts'
+import type { CommitOutcome, Sink } from '../../engine/contracts.ts'
 import { type Duckdb, literal, openDuckdb } from '../../engine/duckdb.ts'
 import { duckdbStore } from '../../engine/duckdb-store.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
+import { commitAt } from '../../engine/sink-commit.testing.ts'
 import { openVectorStore } from './search.ts'
 import { vectorsSink } from './sink.ts'
 
@@ -44,20 +45,6 @@ async function parquet(query: string): Promise<ParquetFile> {
   return duckdb.withConnection((connection) => copyToParquet(connection, query, path))
 }
 
-/** A commit of one version. */
-function batchAt(at: number, outputs: SinkCommit['outputs'], pipeline = 'p'): SinkCommit {
-  return {
-    pipeline,
-    txnId: `t${at}`,
-    fingerprint: 'f',
-    ranges: [{ sourcePartition: 'silver', start: BigInt(at), end: BigInt(at + 1) }],
-    initial: new Map(),
-    outputs,
-    columns: new Map(),
-    signal: new AbortController().signal,
-  }
-}
-
 /** Rows `[id, vector, title]`. */
 async function commit(
   sink: Sink,
@@ -71,13 +58,15 @@ async function commit(
     outputs.set('embedded', [await parquet(`FROM (VALUES ${values.join(', ')}) v(id, embedding, title)`)])
   if (gone.length > 0)
     outputs.set('gone', [await parquet(`FROM (VALUES ${gone.map((id) => `(${literal(id)})`).join(', ')}) v(id)`)])
-  return sink.commit(batchAt(at, outputs, `p-${sink.name}`))
+  return sink.commit(commitAt(at, { outputs, pipeline: `p-${sink.name}` }))
 }
 
 test('rows without an id, a vector or numbers in it are refused before the store is there, and what they were goes', async () => {
   const { sink, search, counts } = open()
   const batch = async (at: number, ...rows: readonly string[]) =>
-    batchAt(at, new Map([['embedded', [await parquet(`FROM (VALUES ${rows.join(', ')}) v(id, embedding, title)`)]]]))
+    commitAt(at, {
+      outputs: new Map([['embedded', [await parquet(`FROM (VALUES ${rows.join(', ')}) v(id, embedding, title)`)]]]),
+    })
   const bad = [
     `(NULL, [1, 0, 0]::FLOAT[], 'no id')`,
     `('b', NULL, 'no vector')`,
@@ -111,7 +100,7 @@ test('a batch of more vectors than the memory of a store holds is written, and o
       ${literal(of)} AS title FROM range(${ids}) r(i)`
   const written = async (at: number, ...queries: readonly string[]) => {
     const parts = await Promise.all(queries.map(parquet))
-    return sink.commit(batchAt(at, new Map([['embedded', parts]])))
+    return sink.commit(commitAt(at, { outputs: new Map([['embedded', parts]]) }))
   }
   expect(await written(0, rows(0, 12_000, '1'))).toMatchObject({ written: { inserted: 12_000, updated: 0 } })
   const [ofEach, ofOne] = [rows(11_000, 2_000, '2'), rows(11_000, 2_000, '3')]
@@ -126,7 +115,7 @@ test('a batch of more vectors than the memory of a store holds is written, and o
 test('a vector of another length stops a batch before anything is committed, though the store is not there yet', async () => {
   const { sink } = open()
   const rows = await parquet(`SELECT 'a' AS id, [1, 0]::FLOAT[] AS embedding`)
-  const prepare = sink.prepare(batchAt(0, new Map([['embedded', [rows]]])))
+  const prepare = sink.prepare(commitAt(0, { outputs: new Map([['embedded', [rows]]]) }))
   await expect(prepare).rejects.toMatchObject({
     code: 'SINK_FAILED',
     message: expect.stringContaining('has 2 dimensions'),
@@ -136,10 +125,9 @@ test('a vector of another length stops a batch before anything is committed, tho
 test('a column beside vectors whose type is another stops a batch before anything is committed, though it brings no vector', async () => {
   const { sink } = open()
   await commit(sink, 0, [['a', [1, 0, 0], 'one']])
-  const prepare = sink.prepare({
-    ...batchAt(1, new Map([['gone', [await parquet(`SELECT 'a' AS id`)]]])),
-    columns: new Map([['embedded', [{ name: 'title', type: 'long' }]]]),
-  })
+  const outputs = new Map([['gone', [await parquet(`SELECT 'a' AS id`)]]])
+  const columns = new Map([['embedded', [{ name: 'title', type: 'long' } as const]]])
+  const prepare = sink.prepare(commitAt(1, { outputs, columns }))
   await expect(prepare).rejects.toMatchObject({ message: expect.stringContaining('title') })
 })
 

@@ -7,6 +7,7 @@ import { systemClock as clock, systemIds as ids } from '../../engine/clock.ts'
 import type { RowRefusingSink, SinkCommit } from '../../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
+import { commitAt } from '../../engine/sink-commit.testing.ts'
 import type { GraphOptions } from '../graph/description.ts'
 import { type OwnDatabase, ownDatabase, service, turnMs } from './service.testing.ts'
 import { neo4jSink } from './sink.ts'
@@ -63,16 +64,7 @@ describe.skipIf(service.uri === '')('over a service (needs NEO4J_URI)', () => {
   async function batch(at: number, queries: Readonly<Record<string, string>>): Promise<SinkCommit> {
     const outputs = new Map<string, ParquetFile[]>()
     for (const [step, query] of Object.entries(queries)) outputs.set(step, [await parquet(query)])
-    return {
-      pipeline: 'p',
-      txnId: `t${at}`,
-      fingerprint: 'f',
-      ranges: [{ sourcePartition: 'silver', start: BigInt(at), end: BigInt(at + 1) }],
-      initial: new Map(),
-      outputs,
-      columns: new Map(),
-      signal: new AbortController().signal,
-    }
+    return commitAt(at, { outputs })
   }
   const films = (
     values: string,

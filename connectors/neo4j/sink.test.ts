@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { systemClock as clock, systemIds as ids } from '../../engine/clock.ts'
 import type { SinkCommit } from '../../engine/contracts.ts'
 import { type Duckdb, openDuckdb } from '../../engine/duckdb.ts'
+import { commitAt } from '../../engine/sink-commit.testing.ts'
 import type { GraphOptions } from '../graph/description.ts'
 import { expected, outputsOf, type Title } from '../graph/films.testing.ts'
 import {
@@ -62,16 +63,8 @@ describe.skipIf(service.uri === '')('over a service (needs NEO4J_URI)', () => {
     })
     afterEach(() => way.close())
     const sinkOver = (neo4j: Neo4j) => openSink('Movie', { neo4j, duckdb: async () => database, stagingDir: dir })
-    const commitOf = async (rows: ReadonlyMap<bigint, Title>, txnId: string): Promise<SinkCommit> => ({
-      pipeline: 'Movie',
-      txnId,
-      fingerprint: 'f',
-      ranges: [{ sourcePartition: 'silver', start: 0n, end: 1n }],
-      initial: new Map(),
-      outputs: await outputsOf(database, dir, 'Movie', rows),
-      columns: new Map(),
-      signal: new AbortController().signal,
-    })
+    const commitOf = async (rows: ReadonlyMap<bigint, Title>, txnId: string): Promise<SinkCommit> =>
+      commitAt(0, { pipeline: 'Movie', txnId, outputs: await outputsOf(database, dir, 'Movie', rows) })
     const ours = new Map([[1n, film([ann])]])
     const held = () => contentsOf(own.neo4j)
     const after = expected({ Movie: ours, TvSeries: new Map(), Person: new Map() })

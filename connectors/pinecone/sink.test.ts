@@ -9,6 +9,7 @@ import type { Clock, SinkCommit } from '../../engine/contracts.ts'
 import { type Duckdb, literal, openDuckdb } from '../../engine/duckdb.ts'
 import { armFault } from '../../engine/fault-points.ts'
 import type { ParquetFile } from '../../engine/schema.ts'
+import { commitAt } from '../../engine/sink-commit.testing.ts'
 import { type PineconeEmulator, seededFaults, startPineconeEmulator } from '../../testing/index.ts'
 import { openPinecone, type PineconeIndex } from './client.ts'
 import { pineconeStore } from './search.ts'
@@ -90,19 +91,8 @@ async function outputs(upserts: readonly Row[], deletes: readonly string[] = [])
   return found
 }
 
-function commitOf(start: number, given: SinkCommit['outputs'], more: Partial<SinkCommit> = {}): SinkCommit {
-  return {
-    pipeline: 'p',
-    txnId: `t${start}`,
-    fingerprint: 'f',
-    ranges: [{ sourcePartition: 'silver', start: BigInt(start), end: BigInt(start + 1) }],
-    initial: new Map(),
-    outputs: given,
-    columns: new Map(),
-    signal: new AbortController().signal,
-    ...more,
-  }
-}
+const commitOf = (start: number, given: SinkCommit['outputs'], more: Partial<SinkCommit> = {}): SinkCommit =>
+  commitAt(start, { outputs: given, ...more })
 
 function held(): [id: string, title: unknown][] {
   const space = emulator.index('millrace')?.contents().get('movies') ?? new Map()
